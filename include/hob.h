@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hob: asynchronous programming for C.
+ *
+ *     #include <hob.h>
+ *
+ *     static int say_hello(void *arg)
+ *     {
+ *         HOB_TRY(hob_sleep(1 * HOB_SEC));
+ *         puts("Hello after 1 second");
+ *         return 0;
+ *     }
+ *
+ *     int main(void) { return hob_run(say_hello, NULL); }
+ *
+ * What holds for every function:
+ *
+ * Results.  >= 0 is success; negative is -errno or a code of hob/error.h. Outputs
+ *   named ret_… are written only on success. What cannot fail returns void.
+ * Waiting.  A function that waits parks the calling task; others run. Its comment
+ *   says so. Functions that wait are called from tasks, not from callbacks.
+ * Cancelling.  When the scope of a task is cancelled, what it waits for returns
+ *   -ECANCELED, or -ETIMEDOUT for a deadline, and so does every later call that
+ *   waits, until the scope is left. A call whose effect happened returns its
+ *   real result. HOB_SHIELD gives clean-up its time.
+ * Memory.  A pointer argument is lent for the length of the call. What is kept,
+ *   copied or given away is said.
+ * NULL.  Options and the argument of close and free may be NULL; nothing else,
+ *   unless said.
+ * Threads.  Every object belongs to the worker that made it, and every function
+ *   is called there. A task never changes its worker.
+ * Mistakes.  A wrong call stops the program with a sentence that names the
+ *   function and the mistake. What a peer sends never does.
+ */
+#ifndef HOB_H
+#define HOB_H
+
+#include <stdio.h>
+
+#include "hob/addr.h"
+#include "hob/base.h"
+#include "hob/error.h"
+#include "hob/fd.h"
+#include "hob/file.h"
+#include "hob/inspect.h"
+#include "hob/op.h"
+#include "hob/pipe.h"
+#include "hob/promise.h"
+#include "hob/runtime.h"
+#include "hob/scope.h"
+#include "hob/sim.h"
+#include "hob/stream.h"
+#include "hob/task.h"
+#include "hob/tcp.h"
+#include "hob/time.h"
+#include "hob/udp.h"
+#include "hob/unix.h"
+
+#endif

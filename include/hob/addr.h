@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* Addresses of sockets, as values. Names are resolved elsewhere: here are only numbers. */
+#ifndef HOB_ADDR_H
+#define HOB_ADDR_H
+
+#include "hob/error.h"
+
+struct sockaddr;
+
+HOB_BEGIN_DECLS
+
+/* An IPv4, IPv6 or Unix address. All zero is "none". */
+typedef struct hob_addr {
+    uint16_t len; /* bytes used of `raw`, as in bind(2) */
+    union {
+        uint16_t family;   /* AF_INET, AF_INET6, AF_UNIX */
+        uint64_t align;
+        uint8_t  raw[112]; /* a sockaddr_in, sockaddr_in6 or sockaddr_un */
+    } u;
+} hob_addr;
+
+enum { HOB_ADDR_TEXT_MAX = 128 }; /* enough for any hob_addr_format, with its NUL */
+
+/* Reads "127.0.0.1:80", "[::1]:80", ":80" (all of IPv4), "unix:/run/x.sock" or
+ * "unix:@abstract". Returns 0, -EINVAL when it is none of these, or
+ * -ENAMETOOLONG for a path that does not fit. Never asks a name server. */
+HOB_API HOB_MUST_USE int hob_addr_parse(const char *text, hob_addr *ret_addr);
+
+/* 127.0.0.1 with this port; 0 lets the kernel choose one. */
+HOB_API hob_addr hob_addr_loopback(uint16_t port);
+
+/* Takes over a sockaddr of `len` bytes. Returns 0 or -EINVAL. */
+HOB_API HOB_MUST_USE int hob_addr_from_sockaddr(const struct sockaddr *sa, size_t len,
+                                                hob_addr *ret_addr);
+
+/* The port, or 0 for an address that has none. */
+HOB_API uint16_t hob_addr_port(const hob_addr *addr);
+
+/* Writes the address as hob_addr_parse reads it and returns `text`; it is cut
+ * when `size` is too small, and always ends in NUL. */
+HOB_API const char *hob_addr_format(const hob_addr *addr, char *text, size_t size);
+
+/* 1 when both are the same address. */
+HOB_API int hob_addr_equal(const hob_addr *a, const hob_addr *b);
+
+HOB_END_DECLS
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What every public header needs: visibility, C++ linkage, and attributes. */
+#ifndef HOB_BASE_H
+#define HOB_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+#define HOB_BEGIN_DECLS extern "C" {
+#define HOB_END_DECLS }
+#else
+#define HOB_BEGIN_DECLS
+#define HOB_END_DECLS
+#endif
+
+#define HOB_API __attribute__((visibility("default")))
+#define HOB_MUST_USE __attribute__((warn_unused_result))
+#define HOB_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
+
+/* Makes the unique local names that the block macros need. */
+#define HOB_JOIN_(a, b) a##b
+#define HOB_JOIN(a, b) HOB_JOIN_(a, b)
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Errors.
+ *
+ * Every function that can fail returns >= 0 for success and a negative number
+ * for failure: -errno, or one of the codes below, which live where the kernel
+ * never goes. hob_strerror() has words for all of them.
+ */
+#ifndef HOB_ERROR_H
+#define HOB_ERROR_H
+
+#include "hob/base.h"
+
+HOB_BEGIN_DECLS
+
+enum {
+    HOB_EOF     = -4097, /* the other end said that nothing more will come        */
+    HOB_EBROKEN = -4098, /* a promise was freed, or a child ended, without a word */
+    HOB_ESTUCK  = -4099, /* everything was asleep, and nothing could ever wake it */
+    HOB_ELEFT   = -4100, /* a cleanup went over its grace time and was left       */
+};
+
+/* Words for a code of this library or of errno, of either sign, as a static
+ * text. Never NULL; an unknown code gives "unknown error". Does not wait. */
+HOB_API const char *hob_strerror(int error);
+
+/* The short name of a code, such as "ECONNREFUSED" or "HOB_EOF". Never NULL. */
+HOB_API const char *hob_error_name(int error);
+
+/* Notes that the calling task is on its way out with `error`, and returns it.
+ *
+ * A HOB_SCOPE whose block is left on this way cancels its children instead of
+ * waiting for them to finish. Any other call that waits, starts a task or
+ * opens a scope takes the note back. Does not wait. */
+HOB_API int hob_fail(int error);
+
+/* Evaluates `expr` once; when it is negative, returns it from the surrounding
+ * function (by hob_fail). Otherwise it is the value of `expr`:
+ *
+ *     ssize_t n = HOB_TRY(hob_tcp_read(conn, buf, sizeof buf)); */
+#define HOB_TRY(expr)                                   \
+    __extension__({                                     \
+        __typeof__(expr) hob_tried_ = (expr);           \
+        if (hob_tried_ < 0)                             \
+            return hob_fail((int)hob_tried_);           \
+        (void)0, hob_tried_;                            \
+    })
+
+HOB_END_DECLS
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Promises: a value to come, told to everyone who waits.
+ *
+ * A promise is settled once, with a value or with an error; many may await it,
+ * before and after. Freeing one that is not settled gives its waiters
+ * HOB_EBROKEN and reports where it was made. A promise belongs to one worker.
+ */
+#ifndef HOB_PROMISE_H
+#define HOB_PROMISE_H
+
+#include "hob/op.h"
+
+HOB_BEGIN_DECLS
+
+/* Makes an unsettled promise. Does not wait. Returns 0 or -ENOMEM. */
+HOB_API HOB_MUST_USE int hob_promise_new(hob_promise **ret_promise);
+
+/* Frees it, NULL too. Whoever still waits gets HOB_EBROKEN. Does not wait. */
+HOB_API void hob_promise_free(hob_promise *promise);
+
+/* Settles it with a value; or with an error, which must be negative. Returns 0,
+ * or -EALREADY when it was settled before, and then changes nothing. The value
+ * is only carried: whose it is, the two sides agree. Does not wait. */
+HOB_API int hob_promise_resolve(hob_promise *promise, void *value);
+HOB_API int hob_promise_reject(hob_promise *promise, int error);
+
+/* 1 when it is settled. Does not wait. */
+HOB_API int hob_promise_is_settled(const hob_promise *promise);
+
+/* Waits until it is settled. Returns 0 and writes the value to *ret_value
+ * (unless that is NULL); or the error that it was rejected with; HOB_EBROKEN;
+ * -ECANCELED or -ETIMEDOUT. */
+HOB_API HOB_MUST_USE int hob_promise_await(hob_promise *promise, void **ret_value);
+
+/* Has fn(arg, error, value) called from the loop when it is settled, or soon if
+ * it is already: exactly once, in the order of these calls, also with
+ * HOB_EBROKEN; -ECANCELED when `scope` is cancelled first. The scope does not end
+ * before that. Returns 0 or -ENOMEM. Does not wait. */
+typedef void hob_promise_fn(void *arg, int error, void *value);
+HOB_API HOB_MUST_USE int hob_promise_then(hob_scope *scope, hob_promise *promise,
+                                          hob_promise_fn *fn, void *arg);
+
+/* Waiting for the promise as an operation: its result is 0, or the error. */
+HOB_API void hob_promise_await_prep(hob_op *op, hob_promise *promise);
+
+/* The value, NULL while it is not resolved. Does not wait. */
+HOB_API void *hob_promise_value(const hob_promise *promise);
+
+HOB_END_DECLS
+
+#endif

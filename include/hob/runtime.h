@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* The runtime: starting and ending it, its limits, and what it counts. */
+#ifndef HOB_RUNTIME_H
+#define HOB_RUNTIME_H
+
+#include "hob/task.h"
+
+HOB_BEGIN_DECLS
+
+/* How to run. All zero, or NULL, means the defaults. The environment wins:
+ * HOB_BACKEND, HOB_SEED, HOB_LOG=1. */
+typedef struct hob_run_opts {
+    const char *backend;         /* "uring", "epoll", "sim"; NULL: the best there is    */
+    uint64_t    seed;            /* for sim; 0: 1                                       */
+    size_t      stack_bytes;     /* the main task's stack; 0: 8 MiB, of which only what
+                                    is touched takes memory                             */
+    uint32_t    tasks_max;       /* 0: 16,777,216; then hob_go gives -EAGAIN            */
+    uint32_t    ring_entries;    /* submission entries of a ring; 0: 1024               */
+    uint32_t    recv_bufs;       /* provided receive buffers of a ring; 0: 128          */
+    int         blocking_threads; /* at most, for files on epoll; 0: 4                  */
+    int64_t     slow_ns;         /* report a task that holds its worker longer; 0: 10 ms,
+                                    < 0: never                                          */
+    void (*report)(void *arg, const char *text); /* takes what would go to stderr       */
+    void *report_arg;
+} hob_run_opts;
+
+/* Runs main_fn(arg) as the main task, and returns when it and all tasks have
+ * ended. Waits; call it outside of tasks, once at a time in a thread.
+ *
+ * Returns 0, or the negative error that the main task returned or that escaped
+ * from a scope: it was printed then, with where it came from. The value is fit
+ * for returning from main(). Before anything runs: -ENOMEM, -EAGAIN, and
+ * -ENOTSUP for a backend that this system does not have. */
+HOB_API int hob_run(hob_task_fn *main_fn, void *arg);
+HOB_API int hob_run_with(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg);
+
+/* The name of the backend in use: "uring", "epoll" or "sim"; "" outside a run. */
+HOB_API const char *hob_backend_name(void);
+
+/* A random number: of the system, or in sim of the seed. Does not wait. */
+HOB_API uint64_t hob_random(void);
+
+typedef struct hob_stats {
+    uint64_t tasks_started;
+    uint64_t tasks_alive;
+    uint64_t tasks_alive_max;
+    uint64_t switches;        /* times a task was switched to                        */
+    uint64_t turns;           /* of the loop                                         */
+    uint64_t ops_submitted;   /* that went to the backend                            */
+    uint64_t ops_inline;      /* of these, done at once                              */
+    uint64_t ops_in_flight;
+    uint64_t cancels_asked;
+    uint64_t timers;          /* now set                                             */
+    uint64_t descriptors;     /* now open                                            */
+    uint64_t stacks_mapped;   /* stacks that have an address                         */
+    uint64_t stacks_pooled;   /* of these, waiting for a task                        */
+    uint64_t slow_runs;       /* times a task held the worker over slow_ns           */
+    uint64_t accept_pauses;   /* times descriptors or memory ran out while accepting */
+    uint64_t recv_pool_empty; /* times the receive buffers ran out                   */
+    uint64_t trace_hash;      /* sim: of everything that happened so far             */
+} hob_stats;
+
+/* What this worker has counted. Does not wait. */
+HOB_API void hob_stats_get(hob_stats *ret_stats);
+
+HOB_END_DECLS
+
+#endif

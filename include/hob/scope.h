@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scopes: what tasks live in.
+ *
+ * A scope does not end before its children did. When a child fails, the others
+ * are cancelled and its error becomes the scope's result. A scope can have a
+ * deadline. Inside a cancelled scope every call that can be cancelled returns
+ * -ECANCELED (-ETIMEDOUT when a deadline did it), again and again, until the
+ * scope is left. Scopes nest: cancelling one cancels all inside it.
+ *
+ *     HOB_SCOPE(s);
+ *     hob_scope_deadline(&s, hob_in(2 * HOB_SEC));
+ *     hob_go(&s, load_user, o);
+ *     hob_go(&s, ask_price, o);
+ *     return hob_scope_end(&s);
+ *
+ * A scope belongs to the task that opened it, lives on its stack, and is left
+ * in the order opposite to opening. Other tasks of the same worker may start
+ * children in it and cancel it while it is open.
+ */
+#ifndef HOB_SCOPE_H
+#define HOB_SCOPE_H
+
+#include "hob/op.h"
+
+HOB_BEGIN_DECLS
+
+/* A place for one scope. */
+struct hob_scope {
+    uint64_t _private[32];
+};
+
+/* Opens a scope named `s` that ends with the surrounding block, also on return.
+ *
+ * At the block's end it waits for its children, as hob_scope_end does; a
+ * failure that nobody collected becomes a failure of the enclosing scope. When
+ * the block is left by HOB_TRY or hob_fail, the children are cancelled first. */
+#define HOB_SCOPE(s)                                                              \
+    __attribute__((cleanup(hob_scope_leave))) hob_scope s;                        \
+    hob_scope_begin(&s)
+
+/* Opens a scope by hand; hob_scope_end must follow. HOB_SCOPE is the usual way.
+ * Does not wait. */
+HOB_API void hob_scope_begin(hob_scope *scope);
+
+/* Waits for all children, runs what was deferred, and closes the scope. Waits;
+ * being cancelled reaches the children, but this call still waits for them.
+ *
+ * Returns 0 when all went well; the error of the child that failed first; or,
+ * when no child failed, -ETIMEDOUT or -ECANCELED if the scope was cancelled.
+ * The result counts as collected. Ending a scope twice returns the same result
+ * again. */
+HOB_API HOB_MUST_USE int hob_scope_end(hob_scope *scope);
+
+/* What HOB_SCOPE calls at the end of its block. */
+HOB_API void hob_scope_leave(hob_scope *scope);
+
+/* Cancels everything in the scope, with a reason for people, such as "the user
+ * closed the window". The text is kept, not copied: pass a literal, or NULL.
+ * Only the first cancellation counts. Does not wait. */
+HOB_API void hob_scope_cancel(hob_scope *scope, const char *reason);
+
+/* Cancels the scope with -ETIMEDOUT at `deadline_ns`, at once if that has
+ * passed. A later call replaces the deadline; HOB_FOREVER takes it away. A
+ * deadline of an enclosing scope holds as well. Does not wait. */
+HOB_API void hob_scope_deadline(hob_scope *scope, int64_t deadline_ns);
+
+/* 0, or -ECANCELED or -ETIMEDOUT if the scope, or one around it, was cancelled.
+ * Does not wait. */
+HOB_API int hob_scope_cancelled(const hob_scope *scope);
+
+/* The same question for the innermost scope of the calling task. */
+HOB_API int hob_cancelled(void);
+
+/* The reason given to the cancellation that reached the calling task:
+ * hob_scope_cancel's text, "deadline", "a sibling failed", or NULL when it is
+ * not cancelled. Does not wait. */
+HOB_API const char *hob_cancel_reason(void);
+
+/* Has fn(arg) run when the scope ends, after its children ended; the last
+ * deferred runs first. It runs shielded from cancellation for the scope's grace
+ * time (5 s); then its calls return -ETIMEDOUT, and the delay is reported.
+ * Returns 0, or -ENOMEM, and then fn(arg) was run already. Does not wait. */
+HOB_API HOB_MUST_USE int hob_scope_defer(hob_scope *scope, void (*fn)(void *arg), void *arg);
+
+/* Runs fn(arg) at the end of the surrounding block: clean-up for one function,
+ * without memory and without a scope. */
+#define HOB_DEFER(fn, arg)                                                        \
+    __attribute__((cleanup(hob_deferred_run), unused)) hob_deferred HOB_JOIN(     \
+        hob_deferred_, __LINE__) = { (fn), (arg) }
+
+typedef struct hob_deferred {
+    void (*fn)(void *arg);
+    void *arg;
+} hob_deferred;
+
+HOB_API void hob_deferred_run(hob_deferred *deferred);
+
+/* A block in which cancellation from outside does not reach, for cleaning up.
+ * It is bounded: after `limit_ns` its calls return -ETIMEDOUT.
+ *
+ *     HOB_SHIELD(2 * HOB_SEC) {
+ *         (void)hob_tcp_write(conn, goodbye, sizeof goodbye);
+ *     } */
+#define HOB_SHIELD(limit_ns)                                                      \
+    for (__attribute__((cleanup(hob_shield_leave))) hob_shield HOB_JOIN(          \
+             hob_shield_, __LINE__) = { { { 0 } }, 0 };                           \
+         hob_shield_enter(&HOB_JOIN(hob_shield_, __LINE__), (limit_ns));)
+
+typedef struct hob_shield {
+    hob_scope scope;
+    int       entered;
+} hob_shield;
+
+/* Begins the shield and returns 1 the first time; returns 0 the second. */
+HOB_API int  hob_shield_enter(hob_shield *shield, int64_t limit_ns);
+HOB_API void hob_shield_leave(hob_shield *shield);
+
+/* One failure of a scope, for reports. The texts live as long as the scope. */
+typedef struct hob_failure {
+    int         error;
+    char        task[32];     /* the name of the task that failed      */
+    const void *spawned_at;   /* the address of the call of hob_go     */
+} hob_failure;
+
+/* How many children failed, and the first of them in time (index 0), then the
+ * later ones, of which at most 3 are kept. hob_scope_failure returns 0, or
+ * -ENOENT for an index that is not kept. Neither waits. */
+HOB_API size_t           hob_scope_failures(const hob_scope *scope);
+HOB_API HOB_MUST_USE int hob_scope_failure(const hob_scope *scope, size_t index,
+                                           hob_failure *ret_failure);
+
+/* The root scope of that name, made at the first call. Root scopes live until
+ * hob_run ends: when its main task has returned they are cancelled, and ended.
+ * A failure in one is printed and makes hob_run fail. The name is copied.
+ * Returns NULL when memory ran out. Does not wait. */
+HOB_API HOB_MUST_USE hob_scope *hob_root(const char *name);
+
+HOB_END_DECLS
+
+#endif

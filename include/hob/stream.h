@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Byte streams: what TCP, Unix sockets and pipes share, and what TLS will be.
+ *
+ * The thing you hold may be used as a stream (hob_tcp_stream), and functions
+ * that take a stream work on all of them. A stream of your own begins with a
+ * hob_stream and fills a hob_stream_type.
+ */
+#ifndef HOB_STREAM_H
+#define HOB_STREAM_H
+
+#include "hob/op.h"
+
+HOB_BEGIN_DECLS
+
+typedef struct hob_stream hob_stream;
+
+typedef struct hob_stream_type {
+    const char *name;
+    ssize_t (*read)(hob_stream *stream, void *buf, size_t len);
+    ssize_t (*write_some)(hob_stream *stream, const void *buf, size_t len);
+    int (*shutdown)(hob_stream *stream);
+    void (*close)(hob_stream *stream);
+} hob_stream_type;
+
+struct hob_stream {
+    const hob_stream_type *type;
+};
+
+/* Reads up to `len` bytes into `buf`, which is lent. Waits for at least one.
+ * Returns how many came, 0 at the end of the stream, or a negative error. */
+HOB_API HOB_MUST_USE ssize_t hob_stream_read(hob_stream *stream, void *buf, size_t len);
+
+/* Reads exactly `len` bytes. Returns `len`, 0 if the stream ended before the
+ * first byte, HOB_EOF if it ended in between, or a negative error. */
+HOB_API HOB_MUST_USE ssize_t hob_stream_read_exactly(hob_stream *stream, void *buf, size_t len);
+
+/* Writes at least one byte of `buf`, which is lent. Waits until there is room.
+ * Returns how many were taken, or a negative error. */
+HOB_API HOB_MUST_USE ssize_t hob_stream_write_some(hob_stream *stream, const void *buf,
+                                                   size_t len);
+
+/* Writes all of `buf`. Returns `len`, or a negative error, and then an unknown
+ * part of it was written: use hob_stream_write_some to keep count. */
+HOB_API HOB_MUST_USE ssize_t hob_stream_write(hob_stream *stream, const void *buf, size_t len);
+
+/* Says that no more will be written. Reading goes on. Returns 0, -ENOTSUP for a
+ * stream that cannot, or a negative error. */
+HOB_API HOB_MUST_USE int hob_stream_shutdown(hob_stream *stream);
+
+/* Closes the stream and frees it; NULL is fine. Never waits, cannot fail. */
+HOB_API void hob_stream_close(hob_stream *stream);
+
+HOB_END_DECLS
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP connections.
+ *
+ * A connection belongs to one worker. One task may read while another writes;
+ * two readers at once, or two writers, is a bug and is asserted.
+ */
+#ifndef HOB_TCP_H
+#define HOB_TCP_H
+
+#include "hob/addr.h"
+#include "hob/stream.h"
+
+HOB_BEGIN_DECLS
+
+typedef struct hob_tcp          hob_tcp;
+typedef struct hob_tcp_listener hob_tcp_listener;
+
+/* All zero, or NULL where a pointer is taken, means the defaults. */
+typedef struct hob_tcp_opts {
+    int      recv_buf_bytes; /* the kernel's receive buffer; 0: its choice       */
+    int      send_buf_bytes; /* the kernel's send buffer; 0: its choice          */
+    unsigned delay : 1;      /* 1: leave Nagle's algorithm on                    */
+} hob_tcp_opts;
+
+typedef struct hob_tcp_listen_opts {
+    int          backlog;        /* 0: 4096, which the kernel may cut         */
+    unsigned     reuse_port : 1; /* several listeners share the port          */
+    unsigned     v6_only : 1;    /* an IPv6 listener takes no IPv4            */
+    hob_tcp_opts conn;           /* for each accepted connection              */
+} hob_tcp_listen_opts;
+
+/* Listens on `addr`; port 0 lets the kernel choose (hob_tcp_listener_addr tells
+ * which). SO_REUSEADDR is set. Does not wait. Returns 0, or a negative errno:
+ *   -EADDRINUSE     somebody listens there
+ *   -EACCES         the port needs privileges
+ *   -EADDRNOTAVAIL  not an address of this machine */
+HOB_API HOB_MUST_USE int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
+                                        hob_tcp_listener **ret_listener);
+
+/* Waits for a connection and gives it to the caller. Connections that died in
+ * the queue are skipped. When descriptors ran out (EMFILE, ENFILE) or memory
+ * did, accepting pauses for 100 ms and goes on. Returns 0, or:
+ *   -ECANCELED, -ETIMEDOUT  the scope; or the listener was closed */
+HOB_API HOB_MUST_USE int hob_tcp_accept(hob_tcp_listener *listener, hob_tcp **ret_conn);
+
+/* The same as an operation; its result is 0. Unlike hob_tcp_accept it gives
+ * -ENOMEM, -EMFILE and -ENFILE to the caller. */
+HOB_API HOB_MUST_USE int hob_tcp_accept_prep(hob_op *op, hob_tcp_listener *listener,
+                                             hob_tcp **ret_conn);
+
+/* The address it listens on. */
+HOB_API hob_addr hob_tcp_listener_addr(const hob_tcp_listener *listener);
+
+/* Stops listening and frees it; NULL is fine. Tasks in accept get -ECANCELED;
+ * connections that nobody accepted are closed. Never waits. */
+HOB_API void hob_tcp_listener_close(hob_tcp_listener *listener);
+
+/* Connects to `peer` and gives the connection to the caller.
+ *
+ * Waits for the handshake. Returns 0, or a negative error and leaves *ret_conn
+ * alone:
+ *   -ECONNREFUSED                nobody listens there
+ *   -EHOSTUNREACH, -ENETUNREACH  no way there
+ *   -ECANCELED, -ETIMEDOUT       the scope, or the kernel gave up */
+HOB_API HOB_MUST_USE int hob_tcp_connect(const hob_addr *peer, const hob_tcp_opts *opts,
+                                         hob_tcp **ret_conn);
+
+/* The same as an operation; its result is 0. `peer` is lent until it ended.
+ * Returns 0, or -ENOMEM, -EMFILE and so on when there is nothing to start. */
+HOB_API HOB_MUST_USE int hob_tcp_connect_prep(hob_op *op, const hob_addr *peer,
+                                              const hob_tcp_opts *opts, hob_tcp **ret_conn);
+
+/* Reads up to `len` bytes into `buf`, which is lent until the call returns.
+ *
+ * Waits for at least one byte. Returns how many came, 0 when the peer has
+ * finished sending, or a negative errno:
+ *   -ECONNRESET  the peer went away; what came before it was read first
+ *   -ECANCELED   the scope was cancelled, or the connection closed: no byte is lost */
+HOB_API HOB_MUST_USE ssize_t hob_tcp_read(hob_tcp *conn, void *buf, size_t len);
+HOB_API void                 hob_tcp_read_prep(hob_op *op, hob_tcp *conn, void *buf, size_t len);
+
+/* Writes all of `buf`, which is lent until the call returns.
+ *
+ * Waits until the kernel took the last byte. Returns `len`, or a negative
+ * error, and then an unknown part was written:
+ *   -EPIPE, -ECONNRESET     the peer is gone; there is no SIGPIPE
+ *   -ECANCELED, -ETIMEDOUT  the scope was cancelled, or the connection closed */
+HOB_API HOB_MUST_USE ssize_t hob_tcp_write(hob_tcp *conn, const void *buf, size_t len);
+HOB_API void hob_tcp_write_prep(hob_op *op, hob_tcp *conn, const void *buf, size_t len);
+
+/* Writes at least one byte of `buf`, and returns how many. Otherwise as above. */
+HOB_API HOB_MUST_USE ssize_t hob_tcp_write_some(hob_tcp *conn, const void *buf, size_t len);
+HOB_API void hob_tcp_write_some_prep(hob_op *op, hob_tcp *conn, const void *buf, size_t len);
+
+/* Says that no more will be written; the peer reads the end. Does not wait.
+ * Returns 0 or a negative errno (-ENOTCONN: the peer is gone already). */
+HOB_API HOB_MUST_USE int hob_tcp_shutdown(hob_tcp *conn);
+
+/* Closes the connection and frees it; NULL is fine. Tasks that still read or
+ * write it get -ECANCELED. Never waits, cannot fail. */
+HOB_API void hob_tcp_close(hob_tcp *conn);
+
+/* The two ends' addresses. Asked of the kernel at the first call. */
+HOB_API hob_addr hob_tcp_local_addr(hob_tcp *conn);
+HOB_API hob_addr hob_tcp_peer_addr(hob_tcp *conn);
+
+/* The connection as a stream. The same thing: closing either closes it. */
+HOB_API hob_stream *hob_tcp_stream(hob_tcp *conn);
+
+HOB_END_DECLS
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* UDP sockets: datagrams, each whole or not at all. A socket belongs to one worker. */
+#ifndef HOB_UDP_H
+#define HOB_UDP_H
+
+#include "hob/addr.h"
+#include "hob/op.h"
+
+HOB_BEGIN_DECLS
+
+typedef struct hob_udp hob_udp;
+
+/* Opens a socket bound to `local`; port 0 lets the kernel choose one. Does not
+ * wait. Returns 0 or a negative errno, as bind(2). */
+HOB_API HOB_MUST_USE int hob_udp_open(const hob_addr *local, hob_udp **ret_socket);
+
+/* Fixes the peer: only its datagrams are received, hob_udp_send may take NULL,
+ * and its ICMP errors come back (-ECONNREFUSED). Does not wait. */
+HOB_API HOB_MUST_USE int hob_udp_connect(hob_udp *socket, const hob_addr *peer);
+
+/* Receives one datagram into `buf`, which is lent. Waits for one. Returns its
+ * length, which may be 0; when it is more than `len`, the rest was cut off.
+ * *ret_from (unless NULL) says who sent it. Errors:
+ *   -ECONNREFUSED           the connected peer does not listen
+ *   -ECANCELED, -ETIMEDOUT  the scope, or the socket was closed: none is lost */
+HOB_API HOB_MUST_USE ssize_t hob_udp_recv(hob_udp *socket, void *buf, size_t len,
+                                          hob_addr *ret_from);
+HOB_API HOB_MUST_USE int hob_udp_recv_prep(hob_op *op, hob_udp *socket, void *buf, size_t len,
+                                           hob_addr *ret_from);
+
+/* Sends one datagram to `to`, or to the connected peer if that is NULL. Waits
+ * for room in the socket's buffer. Returns `len`, or -EMSGSIZE and so on. */
+HOB_API HOB_MUST_USE ssize_t hob_udp_send(hob_udp *socket, const void *buf, size_t len,
+                                          const hob_addr *to);
+HOB_API HOB_MUST_USE int hob_udp_send_prep(hob_op *op, hob_udp *socket, const void *buf,
+                                           size_t len, const hob_addr *to);
+
+HOB_API hob_addr hob_udp_local_addr(const hob_udp *socket);
+
+/* Closes and frees it; NULL is fine. Tasks that use it get -ECANCELED. */
+HOB_API void hob_udp_close(hob_udp *socket);
+
+HOB_END_DECLS
+
+#endif

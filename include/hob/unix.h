@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Unix sockets: streams that can pass descriptors, and datagrams.
+ *
+ * Unless said otherwise everything is as in hob/tcp.h and hob/udp.h.
+ */
+#ifndef HOB_UNIX_H
+#define HOB_UNIX_H
+
+#include "hob/addr.h"
+#include "hob/stream.h"
+
+HOB_BEGIN_DECLS
+
+typedef struct hob_unix          hob_unix;
+typedef struct hob_unix_listener hob_unix_listener;
+typedef struct hob_unix_dgram    hob_unix_dgram;
+
+enum { HOB_UNIX_FDS_MAX = 16 }; /* descriptors in one message, at most */
+
+/* Listens on a path ("unix:/run/x.sock") or an abstract name ("unix:@x"). A
+ * socket file that nobody listens on any more is replaced; -EADDRINUSE when
+ * somebody does. The file is removed when the listener closes. */
+HOB_API HOB_MUST_USE int hob_unix_listen(const hob_addr *addr, hob_unix_listener **ret_listener);
+HOB_API HOB_MUST_USE int hob_unix_accept(hob_unix_listener *listener, hob_unix **ret_conn);
+HOB_API HOB_MUST_USE int hob_unix_accept_prep(hob_op *op, hob_unix_listener *listener,
+                                              hob_unix **ret_conn);
+HOB_API void             hob_unix_listener_close(hob_unix_listener *listener);
+
+/* -ENOENT: no such path; -ECONNREFUSED: nobody listens on it. */
+HOB_API HOB_MUST_USE int hob_unix_connect(const hob_addr *peer, hob_unix **ret_conn);
+HOB_API HOB_MUST_USE int hob_unix_connect_prep(hob_op *op, const hob_addr *peer,
+                                               hob_unix **ret_conn);
+
+/* Two connected ends. Does not wait. */
+HOB_API HOB_MUST_USE int hob_unix_pair(hob_unix **ret_a, hob_unix **ret_b);
+
+HOB_API HOB_MUST_USE ssize_t hob_unix_read(hob_unix *conn, void *buf, size_t len);
+HOB_API void                 hob_unix_read_prep(hob_op *op, hob_unix *conn, void *buf, size_t len);
+HOB_API HOB_MUST_USE ssize_t hob_unix_write(hob_unix *conn, const void *buf, size_t len);
+HOB_API void hob_unix_write_prep(hob_op *op, hob_unix *conn, const void *buf, size_t len);
+HOB_API HOB_MUST_USE ssize_t hob_unix_write_some(hob_unix *conn, const void *buf, size_t len);
+HOB_API void hob_unix_write_some_prep(hob_op *op, hob_unix *conn, const void *buf, size_t len);
+HOB_API HOB_MUST_USE int     hob_unix_shutdown(hob_unix *conn);
+HOB_API void                 hob_unix_close(hob_unix *conn);
+HOB_API hob_stream          *hob_unix_stream(hob_unix *conn);
+
+/* Sends `len` bytes (at least 1) together with copies of `count` descriptors,
+ * which stay the caller's. Returns how many bytes were taken. */
+HOB_API HOB_MUST_USE ssize_t hob_unix_send_fds(hob_unix *conn, const void *buf, size_t len,
+                                               const int *fds, size_t count);
+
+/* Receives bytes and the descriptors that came with them into `fds`, which has
+ * room for *count; afterwards *count says how many came. They are the caller's,
+ * and CLOEXEC. Those that find no room are closed, and the call gives
+ * -EMSGSIZE. (hob_unix_read closes all descriptors that come.) */
+HOB_API HOB_MUST_USE ssize_t hob_unix_recv_fds(hob_unix *conn, void *buf, size_t len, int *fds,
+                                               size_t *count);
+
+/* Datagrams: reliable and in order, and a send waits while the peer's queue is
+ * full. An address of zero length makes a socket that can only send. */
+HOB_API HOB_MUST_USE int     hob_unix_dgram_open(const hob_addr *local,
+                                                 hob_unix_dgram **ret_socket);
+HOB_API HOB_MUST_USE ssize_t hob_unix_dgram_recv(hob_unix_dgram *socket, void *buf, size_t len,
+                                                 hob_addr *ret_from);
+HOB_API HOB_MUST_USE int     hob_unix_dgram_recv_prep(hob_op *op, hob_unix_dgram *socket,
+                                                      void *buf, size_t len, hob_addr *ret_from);
+HOB_API HOB_MUST_USE ssize_t hob_unix_dgram_send(hob_unix_dgram *socket, const void *buf,
+                                                 size_t len, const hob_addr *to);
+HOB_API HOB_MUST_USE int     hob_unix_dgram_send_prep(hob_op *op, hob_unix_dgram *socket,
+                                                      const void *buf, size_t len,
+                                                      const hob_addr *to);
+HOB_API void                 hob_unix_dgram_close(hob_unix_dgram *socket);
+
+HOB_END_DECLS
+
+#endif

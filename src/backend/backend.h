@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract of a backend: who carries ops out.
+ *
+ * One backend belongs to one worker. All functions are called on its thread,
+ * except wake(). A backend knows ops and descriptors and nothing else of Hob,
+ * and it runs no code of theirs: finished ops join a list.
+ *
+ * What every backend promises (tests/backend/ holds each to it):
+ *   1. An op that was submitted is finished once.
+ *   2. The result wins: a cancelled op gives its real result, or -ECANCELED and
+ *      had no effect. Bytes and connections that arrived for a cancelled op wait
+ *      for the next one on that descriptor, or are closed with it.
+ *   3. A finished op, and the memory it names, is not touched again.
+ *   4. On one descriptor, RECVs (READs, ACCEPTs) finish in the order of
+ *      submission, and so do SENDs (WRITEs). The two directions are independent.
+ *   5. release() gives -ECANCELED to what is in flight on the descriptor, then
+ *      closes it, then calls desc->gone().
+ *   6. EINTR and EAGAIN are the backend's business. Nobody sees them.
+ *   7. SEND never raises SIGPIPE; new descriptors are CLOEXEC.
+ *
+ * On a stream the order of finishing is: RECV takes what arrived first, and an
+ * error of the connection only after it.
+ */
+#ifndef HOB_BACKEND_BACKEND_H
+#define HOB_BACKEND_BACKEND_H
+
+#include <stdint.h>
+
+#include "op/op.h"
+
+struct backend {
+    const struct backend_type *type;
+};
+
+struct backend_opts {
+    uint32_t    ring_entries;     /* uring: submission entries                    */
+    uint32_t    completions;      /* uring: completion entries; 0: eight times as many */
+    uint32_t    recv_bufs;        /* uring: provided buffers                      */
+    uint32_t    recv_buf_bytes;   /* uring: size of each; 0: 4096                 */
+    int         blocking_threads; /* epoll: threads for files                     */
+    uint64_t    seed;             /* sim                                          */
+};
+
+/* What a backend counts, added to hob_stats. */
+struct backend_stats {
+    uint64_t in_flight;       /* ops that poll() will still finish */
+    uint64_t recv_pool_empty;
+    uint64_t trace;           /* sim: a hash of what the world did  */
+};
+
+struct backend_type {
+    const char *name;
+
+    /* Makes a backend for the calling thread. Returns 0 or a negative error, and
+     * leaves nothing behind then. -ENOSYS, -EPERM, -ENOMEM mean: try another. */
+    int (*open)(const struct backend_opts *opts, struct backend **ret_backend);
+
+    /* Nothing is in flight any more and all descriptors are released. */
+    void (*close)(struct backend *b);
+
+    /* Takes the op: afterwards it is FLYING or, if it could be done at once, DONE.
+     * Cannot fail: what the kernel refuses is the op's result. An op whose result
+     * is known at once is DONE and in no list; the caller delivers it. */
+    void (*submit)(struct backend *b, struct op *op);
+
+    /* Asks for a FLYING op back soon. It still comes from poll(), once. Calling
+     * it twice is the same as once. */
+    void (*cancel)(struct backend *b, struct op *op);
+
+    /* Takes a descriptor back: see promise 5. May call gone() at once. */
+    void (*release)(struct backend *b, struct desc *desc);
+
+    /* Hands queued work to the kernel, sleeps until something is done, wake() was
+     * called or the clock reached `deadline_ns` (0: does not sleep; INT64_MAX: no
+     * deadline), and appends the finished ops to `done`, in order. */
+    void (*poll)(struct backend *b, int64_t deadline_ns, struct list *done);
+
+    /* Ends a poll(), this one or the next, early. Any thread, any signal handler. */
+    void (*wake)(struct backend *b);
+
+    int64_t  (*now)(struct backend *b);      /* the monotonic clock, ns              */
+    int64_t  (*wall_now)(struct backend *b); /* the calendar clock, ns               */
+    uint64_t (*random)(struct backend *b);
+
+    void (*stats)(struct backend *b, struct backend_stats *ret_stats);
+};
+
+extern const struct backend_type hob__backend_uring;
+extern const struct backend_type hob__backend_epoll;
+extern const struct backend_type hob__backend_sim;
+
+/* The simulated world behind hob/sim.h; -ENOTSUP for a backend that is not sim. */
+struct hob_sim_world;
+int hob__sim_set_world(struct backend *b, const struct hob_sim_world *world);
+int hob__sim_put_file(struct backend *b, const char *path, const void *data, size_t len);
+
+/* Carries out an op of class OP_QUICK with plain system calls, and finishes it:
+ * uring and epoll share this. */
+void hob__quick_submit(struct op *op);
+
+/* Opens the backend of that name, or with NULL the best that works here: uring,
+ * else epoll. Writes one sentence about the choice to `why`. Returns 0, -ENOTSUP
+ * for a name that is unknown or does not work here, or -ENOMEM. */
+int hob__backend_probe(const char *name, const struct backend_opts *opts,
+                       struct backend **ret_backend, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Assertions and type tags.
+ *
+ * They stay on in release builds. A failed one prints its sentence, who was
+ * running, and aborts.
+ */
+#ifndef HOB_BASE_CHECK_H
+#define HOB_BASE_CHECK_H
+
+#include <stdint.h>
+
+#define hob_likely(x)   __builtin_expect(!!(x), 1)
+#define hob_unlikely(x) __builtin_expect(!!(x), 0)
+
+/* A bug of ours. */
+#define hob_assert(cond)                                     \
+    do {                                                     \
+        if (hob_unlikely(!(cond)))                           \
+            hob__assert_failed(#cond, __FILE__, __LINE__);   \
+    } while (0)
+
+/* The same, for checks that walk things: on in debug and sanitizer builds. */
+#ifdef HOB_SLOW_CHECKS
+#define hob_assert_slow(cond) hob_assert(cond)
+#else
+#define hob_assert_slow(cond) ((void)sizeof(cond))
+#endif
+
+/* A mistake of the user. The sentence names the function that was called and says what to do. */
+#define hob_require(cond, sentence)                          \
+    do {                                                     \
+        if (hob_unlikely(!(cond)))                           \
+            hob__misuse(sentence);                           \
+    } while (0)
+
+#define hob_unreachable(sentence) hob__assert_failed(sentence, __FILE__, __LINE__)
+
+__attribute__((noreturn, cold)) void hob__assert_failed(const char *what, const char *file, int line);
+__attribute__((noreturn, cold)) void hob__misuse(const char *sentence);
+
+/* Long-lived objects begin with a tag; a freed one's is wiped. */
+enum hob__tag {
+    TAG_FREED = 0x0DEAD0DE,
+    TAG_TASK = 0x4B534154,
+    TAG_SCOPE = 0x504F4353,
+    TAG_FUTURE = 0x55544546,
+    TAG_PROMISE = 0x4D4F5250,
+    TAG_WORKER = 0x4B524F57,
+    TAG_TCP = 0x00504354,
+    TAG_LISTENER = 0x4E54534C,
+    TAG_UDP = 0x00504455,
+    TAG_UNIX = 0x58494E55,
+    TAG_PIPE = 0x45504950,
+    TAG_FILE = 0x454C4946,
+};
+
+#endif

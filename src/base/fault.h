@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Faults on purpose, for torture runs.
+ *
+ * Each allocation and each system call that can fail asks hob__fault() first.
+ * Normally that is one comparison. A torture run counts the questions of one
+ * run, then repeats the run once for each, letting that one fail.
+ */
+#ifndef HOB_BASE_FAULT_H
+#define HOB_BASE_FAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/check.h"
+
+/* HOB__FAULT_OFF, or how many questions are still to be answered with no. */
+extern int64_t hob__fault_countdown;
+enum { HOB__FAULT_OFF = -1 };
+
+bool hob__fault_ask(void);
+
+/* True when this call is to fail. */
+static inline bool hob__fault(void)
+{
+    return hob_unlikely(hob__fault_countdown != HOB__FAULT_OFF) && hob__fault_ask();
+}
+
+/* Lets the question number `at` (from 0) be answered with yes, once; a large
+ * number only counts. hob__fault_stop returns how many were asked. */
+void     hob__fault_start(uint64_t at);
+uint64_t hob__fault_stop(void);
+
+#endif

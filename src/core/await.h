@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the rest of the house uses of the core: how to wait, and how to hold a descriptor.
+ *
+ * io/ is written on this header alone.
+ */
+#ifndef HOB_CORE_AWAIT_H
+#define HOB_CORE_AWAIT_H
+
+#include "hob/op.h"
+#include "op/op.h"
+
+/* The place hob_op from inside. */
+struct user_op {
+    struct op        op;
+    struct scope    *scope;      /* started by hob_op_call or hob_op_settle: its scope */
+    struct list_node scope_link;
+    hob_op_fn       *fn;
+    void            *arg;
+};
+
+/* Submits the op, parks the task until it is finished, and leaves the answer in
+ * op->result. The one way to wait. In a cancelled scope the result is -ECANCELED
+ * or -ETIMEDOUT and the op was not submitted: finish() is still called. */
+void hob__op_await(struct op *op);
+
+/* Carries out an op of class OP_QUICK, which never waits, cancelled or not. */
+int64_t hob__op_quick(struct op *op);
+
+/* Makes the place ready for an op of this kind; the caller fills the rest in. */
+struct op *hob__op_prep(hob_op *place, enum op_kind kind, struct desc *desc);
+
+/* Takes charge of an open descriptor: it is counted, and reported if it is still
+ * open when the runtime ends. `made_at` is __builtin_return_address(0) of the
+ * public function that the user called. Cannot fail. */
+void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *what,
+                    const void *made_at, void (*gone)(struct desc *desc));
+
+/* Gives it back: what is in flight on it ends with -ECANCELED, then the number is
+ * closed, then gone() is called, perhaps at once. Safe to call once. */
+void hob__desc_close(struct desc *desc);
+
+/* Closes a bare descriptor number that no desc was made for (an unwanted one). */
+void hob__fd_close(int fd, enum desc_kind kind);
+
+/* Counts an accept that had to pause because descriptors or memory ran out. */
+void hob__count_accept_pause(void);
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The operation: one thing that somebody waits for.
+ *
+ *                 submit                    backend
+ *     OP_IDLE ─────────────▶ OP_FLYING ───────────────▶ OP_DONE ──▶ done(op), OP_IDLE
+ *         │                    │    ▲                      ▲
+ *         │                    └────┘ cancel: asks         │
+ *         └────────── submit, done at once ────────────────┘
+ *
+ *   OP_IDLE   -> OP_FLYING  backend.submit, or whoever starts a local op
+ *   OP_IDLE   -> OP_DONE    backend.submit, when the result is known at once
+ *   OP_FLYING -> OP_DONE    the backend, or hob__op_finish_local
+ *   OP_DONE   -> OP_IDLE    hob__op_deliver, which then calls op->done
+ *
+ *   FLYING: somebody else (the kernel, another thread, the timer wheel, a promise)
+ *           holds the op and may write into the buffers that it names.
+ *   DONE:   `result` is final and nobody but the owner holds the op.
+ *
+ * Why an op, and its buffer, may lie on a task's stack: the task does not run
+ * again until the op is DONE, also when it is cancelled; and an op is DONE only
+ * when the kernel has let go of it.
+ */
+#ifndef HOB_OP_OP_H
+#define HOB_OP_OP_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/check.h"
+#include "base/list.h"
+
+/* Where an op is carried out. */
+enum op_class {
+    OP_LOCAL, /* inside the core: a timer, a promise, a join; `local.withdraw` cancels it   */
+    OP_QUICK, /* by the backend, and it never waits: DONE when submit returns               */
+    OP_WAITS, /* by the backend                                                             */
+};
+
+#define HOB_OPS(X)                        \
+    X(SLEEP,      "sleep",      LOCAL)    \
+    X(PROMISE,    "promise",    LOCAL)    \
+    X(JOIN,       "join",       LOCAL)    \
+    X(PARK,       "park",       LOCAL)    \
+    X(SOCKET,     "socket",     QUICK)    \
+    X(SOCKETPAIR, "socketpair", QUICK)    \
+    X(PIPE,       "pipe",       QUICK)    \
+    X(BIND,       "bind",       QUICK)    \
+    X(LISTEN,     "listen",     QUICK)    \
+    X(SHUTDOWN,   "shutdown",   QUICK)    \
+    X(SOCKNAME,   "getsockname", QUICK)   \
+    X(PEERNAME,   "getpeername", QUICK)   \
+    X(SETOPT,     "setsockopt", QUICK)    \
+    X(UNLINK,     "unlink",     QUICK)    \
+    X(ACCEPT,     "accept",     WAITS)    \
+    X(CONNECT,    "connect",    WAITS)    \
+    X(RECV,       "recv",       WAITS)    \
+    X(SEND,       "send",       WAITS)    \
+    X(RECVMSG,    "recvmsg",    WAITS)    \
+    X(SENDMSG,    "sendmsg",    WAITS)    \
+    X(READ,       "read",       WAITS)    \
+    X(WRITE,      "write",      WAITS)    \
+    X(OPEN,       "open",       WAITS)    \
+    X(FSYNC,      "fsync",      WAITS)    \
+    X(STAT,       "stat",       WAITS)    \
+    X(POLL,       "poll",       WAITS)
+
+enum op_kind {
+#define X(kind, name, op_class) OP_##kind,
+    HOB_OPS(X)
+#undef X
+    OP_KINDS
+};
+
+enum op_state {
+    OP_IDLE,
+    OP_FLYING,
+    OP_DONE,
+};
+
+struct hob_addr;
+struct msghdr;
+struct stat;
+struct op;
+
+/* What a descriptor is, which decides how its ops are carried out. */
+enum desc_kind {
+    DESC_STREAM,   /* a connected or connecting stream socket: RECV, SEND           */
+    DESC_LISTENER, /* ACCEPT                                                        */
+    DESC_DGRAM,    /* RECVMSG, SENDMSG                                              */
+    DESC_PIPE,     /* READ and WRITE that wait for the other end; also terminals    */
+    DESC_FILE,     /* READ and WRITE that wait for the disk                         */
+};
+
+/*
+ * An open descriptor, as its worker sees it. Part of the object that a user
+ * holds (hob_tcp and so on); the owner keeps it until gone() is called.
+ */
+struct desc {
+    int             fd;         /* the kernel's, or in sim the simulated world's; -1: none   */
+    enum desc_kind  kind;
+    bool            closing;    /* hob__desc_close was called; only what flies is still here */
+    bool            keep_open;  /* the number is not ours to close (0, 1, 2)                 */
+    uint32_t        flying;     /* ops in flight on it; the backend counts                   */
+    struct list     ops;        /* these ops, by op.link                                     */
+    void          (*gone)(struct desc *desc); /* the number is closed: free the object       */
+    struct list_node link;      /* among the worker's open descriptors                       */
+    const void     *made_at;    /* the address of the user's call, for reports               */
+    const char     *what;       /* "TCP connection", for reports                             */
+    uint64_t        carrier[10]; /* the backend's own; all zero when the descriptor is new   */
+};
+
+struct op {
+    enum op_kind  kind : 8;
+    enum op_state state : 8;
+    unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
+    unsigned      inline_ok : 1;    /* the waiter can take the result from submit()    */
+    uint32_t      slot;             /* the backend's own                               */
+    struct desc  *desc;             /* NULL for an op that has none (yet)              */
+
+    /* What is wanted. The caller writes these before submitting. */
+    union {
+        struct { int64_t when_ns; uint16_t slot; uint16_t level; } sleep;
+        struct { void (*withdraw)(struct op *op); void *on; void *extra; } local;
+        struct { void *buf; size_t len; size_t so_far; } recv;           /* RECV             */
+        struct { const void *buf; size_t len; size_t so_far; } send;     /* SEND             */
+        struct { void *buf; size_t len; int64_t offset; size_t so_far; } rw; /* READ, WRITE;
+                                                     offset -1: at the file's position       */
+        struct { struct msghdr *msg; int flags; } msg;                   /* RECVMSG, SENDMSG */
+        struct { struct desc *child; void *out; const void *from; } accept; /* result: the fd */
+        struct { const struct hob_addr *addr; void *out; void *conn; } connect;
+        struct { const char *path; int flags; unsigned mode; void *out; } open; /* result: the fd */
+        struct { const char *path; struct stat *out; } stat;             /* path or desc     */
+        struct { int fd; unsigned events; } poll;                        /* result: revents  */
+        struct { int domain; int type; } socket;                         /* result: the fd   */
+        struct { int domain; int type; int *fds; } pair;                 /* PIPE too         */
+        struct { const struct hob_addr *addr; } bind;
+        struct { int backlog; } listen;
+        struct { struct hob_addr *out; } name;                           /* SOCKNAME, PEERNAME */
+        struct { int level; int name; int value; } setopt;
+        struct { const struct hob_addr *addr; } unlink;                  /* a socket's file  */
+    };
+
+    /* How it ended: >= 0, or a negative error. The backend writes this once. */
+    int64_t result;
+
+    /* Looks at the result before it is delivered, in every style: wraps a new
+     * descriptor, or returns false to submit the op again for the rest. May be NULL. */
+    bool (*finish)(struct op *op);
+
+    /* Who is waiting. Called on the worker that submitted it, from the loop. */
+    void (*done)(struct op *op);
+    void  *waiter;
+
+    /* FLYING: in desc->ops, or in a list of whoever holds it. DONE: in the done list. */
+    struct list_node link;
+};
+
+static_assert(sizeof(struct op) <= 128, "an op fits in two cache lines");
+
+const char   *hob__op_name(enum op_kind kind);
+enum op_class hob__op_class(enum op_kind kind);
+
+#endif
