@@ -39,6 +39,9 @@
 __attribute__((noreturn, cold)) void hob__assert_failed(const char *what, const char *file, int line);
 __attribute__((noreturn, cold)) void hob__misuse(const char *sentence);
 
+/* Set by the core: writes who is running on this thread to `fd`. May be NULL. */
+extern void (*hob__check_who)(int fd);
+
 /* Long-lived objects begin with a tag; a freed one's is wiped. */
 enum hob__tag {
     TAG_FREED = 0x0DEAD0DE,

@@ -23,7 +23,8 @@ bool hob__fault_ask(void);
 /* True when this call is to fail. */
 static inline bool hob__fault(void)
 {
-    return hob_unlikely(hob__fault_countdown != HOB__FAULT_OFF) && hob__fault_ask();
+    int64_t left = __atomic_load_n(&hob__fault_countdown, __ATOMIC_RELAXED);
+    return hob_unlikely(left != HOB__FAULT_OFF) && hob__fault_ask();
 }
 
 /* Lets the question number `at` (from 0) be answered with yes, once; a large
