@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What cannot fail, but by a bug of ours (close, munmap, a deregistration), is
+ * not made to fail on purpose: nobody could do anything about it.
+ */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+
+/* The value of `call`, or -errno. */
+#define RESULT_OF(call)                                \
+    __extension__({                                    \
+        __typeof__(call) result_ = (call);             \
+        result_ < 0 ? (__typeof__(call))-errno : result_; \
+    })
+
+/* The same; the call is made again while a signal interrupts it. */
+#define RESULT_OF_RETRIED(call)                        \
+    __extension__({                                    \
+        __typeof__(call) result_;                      \
+        do                                             \
+            result_ = (call);                          \
+        while (hob_unlikely(result_ < 0) && errno == EINTR); \
+        result_ < 0 ? (__typeof__(call))-errno : result_; \
+    })
+
+/* ---- memory ---- */
+
+int hob__sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset, void **ret_map)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    void *map = mmap(addr, len, prot, flags, fd, offset);
+    if (map == MAP_FAILED)
+        return -errno;
+    *ret_map = map;
+    return 0;
+}
+
+int hob__sys_munmap(void *addr, size_t len)
+{
+    return RESULT_OF(munmap(addr, len));
+}
+
+int hob__sys_madvise(void *addr, size_t len, int advice)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF_RETRIED(madvise(addr, len, advice));
+}
+
+int hob__sys_mprotect(void *addr, size_t len, int prot)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF(mprotect(addr, len, prot));
+}
+
+int hob__sys_mincore(void *addr, size_t len, unsigned char *vec)
+{
+    if (hob__fault())
+        return -EAGAIN;
+    return RESULT_OF(mincore(addr, len, vec));
+}
+
+ssize_t hob__sys_madvise_many(const struct iovec *iov, size_t count, int advice)
+{
+    if (hob__fault())
+        return -EPERM;
+
+    // PIDFD_SELF_PROCESS names ourselves without a descriptor since Linux 6.14; before that -EBADF.
+    static const int PIDFD_SELF = -10001;
+    ssize_t          n = RESULT_OF_RETRIED(
+        (ssize_t)syscall(SYS_process_madvise, PIDFD_SELF, iov, count, advice, 0));
+    if (n != -EBADF)
+        return n;
+
+    int pidfd = RESULT_OF((int)syscall(SYS_pidfd_open, getpid(), 0));
+    if (pidfd < 0)
+        return pidfd;
+    n = RESULT_OF_RETRIED((ssize_t)syscall(SYS_process_madvise, pidfd, iov, count, advice, 0));
+    hob__sys_close(pidfd);
+    return n;
+}
+
+/* ---- descriptors of every kind ---- */
+
+void hob__sys_close(int fd)
+{
+    hob_assert(fd >= 0);
+    int result = close(fd);
+    hob_assert(result == 0 || errno != EBADF);
+}
+
+int hob__sys_dup(int fd)
+{
+    if (hob__fault())
+        return -EMFILE;
+    return RESULT_OF(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+int hob__sys_get_status_flags(int fd)
+{
+    return RESULT_OF(fcntl(fd, F_GETFL));
+}
+
+int hob__sys_set_status_flags(int fd, int flags)
+{
+    if (hob__fault())
+        return -EPERM;
+    return RESULT_OF(fcntl(fd, F_SETFL, flags));
+}
+
+ssize_t hob__sys_read(int fd, void *buf, size_t len)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF_RETRIED(read(fd, buf, len));
+}
+
+ssize_t hob__sys_write(int fd, const void *buf, size_t len)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF_RETRIED(write(fd, buf, len));
+}
+
+int hob__sys_pipe(int fds[2], int flags)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF(pipe2(fds, flags));
+}
+
+int hob__sys_eventfd(unsigned initial, int flags)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF(eventfd(initial, flags));
+}
+
+int hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF(poll(fds, count, timeout_ms));
+}
+
+/* ---- files ---- */
+
+int hob__sys_open(const char *path, int flags, mode_t mode)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF_RETRIED(open(path, flags, mode));
+}
+
+ssize_t hob__sys_pread(int fd, void *buf, size_t len, off_t offset)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF_RETRIED(pread(fd, buf, len, offset));
+}
+
+ssize_t hob__sys_pwrite(int fd, const void *buf, size_t len, off_t offset)
+{
+    if (hob__fault())
+        return -ENOSPC;
+    return RESULT_OF_RETRIED(pwrite(fd, buf, len, offset));
+}
+
+int hob__sys_fsync(int fd)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF_RETRIED(fsync(fd));
+}
+
+int hob__sys_fstat(int fd, struct stat *ret_stat)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF(fstat(fd, ret_stat));
+}
+
+int hob__sys_stat(const char *path, struct stat *ret_stat)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF_RETRIED(stat(path, ret_stat));
+}
+
+int hob__sys_unlink(const char *path)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF_RETRIED(unlink(path));
+}
+
+/* ---- sockets ---- */
+
+int hob__sys_socket(int domain, int type, int protocol)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF(socket(domain, type, protocol));
+}
+
+int hob__sys_socketpair(int domain, int type, int protocol, int fds[2])
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF(socketpair(domain, type, protocol, fds));
+}
+
+int hob__sys_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF(bind(fd, addr, len));
+}
+
+int hob__sys_listen(int fd, int backlog)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF(listen(fd, backlog));
+}
+
+int hob__sys_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF_RETRIED(accept4(fd, addr, len, flags));
+}
+
+int hob__sys_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    if (hob__fault())
+        return -ENETUNREACH;
+    int result = RESULT_OF(connect(fd, addr, len));
+    return result == -EINTR ? -EINPROGRESS : result;
+}
+
+ssize_t hob__sys_recv(int fd, void *buf, size_t len, int flags)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF_RETRIED(recv(fd, buf, len, flags));
+}
+
+ssize_t hob__sys_send(int fd, const void *buf, size_t len, int flags)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF_RETRIED(send(fd, buf, len, flags));
+}
+
+ssize_t hob__sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF_RETRIED(recvmsg(fd, msg, flags));
+}
+
+ssize_t hob__sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF_RETRIED(sendmsg(fd, msg, flags));
+}
+
+int hob__sys_shutdown(int fd, int how)
+{
+    if (hob__fault())
+        return -ENOTCONN;
+    return RESULT_OF(shutdown(fd, how));
+}
+
+int hob__sys_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF(getsockname(fd, addr, len));
+}
+
+int hob__sys_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF(getpeername(fd, addr, len));
+}
+
+int hob__sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF(setsockopt(fd, level, name, value, len));
+}
+
+int hob__sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF(getsockopt(fd, level, name, value, len));
+}
+
+/* ---- readiness ---- */
+
+int hob__sys_epoll_create(int flags)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF(epoll_create1(flags));
+}
+
+int hob__sys_epoll_ctl(int epoll_fd, int what, int fd, struct epoll_event *event)
+{
+    if (what != EPOLL_CTL_DEL && hob__fault())
+        return -ENOMEM;
+    return RESULT_OF(epoll_ctl(epoll_fd, what, fd, event));
+}
+
+static int wait_in_ms(int epoll_fd, struct epoll_event *events, int count, int64_t timeout_ns)
+{
+    int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000; // never early
+    return RESULT_OF(epoll_wait(epoll_fd, events, count, ms > 3600000 ? 3600000 : (int)ms));
+}
+
+int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int64_t timeout_ns)
+{
+    static bool no_pwait2; // Linux before 5.11, and some emulators
+
+    if (timeout_ns <= 0)
+        return RESULT_OF(epoll_wait(epoll_fd, events, count, timeout_ns < 0 ? -1 : 0));
+    if (__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED))
+        return wait_in_ms(epoll_fd, events, count, timeout_ns);
+
+    struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
+    int             n = RESULT_OF(epoll_pwait2(epoll_fd, events, count, &timeout, NULL));
+    if (n != -ENOSYS)
+        return n;
+    __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);
+    return wait_in_ms(epoll_fd, events, count, timeout_ns);
+}
+
+/* ---- time, chance, signals ---- */
+
+int64_t hob__sys_clock_ns(clockid_t clock)
+{
+    struct timespec now;
+    int             result = clock_gettime(clock, &now);
+    hob_assert(result == 0);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+ssize_t hob__sys_getrandom(void *buf, size_t len, unsigned flags)
+{
+    if (hob__fault())
+        return -ENOSYS;
+    return RESULT_OF_RETRIED(getrandom(buf, len, flags));
+}
+
+int hob__sys_sigaltstack(const stack_t *stack, stack_t *ret_old)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF(sigaltstack(stack, ret_old));
+}
+
+int hob__sys_sigaction(int signal, const struct sigaction *action, struct sigaction *ret_old)
+{
+    return RESULT_OF(sigaction(signal, action, ret_old));
+}

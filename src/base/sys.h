@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every system call once.
+ *
+ * Each function is the call of its name and returns what that returns, or a
+ * negative errno; errno itself means nothing afterwards. A call that was
+ * interrupted by a signal is made again, except where it says otherwise. Each
+ * one that can fail can be made to fail on purpose (fault.h). Any thread.
+ */
+#ifndef HOB_BASE_SYS_H
+#define HOB_BASE_SYS_H
+
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct epoll_event;
+struct iovec;
+struct msghdr;
+struct pollfd;
+struct sockaddr;
+struct stat;
+
+/* Memory. */
+int hob__sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset,
+                  void **ret_map);
+int hob__sys_munmap(void *addr, size_t len);
+int hob__sys_madvise(void *addr, size_t len, int advice);
+int hob__sys_mprotect(void *addr, size_t len, int prot);
+int hob__sys_mincore(void *addr, size_t len, unsigned char *vec);
+
+/* process_madvise on ourselves: returns how many bytes were advised, perhaps
+ * fewer than asked for. -EPERM, -EINVAL: this kernel lets nobody, or not for
+ * this advice. */
+ssize_t hob__sys_madvise_many(const struct iovec *iov, size_t count, int advice);
+
+/* Descriptors of every kind. close cannot fail and is never made twice: after an
+ * error the number is gone all the same. */
+void    hob__sys_close(int fd);
+int     hob__sys_dup(int fd); /* CLOEXEC */
+int     hob__sys_get_status_flags(int fd); /* F_GETFL */
+int     hob__sys_set_status_flags(int fd, int flags);
+ssize_t hob__sys_read(int fd, void *buf, size_t len);
+ssize_t hob__sys_write(int fd, const void *buf, size_t len);
+int     hob__sys_pipe(int fds[2], int flags);
+int     hob__sys_eventfd(unsigned initial, int flags);
+int     hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms); /* -EINTR at a signal */
+
+/* Files. */
+int     hob__sys_open(const char *path, int flags, mode_t mode);
+ssize_t hob__sys_pread(int fd, void *buf, size_t len, off_t offset);
+ssize_t hob__sys_pwrite(int fd, const void *buf, size_t len, off_t offset);
+int     hob__sys_fsync(int fd);
+int     hob__sys_fstat(int fd, struct stat *ret_stat);
+int     hob__sys_stat(const char *path, struct stat *ret_stat);
+int     hob__sys_unlink(const char *path);
+
+/* Sockets. connect interrupted by a signal goes on by itself: -EINPROGRESS. */
+int     hob__sys_socket(int domain, int type, int protocol);
+int     hob__sys_socketpair(int domain, int type, int protocol, int fds[2]);
+int     hob__sys_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int     hob__sys_listen(int fd, int backlog);
+int     hob__sys_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int     hob__sys_connect(int fd, const struct sockaddr *addr, socklen_t len);
+ssize_t hob__sys_recv(int fd, void *buf, size_t len, int flags);
+ssize_t hob__sys_send(int fd, const void *buf, size_t len, int flags);
+ssize_t hob__sys_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t hob__sys_sendmsg(int fd, const struct msghdr *msg, int flags);
+int     hob__sys_shutdown(int fd, int how);
+int     hob__sys_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
+int     hob__sys_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
+int     hob__sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int     hob__sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+/* Readiness. The wait is one system call; `timeout_ns` < 0: for ever. -EINTR at
+ * a signal. On kernels before 5.11 it is rounded up to milliseconds. */
+int hob__sys_epoll_create(int flags);
+int hob__sys_epoll_ctl(int epoll_fd, int what, int fd, struct epoll_event *event);
+int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int64_t timeout_ns);
+
+/* Time, chance, signals. */
+int64_t hob__sys_clock_ns(clockid_t clock); /* cannot fail for the clocks that everybody has */
+ssize_t hob__sys_getrandom(void *buf, size_t len, unsigned flags);
+int     hob__sys_sigaltstack(const stack_t *stack, stack_t *ret_old);
+int     hob__sys_sigaction(int signal, const struct sigaction *action, struct sigaction *ret_old);
+
+#endif
