@@ -136,11 +136,13 @@ struct op {
         struct { int fd; unsigned events; } poll;                        /* result: revents  */
         struct { int domain; int type; } socket;                         /* result: the fd   */
         struct { int domain; int type; int *fds; } pair;                 /* PIPE too         */
-        struct { const struct hob_addr *addr; } bind;
+        struct { const struct hob_addr *addr; uint64_t *ret_file; } bind; /* ret_file, unless NULL:
+                                                     a Unix address's file, as a number, not 0 */
         struct { int backlog; } listen;
         struct { struct hob_addr *out; } name;                           /* SOCKNAME, PEERNAME */
         struct { int level; int name; int value; } setopt;
-        struct { const struct hob_addr *addr; } unlink;                  /* a socket's file  */
+        struct { const struct hob_addr *addr; uint64_t file; } unlink;   /* a socket's file; only
+                                                     if it still is `file`; 0: in any case  */
     };
 
     /* How it ended: >= 0, or a negative error. The backend writes this once. */
