@@ -18,6 +18,7 @@ enum {
     HOB_EBROKEN = -4098, /* a promise was freed, or a child ended, without a word */
     HOB_ESTUCK  = -4099, /* everything was asleep, and nothing could ever wake it */
     HOB_ELEFT   = -4100, /* a cleanup went over its grace time and was left       */
+    HOB_ECHECK  = -4101, /* a check of a test failed: hob/test.h                  */
 };
 
 /* Words for a code of this library or of errno, of either sign, as a static
