@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* Short words for our own tests. What they mean stands in hob/test.h. */
+#ifndef HOB_TESTS_SUPPORT_TEST_H
+#define HOB_TESTS_SUPPORT_TEST_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <hob.h>
+#include <hob/test.h>
+
+/* Not by way of HOB_TEST: `unix` and `linux` are macros, and would be expanded on the way. */
+#define TEST_AS(area, claim, flags, dies) \
+    HOB_TEST_DEFINE(#area, #claim, hob_test_##area##_##claim, flags, dies)
+
+#define TEST(area, claim)                 TEST_AS(area, claim, 0, NULL)
+#define TEST_ON_ALL(area, claim)          TEST_AS(area, claim, HOB_TEST_EACH_BACKEND, NULL)
+#define TEST_BARE(area, claim)            TEST_AS(area, claim, HOB_TEST_NO_RUNTIME, NULL)
+#define TEST_ONCE(area, claim)            TEST_AS(area, claim, HOB_TEST_ONE_SEED, NULL)
+#define TEST_DIES(area, claim, sentence)  TEST_AS(area, claim, 0, sentence)
+#define TEST_BARE_ON_ALL(area, claim) \
+    TEST_AS(area, claim, HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND, NULL)
+
+#define check(cond)              HOB_CHECK(cond)
+#define check_eq(a, b)           HOB_CHECK_EQ(a, b)
+#define check_ne(a, b)           HOB_CHECK_NE(a, b)
+#define check_lt(a, b)           HOB_CHECK_LT(a, b)
+#define check_le(a, b)           HOB_CHECK_LE(a, b)
+#define check_gt(a, b)           HOB_CHECK_GT(a, b)
+#define check_ge(a, b)           HOB_CHECK_GE(a, b)
+#define check_ok(expr)           HOB_CHECK_OK(expr)
+#define check_err(expr, error)   HOB_CHECK_ERR(expr, error)
+#define check_str(a, b)          HOB_CHECK_STR(a, b)
+#define check_has(text, part)    HOB_CHECK_HAS(text, part)
+#define check_mem(a, b, len)     HOB_CHECK_MEM(a, b, len)
+#define fail(...)                HOB_FAIL(__VA_ARGS__)
+#define skip(...)                HOB_SKIP(__VA_ARGS__)
+
+#define expect(cond)             HOB_EXPECT(cond)
+#define expect_eq(a, b)          HOB_EXPECT_EQ(a, b)
+#define expect_ok(expr)          HOB_EXPECT_OK(expr)
+#define expect_err(expr, error)  HOB_EXPECT_ERR(expr, error)
+
+#define settle()                 hob_test_settle()
+
+#endif
