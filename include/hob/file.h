@@ -18,7 +18,11 @@ HOB_BEGIN_DECLS
 typedef struct hob_file hob_file;
 
 /* Opens `path` with the flags and the mode of open(2); O_CLOEXEC is added.
- * Waits. Returns 0 or a negative errno. `path` is lent. */
+ * Waits. Returns 0 or a negative errno. `path` is lent.
+ *
+ * FIFOs and devices are opened at once, as with O_NONBLOCK: one for writing that
+ * nobody reads gives -ENXIO; one for reading that nobody writes reads as ended
+ * (O_RDWR makes it wait). Reading and writing them waits like a pipe's. */
 HOB_API HOB_MUST_USE int hob_file_open(const char *path, int flags, unsigned mode,
                                        hob_file **ret_file);
 HOB_API HOB_MUST_USE int hob_file_open_prep(hob_op *op, const char *path, int flags,

@@ -12,9 +12,10 @@ typedef struct hob_pipe hob_pipe;
 /* Makes a pipe: its reading end and its writing end. Does not wait. */
 HOB_API HOB_MUST_USE int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_writer);
 
-/* Takes over a descriptor of yours that is a pipe, a terminal or a character
- * device, such as 0 for standard input. It is closed with the pipe, unless it
- * is 0, 1 or 2. Returns 0, -EBADF, -ENOMEM. */
+/* Takes over a descriptor of yours that is a pipe, a terminal, a character
+ * device, or a file that is read or written in one go: such as 0, whatever
+ * standard input is. It is closed with the pipe, unless it is 0, 1 or 2. May
+ * wait. Returns 0, -EBADF, -ENOMEM. */
 HOB_API HOB_MUST_USE int hob_pipe_from_fd(int fd, hob_pipe **ret_pipe);
 
 /* As in hob/tcp.h; -EPIPE when nobody can read any more. */

@@ -15,7 +15,7 @@ typedef struct hob_udp hob_udp;
 HOB_API HOB_MUST_USE int hob_udp_open(const hob_addr *local, hob_udp **ret_socket);
 
 /* Fixes the peer: only its datagrams are received, hob_udp_send may take NULL,
- * and its ICMP errors come back (-ECONNREFUSED). Does not wait. */
+ * and its ICMP errors come back (-ECONNREFUSED). May wait. */
 HOB_API HOB_MUST_USE int hob_udp_connect(hob_udp *socket, const hob_addr *peer);
 
 /* Receives one datagram into `buf`, which is lent. Waits for one. Returns its

@@ -20,7 +20,8 @@ enum { HOB_UNIX_FDS_MAX = 16 }; /* descriptors in one message, at most */
 
 /* Listens on a path ("unix:/run/x.sock") or an abstract name ("unix:@x"). A
  * socket file that nobody listens on any more is replaced; -EADDRINUSE when
- * somebody does. The file is removed when the listener closes. */
+ * somebody does. May wait, when a file is in the way. The listener's file is
+ * removed when it closes, unless somebody has put another one there. */
 HOB_API HOB_MUST_USE int hob_unix_listen(const hob_addr *addr, hob_unix_listener **ret_listener);
 HOB_API HOB_MUST_USE int hob_unix_accept(hob_unix_listener *listener, hob_unix **ret_conn);
 HOB_API HOB_MUST_USE int hob_unix_accept_prep(hob_op *op, hob_unix_listener *listener,
