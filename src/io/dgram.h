@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A datagram socket: what hob_udp and hob_unix_dgram have in common.
+ *
+ * Receiving and sending need a msghdr that lives as long as the op: the plain
+ * functions have it on their stack, prepared ops on the heap until they end.
+ */
+#ifndef HOB_IO_DGRAM_H
+#define HOB_IO_DGRAM_H
+
+#include "io/conn.h"
+
+struct dgram {
+    enum hob__tag tag;
+    struct desc   desc;
+    hob_addr      local;
+    uint64_t      file; /* a Unix socket's, see op.unlink; 0: none */
+};
+
+static inline bool dgram_is_open(const struct dgram *socket, enum hob__tag tag)
+{
+    return socket != NULL && socket->tag == tag;
+}
+
+/* A new socket, bound to `local` unless that has no length. */
+int  hob__dgram_open(int domain, enum hob__tag tag, const char *what, const hob_addr *local,
+                     const void *made_at, struct dgram **ret_socket);
+void hob__dgram_close(struct dgram *socket);
+
+ssize_t hob__dgram_recv(struct dgram *socket, void *buf, size_t len, hob_addr *ret_from);
+int     hob__dgram_recv_prep(hob_op *place, struct dgram *socket, void *buf, size_t len,
+                             hob_addr *ret_from);
+ssize_t hob__dgram_send(struct dgram *socket, const void *buf, size_t len, const hob_addr *to);
+int     hob__dgram_send_prep(hob_op *place, struct dgram *socket, const void *buf, size_t len,
+                             const hob_addr *to);
+
+#endif

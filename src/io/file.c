@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files.
+ *
+ * Opening is two ops in one place, one after the other:
+ *
+ *     STAT path ──▶ is it a FIFO or a device?  ──▶ OPEN, which then must not wait
+ *
+ * What may wait for ever belongs to the pipes: the disk's few threads are not
+ * for it. (A file that is swapped for a FIFO between the two is opened as
+ * open(2) does it: the op waits for the other end, and holds a thread.) A file
+ * that is sure to be new, and a folder, need no look.
+ *
+ * A write of the whole buffer and a sync need the file until they end, also
+ * when it is closed meanwhile: `uses` counts them, and keeps it in memory.
+ */
+#include "hob/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "io/conn.h"
+
+enum { PATH_BYTES_MAX = 4096 }; /* with the NUL, as the kernel counts */
+
+enum { AT_POSITION = -1 };
+
+struct hob_file {
+    enum hob__tag tag;
+    uint32_t      uses;       /* writes and syncs that have not ended          */
+    bool          is_gone;    /* the descriptor is closed; the last use frees  */
+    int           sync_error; /* of the first sync that failed, then of all    */
+    struct desc   desc;
+
+    /* Of the opening only. */
+    const char   *path;
+    int           flags;
+    unsigned      mode;
+    hob_file    **ret_file;
+    const void   *made_at;
+    struct stat   looked;
+};
+
+static bool is_open(const hob_file *file)
+{
+    return file != NULL && file->tag == TAG_FILE;
+}
+
+/* ---- from birth to death ---- */
+
+static void file_gone(struct desc *desc)
+{
+    hob_file *file = container_of(desc, hob_file, desc);
+
+    if (file->uses == 0)
+        hob__free(file);
+    else
+        file->is_gone = true;
+}
+
+static void end_use(hob_file *file)
+{
+    hob_assert(file->uses > 0);
+    if (--file->uses == 0 && file->is_gone)
+        hob__free(file);
+}
+
+static int check_path(const char *path)
+{
+    size_t len = strnlen(path, PATH_BYTES_MAX);
+
+    if (len == 0)
+        return -ENOENT;
+    return len < PATH_BYTES_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static bool opened(struct op *op)
+{
+    hob_file *file = op->open.out;
+
+    if (op->result < 0) {
+        hob__free(file);
+        return true;
+    }
+    bool may_wait = S_ISFIFO(file->looked.st_mode) || S_ISCHR(file->looked.st_mode);
+    file->tag = TAG_FILE;
+    hob__desc_open(&file->desc, (int)op->result, may_wait ? DESC_PIPE : DESC_FILE, "file",
+                   file->made_at, file_gone);
+    *file->ret_file = file;
+    op->result = 0;
+    return true;
+}
+
+static void want_open(struct op *op, hob_file *file)
+{
+    op->kind = OP_OPEN;
+    op->open.path = file->path;
+    op->open.flags = file->flags;
+    op->open.mode = file->mode;
+    op->open.out = file;
+    op->finish = opened;
+}
+
+static bool looked_at(struct op *op)
+{
+    hob_file *file = container_of(op->stat.out, hob_file, looked);
+
+    if (op->result < 0 && op->result != -ENOENT) {
+        hob__free(file);
+        return true;
+    }
+    if (op->result == -ENOENT)
+        file->looked.st_mode = S_IFREG; // it is made now, or it is open that says so
+    if (S_ISFIFO(file->looked.st_mode) || S_ISCHR(file->looked.st_mode))
+        file->flags |= O_NONBLOCK;
+    want_open(op, file);
+    return false;
+}
+
+static void want_look(struct op *op, hob_file *file)
+{
+    op->stat.path = file->path;
+    op->stat.out = &file->looked;
+    op->finish = looked_at;
+}
+
+/* Whether nothing but a file or a folder can come of it. */
+static bool is_known_kind(int flags)
+{
+    return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (flags & O_DIRECTORY);
+}
+
+static int open_prep(hob_op *place, const char *path, int flags, unsigned mode,
+                     hob_file **ret_file, const void *made_at)
+{
+    int r = check_path(path);
+    if (r < 0)
+        return r;
+    hob_file *file = hob__alloc_zero(sizeof *file);
+    if (file == NULL)
+        return -ENOMEM;
+
+    file->path = path;
+    file->flags = flags | O_CLOEXEC;
+    file->mode = mode;
+    file->ret_file = ret_file;
+    file->made_at = made_at;
+    if (is_known_kind(flags))
+        want_open(hob__op_prep(place, OP_OPEN, NULL), file);
+    else
+        want_look(hob__op_prep(place, OP_STAT, NULL), file);
+    return 0;
+}
+
+int hob_file_open(const char *path, int flags, unsigned mode, hob_file **ret_file)
+{
+    hob_op op;
+
+    int r = open_prep(&op, path, flags, mode, ret_file, __builtin_return_address(0));
+    return r < 0 ? r : (int)hob_op_await(&op);
+}
+
+int hob_file_open_prep(hob_op *place, const char *path, int flags, unsigned mode,
+                       hob_file **ret_file)
+{
+    return open_prep(place, path, flags, mode, ret_file, __builtin_return_address(0));
+}
+
+void hob_file_close(hob_file *file)
+{
+    if (file == NULL)
+        return;
+    hob_require(is_open(file), "hob_file_close" NOT_OPEN);
+    file->tag = TAG_FREED;
+    hob__desc_close(&file->desc);
+}
+
+/* ---- reading ---- */
+
+static ssize_t read_at(hob_file *file, void *buf, size_t len, int64_t offset)
+{
+    if (len == 0)
+        return hob_cancelled();
+
+    struct op op = {
+        .kind = OP_READ,
+        .desc = &file->desc,
+        .rw = { .buf = buf, .len = io_len(len), .offset = offset },
+    };
+    hob__op_await(&op);
+    return op.result;
+}
+
+static void read_at_prep(hob_op *place, hob_file *file, void *buf, size_t len, int64_t offset)
+{
+    if (len == 0) {
+        prep_nothing(place);
+        return;
+    }
+
+    struct op *op = hob__op_prep(place, OP_READ, &file->desc);
+    op->rw.buf = buf;
+    op->rw.len = io_len(len);
+    op->rw.offset = offset;
+    op->rw.so_far = 0;
+}
+
+ssize_t hob_file_read(hob_file *file, void *buf, size_t len)
+{
+    hob_require(is_open(file), "hob_file_read" NOT_OPEN);
+    return read_at(file, buf, len, AT_POSITION);
+}
+
+void hob_file_read_prep(hob_op *place, hob_file *file, void *buf, size_t len)
+{
+    hob_require(is_open(file), "hob_file_read_prep" NOT_OPEN);
+    read_at_prep(place, file, buf, len, AT_POSITION);
+}
+
+ssize_t hob_file_pread(hob_file *file, void *buf, size_t len, int64_t offset)
+{
+    hob_require(is_open(file), "hob_file_pread" NOT_OPEN);
+    hob_require(offset >= 0, "hob_file_pread: the offset is negative");
+    return read_at(file, buf, len, offset);
+}
+
+void hob_file_pread_prep(hob_op *place, hob_file *file, void *buf, size_t len, int64_t offset)
+{
+    hob_require(is_open(file), "hob_file_pread_prep" NOT_OPEN);
+    hob_require(offset >= 0, "hob_file_pread_prep: the offset is negative");
+    read_at_prep(place, file, buf, len, offset);
+}
+
+/* ---- writing ---- */
+
+/* Counts, and goes on until all is written. What was written is never denied:
+ * an error that comes after some bytes is left for the next call to meet. */
+static bool wrote(struct op *op)
+{
+    hob_file *file = container_of(op->desc, hob_file, desc);
+
+    if (op->result > 0) {
+        op->rw.so_far += (size_t)op->result;
+        hob_assert(op->rw.so_far <= op->rw.len);
+        if (op->rw.so_far < op->rw.len && !file->desc.closing)
+            return false;
+    } else if (op->result == 0) {
+        op->result = -EIO; // a device that takes nothing, and says no more
+    }
+    if (op->rw.so_far > 0)
+        op->result = (int64_t)op->rw.so_far;
+    end_use(file);
+    return true;
+}
+
+static ssize_t write_at(hob_file *file, const void *buf, size_t len, int64_t offset)
+{
+    if (len == 0)
+        return hob_cancelled();
+
+    struct op op = {
+        .kind = OP_WRITE,
+        .desc = &file->desc,
+        .rw = { .buf = (void *)(uintptr_t)buf, .len = len, .offset = offset },
+        .finish = wrote,
+    };
+    file->uses++;
+    hob__op_await(&op);
+    return op.result;
+}
+
+static void write_at_prep(hob_op *place, hob_file *file, const void *buf, size_t len,
+                          int64_t offset)
+{
+    if (len == 0) {
+        prep_nothing(place);
+        return;
+    }
+
+    struct op *op = hob__op_prep(place, OP_WRITE, &file->desc);
+    op->rw.buf = (void *)(uintptr_t)buf;
+    op->rw.len = len;
+    op->rw.offset = offset;
+    op->rw.so_far = 0;
+    op->finish = wrote;
+    file->uses++;
+}
+
+ssize_t hob_file_write(hob_file *file, const void *buf, size_t len)
+{
+    hob_require(is_open(file), "hob_file_write" NOT_OPEN);
+    return write_at(file, buf, len, AT_POSITION);
+}
+
+void hob_file_write_prep(hob_op *place, hob_file *file, const void *buf, size_t len)
+{
+    hob_require(is_open(file), "hob_file_write_prep" NOT_OPEN);
+    write_at_prep(place, file, buf, len, AT_POSITION);
+}
+
+ssize_t hob_file_pwrite(hob_file *file, const void *buf, size_t len, int64_t offset)
+{
+    hob_require(is_open(file), "hob_file_pwrite" NOT_OPEN);
+    hob_require(offset >= 0, "hob_file_pwrite: the offset is negative");
+    return write_at(file, buf, len, offset);
+}
+
+void hob_file_pwrite_prep(hob_op *place, hob_file *file, const void *buf, size_t len,
+                          int64_t offset)
+{
+    hob_require(is_open(file), "hob_file_pwrite_prep" NOT_OPEN);
+    hob_require(offset >= 0, "hob_file_pwrite_prep: the offset is negative");
+    write_at_prep(place, file, buf, len, offset);
+}
+
+/* ---- making it durable ---- */
+
+/* The kernel tells of a loss once and then calls the file clean. We remember. */
+static bool synced(struct op *op)
+{
+    hob_file *file = container_of(op->desc, hob_file, desc);
+
+    if (file->sync_error < 0)
+        op->result = file->sync_error;
+    else if (op->result < 0 && op->result != -ECANCELED && op->result != -ETIMEDOUT)
+        file->sync_error = (int)op->result;
+    end_use(file);
+    return true;
+}
+
+int hob_file_sync(hob_file *file)
+{
+    hob_require(is_open(file), "hob_file_sync" NOT_OPEN);
+    if (file->sync_error < 0)
+        return file->sync_error;
+
+    struct op op = { .kind = OP_FSYNC, .desc = &file->desc, .finish = synced };
+    file->uses++;
+    hob__op_await(&op);
+    return (int)op.result;
+}
+
+void hob_file_sync_prep(hob_op *place, hob_file *file)
+{
+    hob_require(is_open(file), "hob_file_sync_prep" NOT_OPEN);
+    hob__op_prep(place, OP_FSYNC, &file->desc)->finish = synced;
+    file->uses++;
+}
+
+/* ---- asking about it ---- */
+
+int hob_file_stat(hob_file *file, struct stat *ret_stat)
+{
+    hob_require(is_open(file), "hob_file_stat" NOT_OPEN);
+
+    struct op op = { .kind = OP_STAT, .desc = &file->desc, .stat = { .out = ret_stat } };
+    hob__op_await(&op);
+    return (int)op.result;
+}
+
+int hob_file_stat_prep(hob_op *place, hob_file *file, struct stat *ret_stat)
+{
+    hob_require(is_open(file), "hob_file_stat_prep" NOT_OPEN);
+
+    struct op *op = hob__op_prep(place, OP_STAT, &file->desc);
+    op->stat.path = NULL;
+    op->stat.out = ret_stat;
+    return 0;
+}
+
+int hob_path_stat(const char *path, struct stat *ret_stat)
+{
+    int r = check_path(path);
+    if (r < 0)
+        return r;
+
+    struct op op = { .kind = OP_STAT, .stat = { .path = path, .out = ret_stat } };
+    hob__op_await(&op);
+    return (int)op.result;
+}
+
+int hob_path_stat_prep(hob_op *place, const char *path, struct stat *ret_stat)
+{
+    int r = check_path(path);
+    if (r < 0)
+        return r;
+
+    struct op *op = hob__op_prep(place, OP_STAT, NULL);
+    op->stat.path = path;
+    op->stat.out = ret_stat;
+    return 0;
+}

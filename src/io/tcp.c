@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TCP: listening, connecting, and bytes both ways.
+ *
+ *     hob_tcp_read ── op on the stack ──▶ hob__op_await ──▶ backend ──▶ kernel
+ *
+ * The options of accepted connections are set once, on the listener: Linux
+ * hands them down to what it accepts.
+ *
+ * Memory: a connection is allocated before its op starts, so that an accepted
+ * or connected socket always has somewhere to go. Reading and writing allocate
+ * nothing.
+ */
+#include "hob/tcp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/alloc.h"
+#include "io/conn.h"
+#include "io/listener.h"
+
+enum { BACKLOG = 4096 };
+
+struct hob_tcp {
+    struct conn conn;
+};
+
+struct hob_tcp_listener {
+    struct listener listener;
+};
+
+static bool is_open(const hob_tcp *conn)
+{
+    return conn_is_open(&conn->conn, TAG_TCP);
+}
+
+/* ---- reading and writing ---- */
+
+ssize_t hob_tcp_read(hob_tcp *conn, void *buf, size_t len)
+{
+    hob_require(is_open(conn), "hob_tcp_read" NOT_OPEN);
+    hob_require(conn_can_read(&conn->conn, OP_RECV), "hob_tcp_read" TWO_READERS);
+    return conn_recv(&conn->conn, buf, len);
+}
+
+ssize_t hob_tcp_write(hob_tcp *conn, const void *buf, size_t len)
+{
+    hob_require(is_open(conn), "hob_tcp_write" NOT_OPEN);
+    hob_require(conn_can_write(&conn->conn, OP_SEND), "hob_tcp_write" TWO_WRITERS);
+    return conn_send(&conn->conn, buf, len);
+}
+
+ssize_t hob_tcp_write_some(hob_tcp *conn, const void *buf, size_t len)
+{
+    hob_require(is_open(conn), "hob_tcp_write_some" NOT_OPEN);
+    hob_require(conn_can_write(&conn->conn, OP_SEND), "hob_tcp_write_some" TWO_WRITERS);
+    return conn_send_some(&conn->conn, buf, len);
+}
+
+void hob_tcp_read_prep(hob_op *place, hob_tcp *conn, void *buf, size_t len)
+{
+    hob_require(is_open(conn), "hob_tcp_read_prep" NOT_OPEN);
+    hob_require(conn_can_read(&conn->conn, OP_RECV), "hob_tcp_read_prep" TWO_READERS);
+    hob__conn_recv_prep(place, &conn->conn, buf, len);
+}
+
+void hob_tcp_write_prep(hob_op *place, hob_tcp *conn, const void *buf, size_t len)
+{
+    hob_require(is_open(conn), "hob_tcp_write_prep" NOT_OPEN);
+    hob_require(conn_can_write(&conn->conn, OP_SEND), "hob_tcp_write_prep" TWO_WRITERS);
+    hob__conn_send_prep(place, &conn->conn, buf, len);
+}
+
+void hob_tcp_write_some_prep(hob_op *place, hob_tcp *conn, const void *buf, size_t len)
+{
+    hob_require(is_open(conn), "hob_tcp_write_some_prep" NOT_OPEN);
+    hob_require(conn_can_write(&conn->conn, OP_SEND), "hob_tcp_write_some_prep" TWO_WRITERS);
+    hob__conn_send_some_prep(place, &conn->conn, buf, len);
+}
+
+int hob_tcp_shutdown(hob_tcp *conn)
+{
+    hob_require(is_open(conn), "hob_tcp_shutdown" NOT_OPEN);
+    return hob__conn_shutdown(&conn->conn);
+}
+
+void hob_tcp_close(hob_tcp *conn)
+{
+    if (conn == NULL)
+        return;
+    hob_require(is_open(conn), "hob_tcp_close" NOT_OPEN);
+    hob__conn_close(&conn->conn);
+}
+
+/* ---- as a stream ---- */
+
+static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
+{
+    return hob_tcp_read((hob_tcp *)stream, buf, len);
+}
+
+static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
+{
+    return hob_tcp_write_some((hob_tcp *)stream, buf, len);
+}
+
+static int stream_shutdown(hob_stream *stream)
+{
+    return hob_tcp_shutdown((hob_tcp *)stream);
+}
+
+static void stream_close(hob_stream *stream)
+{
+    hob_tcp_close((hob_tcp *)stream);
+}
+
+static const struct conn_kind tcp_kind = {
+    .stream = {
+        .name = "tcp",
+        .read = stream_read,
+        .write_some = stream_write_some,
+        .shutdown = stream_shutdown,
+        .close = stream_close,
+    },
+    .tag = TAG_TCP,
+    .desc_kind = DESC_STREAM,
+    .what = "TCP connection",
+};
+
+hob_stream *hob_tcp_stream(hob_tcp *conn)
+{
+    hob_require(is_open(conn), "hob_tcp_stream" NOT_OPEN);
+    return &conn->conn.stream;
+}
+
+/* ---- the two ends ---- */
+
+enum end { LOCAL, PEER };
+
+static const enum op_kind NAME_OPS[] = { [LOCAL] = OP_SOCKNAME, [PEER] = OP_PEERNAME };
+
+/* The address of one end: remembered since the first answer, so that the peer
+ * can still be named when it is gone. All zero when there is no answer. */
+static hob_addr addr_of_end(struct conn *conn, enum end end)
+{
+    hob_addr addr = { 0 };
+
+    if (conn->addrs != NULL && conn->addrs[end].len != 0)
+        return conn->addrs[end];
+    if (hob__socket_name(&conn->desc, NAME_OPS[end], &addr) < 0)
+        return (hob_addr){ 0 };
+
+    if (conn->addrs == NULL)
+        conn->addrs = hob__alloc_zero(2 * sizeof conn->addrs[0]);
+    if (conn->addrs != NULL)
+        conn->addrs[end] = addr;
+    return addr;
+}
+
+hob_addr hob_tcp_local_addr(hob_tcp *conn)
+{
+    hob_require(is_open(conn), "hob_tcp_local_addr" NOT_OPEN);
+    return addr_of_end(&conn->conn, LOCAL);
+}
+
+hob_addr hob_tcp_peer_addr(hob_tcp *conn)
+{
+    hob_require(is_open(conn), "hob_tcp_peer_addr" NOT_OPEN);
+    return addr_of_end(&conn->conn, PEER);
+}
+
+/* ---- options ---- */
+
+static bool is_ip(const hob_addr *addr)
+{
+    return addr->len != 0 && (addr->u.family == AF_INET || addr->u.family == AF_INET6);
+}
+
+/* Sets what a connection shall have, on itself or on the listener that accepts it. */
+static int set_options(struct desc *desc, const hob_tcp_opts *opts)
+{
+    int r = 0;
+
+    if (!opts->delay)
+        r = hob__socket_set(desc, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (r >= 0 && opts->recv_buf_bytes > 0)
+        r = hob__socket_set(desc, SOL_SOCKET, SO_RCVBUF, opts->recv_buf_bytes);
+    if (r >= 0 && opts->send_buf_bytes > 0)
+        r = hob__socket_set(desc, SOL_SOCKET, SO_SNDBUF, opts->send_buf_bytes);
+    return r;
+}
+
+/* ---- listening ---- */
+
+static int set_listen_options(struct desc *desc, const hob_addr *addr,
+                              const hob_tcp_listen_opts *opts)
+{
+    int r = hob__socket_set(desc, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (r >= 0 && opts->reuse_port)
+        r = hob__socket_set(desc, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (r >= 0 && addr->u.family == AF_INET6)
+        r = hob__socket_set(desc, IPPROTO_IPV6, IPV6_V6ONLY, opts->v6_only);
+    if (r >= 0)
+        r = set_options(desc, &opts->conn);
+    return r;
+}
+
+int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
+                   hob_tcp_listener **ret_listener)
+{
+    static const hob_tcp_listen_opts defaults;
+    struct listener                 *listener;
+
+    if (opts == NULL)
+        opts = &defaults;
+    if (!is_ip(addr))
+        return -EAFNOSUPPORT;
+
+    int r = hob__listener_open(addr->u.family, TAG_LISTENER, "TCP listener", &tcp_kind,
+                               __builtin_return_address(0), &listener);
+    if (r < 0)
+        return r;
+
+    r = set_listen_options(&listener->desc, addr, opts);
+    if (r >= 0)
+        r = hob__socket_bind(&listener->desc, addr, NULL);
+    if (r >= 0)
+        r = hob__listener_listen(listener, opts->backlog > 0 ? opts->backlog : BACKLOG);
+    if (r >= 0)
+        r = hob__socket_name(&listener->desc, OP_SOCKNAME, &listener->local);
+    if (r < 0) {
+        hob__listener_close(listener);
+        return r;
+    }
+
+    *ret_listener = (hob_tcp_listener *)listener;
+    return 0;
+}
+
+int hob_tcp_accept(hob_tcp_listener *listener, hob_tcp **ret_conn)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER), "hob_tcp_accept" NOT_OPEN);
+    return hob__listener_accept(&listener->listener, __builtin_return_address(0), ret_conn);
+}
+
+int hob_tcp_accept_prep(hob_op *place, hob_tcp_listener *listener, hob_tcp **ret_conn)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_tcp_accept_prep" NOT_OPEN);
+    return hob__listener_accept_prep(place, &listener->listener, __builtin_return_address(0),
+                                     ret_conn);
+}
+
+hob_addr hob_tcp_listener_addr(const hob_tcp_listener *listener)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_tcp_listener_addr" NOT_OPEN);
+    return listener->listener.local;
+}
+
+void hob_tcp_listener_close(hob_tcp_listener *listener)
+{
+    if (listener == NULL)
+        return;
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_tcp_listener_close" NOT_OPEN);
+    hob__listener_close(&listener->listener);
+}
+
+/* ---- connecting ---- */
+
+static int connect_prep(hob_op *place, const hob_addr *peer, const hob_tcp_opts *opts,
+                        hob_tcp **ret_conn, const void *made_at)
+{
+    static const hob_tcp_opts defaults;
+
+    if (!is_ip(peer))
+        return -EAFNOSUPPORT;
+
+    struct conn *conn = hob__conn_new(&tcp_kind);
+    if (conn == NULL)
+        return -ENOMEM;
+    int fd = hob__socket_open(peer->u.family, SOCK_STREAM);
+    if (fd < 0) {
+        hob__conn_free(conn);
+        return fd;
+    }
+
+    hob__conn_open(conn, fd, made_at);
+    int r = set_options(&conn->desc, opts != NULL ? opts : &defaults);
+    if (r < 0) {
+        hob__conn_close(conn);
+        return r;
+    }
+
+    hob__conn_connect_prep(place, conn, peer, ret_conn);
+    return 0;
+}
+
+int hob_tcp_connect(const hob_addr *peer, const hob_tcp_opts *opts, hob_tcp **ret_conn)
+{
+    hob_op op;
+
+    int r = connect_prep(&op, peer, opts, ret_conn, __builtin_return_address(0));
+    return r < 0 ? r : (int)hob_op_await(&op);
+}
+
+int hob_tcp_connect_prep(hob_op *place, const hob_addr *peer, const hob_tcp_opts *opts,
+                         hob_tcp **ret_conn)
+{
+    return connect_prep(place, peer, opts, ret_conn, __builtin_return_address(0));
+}

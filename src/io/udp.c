@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "hob/udp.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "io/dgram.h"
+
+struct hob_udp {
+    struct dgram socket;
+};
+
+static bool is_open(const hob_udp *socket)
+{
+    return dgram_is_open(&socket->socket, TAG_UDP);
+}
+
+int hob_udp_open(const hob_addr *local, hob_udp **ret_socket)
+{
+    struct dgram *socket;
+
+    if (local->len == 0 || (local->u.family != AF_INET && local->u.family != AF_INET6))
+        return -EAFNOSUPPORT;
+    int r = hob__dgram_open(local->u.family, TAG_UDP, "UDP socket", local,
+                            __builtin_return_address(0), &socket);
+    if (r < 0)
+        return r;
+
+    *ret_socket = (hob_udp *)socket;
+    return 0;
+}
+
+int hob_udp_connect(hob_udp *socket, const hob_addr *peer)
+{
+    hob_require(is_open(socket), "hob_udp_connect" NOT_OPEN);
+
+    struct desc *desc = &socket->socket.desc;
+    struct op    op = { .kind = OP_CONNECT, .desc = desc, .connect = { .addr = peer } };
+    hob__op_await(&op);
+    if (op.result < 0)
+        return (int)op.result;
+
+    // A socket that was bound to any address has one of its own now.
+    return hob__socket_name(desc, OP_SOCKNAME, &socket->socket.local);
+}
+
+ssize_t hob_udp_recv(hob_udp *socket, void *buf, size_t len, hob_addr *ret_from)
+{
+    hob_require(is_open(socket), "hob_udp_recv" NOT_OPEN);
+    return hob__dgram_recv(&socket->socket, buf, len, ret_from);
+}
+
+int hob_udp_recv_prep(hob_op *place, hob_udp *socket, void *buf, size_t len, hob_addr *ret_from)
+{
+    hob_require(is_open(socket), "hob_udp_recv_prep" NOT_OPEN);
+    return hob__dgram_recv_prep(place, &socket->socket, buf, len, ret_from);
+}
+
+ssize_t hob_udp_send(hob_udp *socket, const void *buf, size_t len, const hob_addr *to)
+{
+    hob_require(is_open(socket), "hob_udp_send" NOT_OPEN);
+    return hob__dgram_send(&socket->socket, buf, len, to);
+}
+
+int hob_udp_send_prep(hob_op *place, hob_udp *socket, const void *buf, size_t len,
+                      const hob_addr *to)
+{
+    hob_require(is_open(socket), "hob_udp_send_prep" NOT_OPEN);
+    return hob__dgram_send_prep(place, &socket->socket, buf, len, to);
+}
+
+hob_addr hob_udp_local_addr(const hob_udp *socket)
+{
+    hob_require(is_open(socket), "hob_udp_local_addr" NOT_OPEN);
+    return socket->socket.local;
+}
+
+void hob_udp_close(hob_udp *socket)
+{
+    if (socket == NULL)
+        return;
+    hob_require(is_open(socket), "hob_udp_close" NOT_OPEN);
+    hob__dgram_close(&socket->socket);
+}
