@@ -115,17 +115,16 @@ static void end_write(struct conn *conn)
         hob__conn_free(conn);
 }
 
-/* Adds what this turn of the op has written to `so_far`. True: the op has ended. */
-static bool count_written(struct op *op, size_t *so_far, size_t len)
+/* `left` bytes of the buffer are still to be written, `so_far` before this turn. True: the op
+ * has ended, and its result is for the user. */
+static bool end_turn(struct op *op, size_t so_far, size_t left)
 {
     struct conn *conn = container_of(op->desc, struct conn, desc);
 
     if (op->result > 0) {
-        *so_far += (size_t)op->result;
-        hob_assert(*so_far <= len);
-        if (*so_far < len && !conn->desc.closing)
+        if (left > 0 && !conn->desc.closing)
             return false;
-        op->result = *so_far < len ? -ECANCELED : (int64_t)len;
+        op->result = left > 0 ? -ECANCELED : (int64_t)so_far;
     } else if (op->result == 0) {
         op->result = -EIO; // a device that takes nothing, and says no more
     }
@@ -135,12 +134,33 @@ static bool count_written(struct op *op, size_t *so_far, size_t len)
 
 bool hob__conn_sent(struct op *op)
 {
-    return count_written(op, &op->send.so_far, op->send.len);
+    if (op->result > 0) {
+        size_t n = (size_t)op->result;
+        hob_assert(n <= op->send.len);
+        op->send.buf = (const char *)op->send.buf + n;
+        op->send.len -= n;
+        op->send.so_far += n;
+    }
+    return end_turn(op, op->send.so_far, op->send.len);
 }
 
 bool hob__conn_wrote(struct op *op)
 {
-    return count_written(op, &op->rw.so_far, op->rw.len);
+    hob__rw_advance(op);
+    return end_turn(op, op->rw.so_far, op->rw.len);
+}
+
+void hob__rw_advance(struct op *op)
+{
+    if (op->result <= 0)
+        return;
+    size_t n = (size_t)op->result;
+    hob_assert(n <= op->rw.len);
+    op->rw.buf = (char *)op->rw.buf + n;
+    op->rw.len -= n;
+    op->rw.so_far += n;
+    if (op->rw.offset >= 0)
+        op->rw.offset += (int64_t)n;
 }
 
 void hob__conn_recv_prep(hob_op *place, struct conn *conn, void *buf, size_t len)

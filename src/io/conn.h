@@ -90,6 +90,9 @@ static inline bool conn_can_write(const struct conn *conn, enum op_kind kind)
 bool hob__conn_sent(struct op *op);
 bool hob__conn_wrote(struct op *op);
 
+/* After a READ or WRITE that brought something: the op names the rest. */
+void hob__rw_advance(struct op *op);
+
 /* An op that ends soon with 0 (or as cancelled): for reading or writing nothing. */
 static inline void prep_nothing(hob_op *place)
 {

@@ -242,10 +242,9 @@ static bool wrote(struct op *op)
 {
     hob_file *file = container_of(op->desc, hob_file, desc);
 
+    hob__rw_advance(op);
     if (op->result > 0) {
-        op->rw.so_far += (size_t)op->result;
-        hob_assert(op->rw.so_far <= op->rw.len);
-        if (op->rw.so_far < op->rw.len && !file->desc.closing)
+        if (op->rw.len > 0 && !file->desc.closing)
             return false;
     } else if (op->result == 0) {
         op->result = -EIO; // a device that takes nothing, and says no more

@@ -195,8 +195,8 @@ int hob_pipe_from_fd(int fd, hob_pipe **ret_pipe)
         return r;
     }
 
-    conn->desc.keep_open = fd <= 2;
     hob__conn_open(conn, fd, __builtin_return_address(0));
+    conn->desc.keep_open = fd <= 2;
     if (S_ISREG(st.st_mode)) // as in `program < file`: its bytes come from the disk
         conn->desc.kind = DESC_FILE;
     *ret_pipe = (hob_pipe *)conn;
