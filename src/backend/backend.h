@@ -14,8 +14,11 @@
  *   3. A finished op, and the memory it names, is not touched again.
  *   4. On one descriptor, RECVs (READs, ACCEPTs) finish in the order of
  *      submission, and so do SENDs (WRITEs). The two directions are independent.
+ *      Ops that name an offset in a file, FSYNC and STAT have no order.
  *   5. release() gives -ECANCELED to what is in flight on the descriptor, then
- *      closes it, then calls desc->gone().
+ *      closes it, then calls desc->gone(): from release() itself or from a later
+ *      poll(), but always after the poll() that gave the last of those ops back.
+ *      A poll() that calls gone() does not sleep.
  *   6. EINTR and EAGAIN are the backend's business. Nobody sees them.
  *   7. SEND never raises SIGPIPE; new descriptors are CLOEXEC.
  *

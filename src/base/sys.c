@@ -140,6 +140,22 @@ ssize_t hob__sys_write(int fd, const void *buf, size_t len)
     return RESULT_OF_RETRIED(write(fd, buf, len));
 }
 
+ssize_t hob__sys_read_now(int fd, void *buf, size_t len, off_t offset)
+{
+    if (hob__fault())
+        return -EIO;
+    struct iovec iov = { buf, len };
+    return RESULT_OF_RETRIED(preadv2(fd, &iov, 1, offset, RWF_NOWAIT));
+}
+
+ssize_t hob__sys_write_now(int fd, const void *buf, size_t len, off_t offset)
+{
+    if (hob__fault())
+        return -EIO;
+    struct iovec iov = { (void *)buf, len };
+    return RESULT_OF_RETRIED(pwritev2(fd, &iov, 1, offset, RWF_NOWAIT));
+}
+
 int hob__sys_pipe(int fds[2], int flags)
 {
     if (hob__fault())
@@ -152,6 +168,18 @@ int hob__sys_eventfd(unsigned initial, int flags)
     if (hob__fault())
         return -ENFILE;
     return RESULT_OF(eventfd(initial, flags));
+}
+
+void hob__sys_eventfd_raise(int fd)
+{
+    int      errno_before = errno;
+    uint64_t one = 1;
+    ssize_t  written;
+    do
+        written = write(fd, &one, sizeof one);
+    while (written < 0 && errno == EINTR);
+    hob_assert(written == sizeof one || errno == EAGAIN); // EAGAIN: it counts its 2^64 already
+    errno = errno_before;
 }
 
 int hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms)

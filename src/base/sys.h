@@ -43,8 +43,14 @@ int     hob__sys_get_status_flags(int fd); /* F_GETFL */
 int     hob__sys_set_status_flags(int fd, int flags);
 ssize_t hob__sys_read(int fd, void *buf, size_t len);
 ssize_t hob__sys_write(int fd, const void *buf, size_t len);
+/* The same, but -EAGAIN instead of waiting, also on a blocking descriptor and on a
+ * file that is not in memory; -EOPNOTSUPP where the kernel cannot tell. offset -1:
+ * at the descriptor's position. */
+ssize_t hob__sys_read_now(int fd, void *buf, size_t len, off_t offset);
+ssize_t hob__sys_write_now(int fd, const void *buf, size_t len, off_t offset);
 int     hob__sys_pipe(int fds[2], int flags);
 int     hob__sys_eventfd(unsigned initial, int flags);
+void    hob__sys_eventfd_raise(int fd); /* adds 1; cannot fail, keeps errno; in signal handlers too */
 int     hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms); /* -EINTR at a signal */
 
 /* Files. */

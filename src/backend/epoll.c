@@ -1,0 +1,981 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The contract of a backend, by readiness.
+ *
+ * A descriptor is tried first and watched only when it had nothing: once, for
+ * both directions, edge-triggered, until it is closed. From then on we remember
+ * for each direction whether it is BLOCKED: a call found nothing, or a read came
+ * back short (then it was the last there was), and no event came since. Ops of a
+ * blocked direction wait in desc->ops; the event tries them in their order.
+ *
+ * What readiness cannot do goes elsewhere: files, and devices that epoll
+ * refuses, to the threads of blocking.c; what is not announced by any event
+ * (room in a Unix listener's queue) is tried again by a clock.
+ *
+ * What holds:
+ *   - an op in desc->ops is FLYING; desc->flying counts them;
+ *   - waiting[dir] counts those of them that wait for readiness, or for their
+ *     turn in the file pool;
+ *   - if any op waits for readiness in a direction, the direction is blocked,
+ *     and a descriptor with a blocked direction is watched;
+ *   - events are handled in the poll() that fetched them, and release() takes a
+ *     descriptor out of epoll before it is closed: no event is ever stale.
+ *
+ * Threads: all on the worker's own, but wake() and pool_wake().
+ * Memory: one record for each op in the file pool, kept for the next one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "backend/backend.h"
+#include "backend/blocking.h"
+#include "base/alloc.h"
+#include "base/rand.h"
+#include "base/sys.h"
+#include "hob/addr.h"
+
+enum {
+    EVENTS_MAX = 256,
+    BLOCKING_THREADS = 4,
+    ACCEPT_TRIES = 32,
+};
+
+static const int64_t RETRY_NS = 2000000;
+
+enum dir {
+    DIR_IN,
+    DIR_OUT,
+};
+
+/* How reads and writes of a descriptor are carried out. */
+enum way {
+    WAY_UNKNOWN,
+    WAY_DIRECT,   /* non-blocking: just try                                         */
+    WAY_CAREFUL,  /* blocking, and others may share it: ask for readiness each time */
+    WAY_POOL,     /* epoll cannot watch it                                          */
+};
+
+/* What we keep in desc->carrier. All zero when the descriptor is new. */
+struct __attribute__((may_alias)) carrier {
+    uint32_t         waiting[2];
+    uint8_t          blocked[2];
+    uint8_t          in_pool[2];      /* the op at the file's position is at work       */
+    uint8_t          watched;
+    uint8_t          short_is_empty;  /* a short read took all there was                */
+    uint8_t          way;
+    uint8_t          retried;         /* linked in backend.retried                      */
+    int              watch_fd;        /* the number epoll knows: desc->fd or a copy     */
+    struct list_node retry_link;
+    struct list_node leave_link;      /* released: in backend.leaving                   */
+};
+
+static_assert(sizeof(struct carrier) <= sizeof(((struct desc *)NULL)->carrier),
+              "what epoll keeps fits into a descriptor");
+
+struct job {
+    struct blocking_job blocking;
+    uint32_t            next_free;
+};
+
+struct epoll_backend {
+    struct backend         base;
+    int                    epoll_fd;
+    int                    wake_fd;
+    uint32_t               in_flight; /* ops that poll() has not given back yet  */
+    uint32_t               landed;    /* those of them that are finished         */
+    int                    woken;     /* atomic: wake_fd was written to           */
+    int                    pool_mail; /* atomic: jobs can be collected            */
+    struct list            finished;  /* by cancel and release: for the next poll */
+    struct list            retried;   /* descriptors, by carrier.retry_link       */
+    int64_t                retry_at_ns;
+    struct list            leaving;   /* released descriptors, by carrier.leave_link */
+    struct blocking_client pool;
+    struct job           **jobs;      /* by op->slot - 1 */
+    uint32_t               jobs_count;
+    uint32_t               jobs_free; /* the first free one's slot; 0: none */
+    struct rand            rand;
+    struct epoll_event     events[EVENTS_MAX];
+};
+
+static struct epoll_backend *self_of(struct backend *b)
+{
+    return container_of(b, struct epoll_backend, base);
+}
+
+static struct carrier *carrier_of(struct desc *desc)
+{
+    return (struct carrier *)desc->carrier;
+}
+
+static struct desc *desc_of(struct carrier *c)
+{
+    return container_of((void *)c, struct desc, carrier);
+}
+
+static bool is_out(enum op_kind kind)
+{
+    return kind == OP_SEND || kind == OP_WRITE || kind == OP_SENDMSG || kind == OP_CONNECT;
+}
+
+static enum dir dir_of(const struct op *op)
+{
+    return is_out(op->kind) ? DIR_OUT : DIR_IN;
+}
+
+/* ---- an op begins and ends to fly ---- */
+
+static void fly(struct epoll_backend *self, struct op *op)
+{
+    op->state = OP_FLYING;
+    self->in_flight++;
+    if (op->desc != NULL) {
+        list_push_back(&op->desc->ops, &op->link);
+        op->desc->flying++;
+    } else {
+        list_node_init(&op->link);
+    }
+}
+
+/* Everything that concerns waiting or the pool is undone already. */
+static void land(struct epoll_backend *self, struct op *op, int64_t result, struct list *done)
+{
+    hob_assert(op->state == OP_FLYING);
+    list_remove(&op->link);
+    if (op->desc != NULL) {
+        hob_assert(op->desc->flying > 0);
+        op->desc->flying--;
+    }
+    op->result = result;
+    op->state = OP_DONE;
+    list_push_back(done, &op->link);
+    self->landed++;
+}
+
+static void finish_at_once(struct op *op, int64_t result)
+{
+    op->result = result;
+    op->state = OP_DONE;
+}
+
+/* ---- watching descriptors ---- */
+
+/* Two registrations of one number are one too many for epoll: the second is made
+ * for a copy. Returns the number that epoll knows, or a negative error. */
+static int watch(struct epoll_backend *self, int fd, uint32_t events, void *ptr)
+{
+    struct epoll_event event = { .events = events, .data.ptr = ptr };
+    int                r = hob__sys_epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (r >= 0)
+        return fd;
+    if (r != -EEXIST)
+        return r;
+
+    int copy = hob__sys_dup(fd);
+    if (copy < 0)
+        return copy;
+    r = hob__sys_epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, copy, &event);
+    if (r < 0) {
+        hob__sys_close(copy);
+        return r;
+    }
+    return copy;
+}
+
+/* Closing would not do: a child process, or a copy sent elsewhere, keeps the
+ * registration alive. */
+static void unwatch(struct epoll_backend *self, int watch_fd, int fd)
+{
+    hob__sys_epoll_ctl(self->epoll_fd, EPOLL_CTL_DEL, watch_fd, NULL);
+    if (watch_fd != fd)
+        hob__sys_close(watch_fd);
+}
+
+/* True for sockets whose receive takes all there is: not for Unix sockets, which
+ * stop at passed descriptors. */
+static bool short_read_is_empty(const struct desc *desc)
+{
+    int       domain = 0;
+    socklen_t len = sizeof domain;
+    return desc->kind == DESC_STREAM &&
+           hob__sys_getsockopt(desc->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+           (domain == AF_INET || domain == AF_INET6);
+}
+
+/* Called when a direction had nothing. Whatever comes after that call is announced:
+ * epoll reports what is ready when it begins to watch. */
+static int watch_desc(struct epoll_backend *self, struct desc *desc)
+{
+    struct carrier *c = carrier_of(desc);
+    if (c->watched)
+        return 0;
+    int r = watch(self, desc->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET, desc);
+    if (r < 0)
+        return r;
+    c->watched = true;
+    c->watch_fd = r;
+    c->short_is_empty = short_read_is_empty(desc);
+    return 0;
+}
+
+/* ---- trying ---- */
+
+/* What accept(2) tells about a connection that died in the queue, not about the listener. */
+static bool is_of_one_connection(int error)
+{
+    switch (error) {
+    case -ECONNABORTED:
+    case -EPROTO:
+    case -ENETDOWN:
+    case -ENOPROTOOPT:
+    case -EHOSTDOWN:
+    case -ENONET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int64_t try_accept(int fd)
+{
+    int r = -ECONNABORTED;
+    for (int tries = 0; tries < ACCEPT_TRIES && is_of_one_connection(r); tries++)
+        r = hob__sys_accept(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return r;
+}
+
+/* Made again after the event, the call tells how the first one ended. */
+static int64_t try_connect(const struct op *op)
+{
+    const struct hob_addr *addr = op->connect.addr;
+    int r = hob__sys_connect(op->desc->fd, (const struct sockaddr *)addr->u.raw, addr->len);
+    if (r == -EINPROGRESS || r == -EALREADY)
+        return -EAGAIN;
+    // Only Unix sockets wait for room; to others it means that no port is free.
+    return r == -EAGAIN && addr->u.family != AF_UNIX ? -EADDRNOTAVAIL : r;
+}
+
+static int64_t ask_ready(int fd, short events)
+{
+    struct pollfd ask = { .fd = fd, .events = events };
+    int           r = hob__sys_poll(&ask, 1, 0);
+    return r == 0 || r == -EINTR ? -EAGAIN : r;
+}
+
+/* A shared blocking descriptor (a terminal, an inherited pipe) must neither block
+ * us nor be made non-blocking behind the others' backs. */
+static int64_t read_carefully(int fd, void *buf, size_t len)
+{
+    int64_t r = hob__sys_read_now(fd, buf, len, -1);
+    if (r != -EOPNOTSUPP)
+        return r;
+    r = ask_ready(fd, POLLIN);
+    return r < 0 ? r : hob__sys_read(fd, buf, len);
+}
+
+static int64_t write_carefully(int fd, const void *buf, size_t len)
+{
+    int64_t r = hob__sys_write_now(fd, buf, len, -1);
+    if (r != -EOPNOTSUPP)
+        return r;
+    r = ask_ready(fd, POLLOUT);
+    // "Ready" promises room for this much only.
+    return r < 0 ? r : hob__sys_write(fd, buf, len < PIPE_BUF ? len : PIPE_BUF);
+}
+
+/* Makes the call; -EAGAIN if there is nothing to do now. */
+static int64_t attempt(const struct op *op)
+{
+    struct desc *desc = op->desc;
+    bool         careful = carrier_of(desc)->way == WAY_CAREFUL;
+
+    switch (op->kind) {
+    case OP_RECV:
+        return hob__sys_recv(desc->fd, op->recv.buf, op->recv.len, MSG_DONTWAIT);
+    case OP_SEND:
+        return hob__sys_send(desc->fd, op->send.buf, op->send.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    case OP_RECVMSG:
+        return hob__sys_recvmsg(desc->fd, op->msg.msg,
+                                op->msg.flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    case OP_SENDMSG:
+        return hob__sys_sendmsg(desc->fd, op->msg.msg,
+                                op->msg.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+    case OP_READ:
+        return careful ? read_carefully(desc->fd, op->rw.buf, op->rw.len)
+                       : hob__sys_read(desc->fd, op->rw.buf, op->rw.len);
+    case OP_WRITE:
+        return careful ? write_carefully(desc->fd, op->rw.buf, op->rw.len)
+                       : hob__sys_write(desc->fd, op->rw.buf, op->rw.len);
+    case OP_ACCEPT:
+        return try_accept(desc->fd);
+    case OP_CONNECT:
+        return try_connect(op);
+    default:
+        hob_unreachable("this op does not wait for readiness");
+    }
+}
+
+/* Tries, and notes what the answer says about the direction. */
+static int64_t try_op(const struct op *op, enum dir dir)
+{
+    struct carrier *c = carrier_of(op->desc);
+    int64_t         r = attempt(op);
+
+    if (r == -EAGAIN)
+        c->blocked[dir] = true;
+    else if (c->short_is_empty && op->kind == OP_RECV && r > 0 && (size_t)r < op->recv.len)
+        c->blocked[dir] = true;
+    return r;
+}
+
+/* ---- what no event announces ---- */
+
+/* A full queue of another Unix socket: a listener's, or a datagram socket's that we
+ * are not connected to. */
+static bool needs_retry(const struct op *op)
+{
+    if (op->kind == OP_CONNECT)
+        return op->connect.addr->u.family == AF_UNIX;
+    if (op->kind != OP_SENDMSG || op->msg.msg->msg_name == NULL)
+        return false;
+    return ((const struct sockaddr *)op->msg.msg->msg_name)->sa_family == AF_UNIX;
+}
+
+static void retry_later(struct epoll_backend *self, struct desc *desc)
+{
+    struct carrier *c = carrier_of(desc);
+    if (c->retried)
+        return;
+    if (list_is_empty(&self->retried))
+        self->retry_at_ns = hob__sys_clock_ns(CLOCK_MONOTONIC) + RETRY_NS;
+    list_push_back(&self->retried, &c->retry_link);
+    c->retried = true;
+}
+
+/* Without anybody who waits, the next op must try for itself: it may be for
+ * another peer, and no event would come. */
+static void no_retry(struct carrier *c)
+{
+    if (!c->retried)
+        return;
+    list_remove(&c->retry_link);
+    c->retried = false;
+    c->blocked[DIR_OUT] = false;
+}
+
+/* ---- ops that wait for readiness ---- */
+
+static bool waits_for_readiness(const struct op *op, enum dir dir)
+{
+    return dir_of(op) == dir && op->kind != OP_FSYNC && op->kind != OP_STAT &&
+           op->kind != OP_POLL;
+}
+
+/* Takes an op out of the direction it waits in. */
+static void stop_waiting(struct op *op)
+{
+    struct carrier *c = carrier_of(op->desc);
+    enum dir        dir = dir_of(op);
+    hob_assert(c->waiting[dir] > 0);
+    if (--c->waiting[dir] == 0 && dir == DIR_OUT)
+        no_retry(c);
+}
+
+/* The direction may have something: gives it to those who wait, the oldest first. */
+static void run_waiting(struct epoll_backend *self, struct desc *desc, enum dir dir,
+                        struct list *done)
+{
+    struct carrier *c = carrier_of(desc);
+
+    list_for_each (node, &desc->ops) {
+        if (c->waiting[dir] == 0 || c->blocked[dir])
+            return;
+        struct op *op = container_of(node, struct op, link);
+        if (!waits_for_readiness(op, dir))
+            continue;
+        int64_t r = try_op(op, dir);
+        if (r == -EAGAIN) {
+            if (needs_retry(op))
+                retry_later(self, desc);
+            return;
+        }
+        stop_waiting(op);
+        land(self, op, r, done);
+    }
+}
+
+static void desc_event(struct epoll_backend *self, struct desc *desc, uint32_t events,
+                       struct list *done)
+{
+    struct carrier *c = carrier_of(desc);
+
+    // After these, what follows the last byte is not announced again, nor is what
+    // follows urgent data.
+    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+        c->short_is_empty = false;
+    if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        c->blocked[DIR_IN] = false;
+        if (c->waiting[DIR_IN] > 0)
+            run_waiting(self, desc, DIR_IN, done);
+    }
+    if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
+        c->blocked[DIR_OUT] = false;
+        if (c->waiting[DIR_OUT] > 0)
+            run_waiting(self, desc, DIR_OUT, done);
+    }
+}
+
+/* The result, or -EAGAIN: the op has to wait. */
+static int64_t try_or_watch(struct epoll_backend *self, const struct op *op, enum dir dir)
+{
+    struct carrier *c = carrier_of(op->desc);
+    if (c->blocked[dir] || c->waiting[dir] > 0)
+        return -EAGAIN;
+    int64_t result = try_op(op, dir);
+    if (result != -EAGAIN)
+        return result;
+
+    int r = watch_desc(self, op->desc);
+    if (r < 0) {
+        c->blocked[dir] = false;
+        return r;
+    }
+    if (needs_retry(op))
+        retry_later(self, op->desc);
+    return -EAGAIN;
+}
+
+static void submit_to_desc(struct epoll_backend *self, struct op *op)
+{
+    enum dir dir = dir_of(op);
+    int64_t  result = try_or_watch(self, op, dir);
+    if (result != -EAGAIN) {
+        finish_at_once(op, result);
+        return;
+    }
+    carrier_of(op->desc)->waiting[dir]++;
+    fly(self, op);
+}
+
+/* ---- files and devices: the pool ---- */
+
+/* Returns a record's slot, or 0. */
+static uint32_t take_job(struct epoll_backend *self)
+{
+    uint32_t slot = self->jobs_free;
+    if (slot != 0) {
+        self->jobs_free = self->jobs[slot - 1]->next_free;
+        return slot;
+    }
+
+    struct job **jobs = self->jobs;
+    if ((self->jobs_count & (self->jobs_count - 1)) == 0) { // full: at 0, 1, 2, 4, 8 ...
+        size_t cap = self->jobs_count == 0 ? 1 : 2 * (size_t)self->jobs_count;
+        jobs = hob__realloc(self->jobs, cap * sizeof(struct job *));
+        if (jobs == NULL)
+            return 0;
+        self->jobs = jobs;
+    }
+    struct job *job = hob__alloc_zero(sizeof *job);
+    if (job == NULL)
+        return 0;
+    jobs[self->jobs_count++] = job;
+    return self->jobs_count;
+}
+
+static void give_job(struct epoll_backend *self, uint32_t slot)
+{
+    self->jobs[slot - 1]->blocking.owner = NULL;
+    self->jobs[slot - 1]->next_free = self->jobs_free;
+    self->jobs_free = slot;
+}
+
+static void fill_job(struct blocking_job *job, struct op *op)
+{
+    job->owner = op;
+    job->fd = op->desc != NULL ? op->desc->fd : -1;
+    job->path = NULL;
+    switch (op->kind) {
+    case OP_READ:
+    case OP_WRITE:
+        job->call = op->kind == OP_READ ? BLOCKING_READ : BLOCKING_WRITE;
+        job->buf = op->rw.buf;
+        job->len = op->rw.len;
+        job->offset = op->rw.offset;
+        break;
+    case OP_OPEN:
+        job->call = BLOCKING_OPEN;
+        job->path = op->open.path;
+        job->flags = op->open.flags;
+        job->mode = op->open.mode;
+        break;
+    case OP_FSYNC:
+        job->call = BLOCKING_FSYNC;
+        break;
+    case OP_STAT:
+        job->call = BLOCKING_STAT;
+        job->path = op->stat.path;
+        job->stat_out = op->stat.out;
+        break;
+    default:
+        hob_unreachable("this op is not for the file pool");
+    }
+}
+
+static bool is_at_position(const struct op *op)
+{
+    return (op->kind == OP_READ || op->kind == OP_WRITE) && op->rw.offset < 0;
+}
+
+/* Hands the op, whose slot is set, to the threads. */
+static void start_job(struct epoll_backend *self, struct op *op)
+{
+    struct blocking_job *job = &self->jobs[op->slot - 1]->blocking;
+    fill_job(job, op);
+    hob__blocking_submit(&self->pool, job);
+}
+
+/* Several threads would mix up ops at the file's position: they go one by one.
+ * Their records were taken when they were submitted, so nothing can fail here. */
+static void start_next_at_position(struct epoll_backend *self, struct desc *desc, enum dir dir)
+{
+    struct carrier *c = carrier_of(desc);
+    if (c->in_pool[dir] || c->waiting[dir] == 0)
+        return;
+    list_for_each (node, &desc->ops) {
+        struct op *op = container_of(node, struct op, link);
+        if (!is_at_position(op) || dir_of(op) != dir)
+            continue;
+        c->waiting[dir]--;
+        c->in_pool[dir] = true;
+        start_job(self, op);
+        return;
+    }
+    hob_unreachable("an op waits for its turn and is not on its descriptor");
+}
+
+/* What is in memory needs no thread. -EAGAIN: ask one. */
+static int64_t read_from_memory(const struct op *op)
+{
+    if (op->kind != OP_READ || op->desc->kind != DESC_FILE)
+        return -EAGAIN;
+    if (op->rw.offset < 0 && carrier_of(op->desc)->in_pool[DIR_IN])
+        return -EAGAIN;
+    int64_t r = hob__sys_read_now(op->desc->fd, op->rw.buf, op->rw.len, op->rw.offset);
+    return r == -EOPNOTSUPP ? -EAGAIN : r;
+}
+
+static void submit_to_pool(struct epoll_backend *self, struct op *op)
+{
+    int64_t r = read_from_memory(op);
+    if (r != -EAGAIN) {
+        finish_at_once(op, r);
+        return;
+    }
+    op->slot = take_job(self);
+    if (op->slot == 0) {
+        finish_at_once(op, -ENOMEM);
+        return;
+    }
+    fly(self, op);
+    if (is_at_position(op)) {
+        carrier_of(op->desc)->waiting[dir_of(op)]++;
+        start_next_at_position(self, op->desc, dir_of(op));
+    } else {
+        start_job(self, op);
+    }
+}
+
+static void collect_jobs(struct epoll_backend *self, struct list *done)
+{
+    struct list       jobs;
+    struct list_node *node;
+
+    list_init(&jobs);
+    hob__blocking_collect(&self->pool, &jobs);
+    while ((node = list_pop_front(&jobs)) != NULL) {
+        struct blocking_job *job = container_of(node, struct blocking_job, link);
+        struct op           *op = job->owner;
+        struct desc         *desc = op->desc;
+        bool                 at_position = is_at_position(op);
+
+        give_job(self, op->slot);
+        land(self, op, job->result == -EAGAIN ? -EIO : job->result, done);
+        if (at_position) {
+            carrier_of(desc)->in_pool[dir_of(op)] = false;
+            start_next_at_position(self, desc, dir_of(op));
+        }
+    }
+}
+
+/* True when the op will not be carried out any more. */
+static bool cancel_in_pool(struct epoll_backend *self, struct op *op)
+{
+    struct carrier *c = op->desc != NULL ? carrier_of(op->desc) : NULL;
+
+    if (is_at_position(op) && self->jobs[op->slot - 1]->blocking.owner != op) {
+        c->waiting[dir_of(op)]--; // it waits for its turn
+    } else {
+        if (!hob__blocking_cancel(&self->jobs[op->slot - 1]->blocking))
+            return false;
+        if (is_at_position(op)) {
+            c->in_pool[dir_of(op)] = false;
+            start_next_at_position(self, op->desc, dir_of(op));
+        }
+    }
+    give_job(self, op->slot);
+    return true;
+}
+
+/* Any thread, any signal handler. */
+static void wake(struct epoll_backend *self)
+{
+    if (__atomic_exchange_n(&self->woken, 1, __ATOMIC_ACQ_REL) == 0)
+        hob__sys_eventfd_raise(self->wake_fd);
+}
+
+static void pool_wake(void *arg)
+{
+    struct epoll_backend *self = arg;
+    __atomic_store_n(&self->pool_mail, 1, __ATOMIC_RELEASE);
+    wake(self);
+}
+
+/* ---- descriptors of somebody else's ---- */
+
+/* The op itself is what epoll knows; the lowest bit tells it from a desc. */
+static void submit_poll(struct epoll_backend *self, struct op *op)
+{
+    int fd = watch(self, op->poll.fd, (op->poll.events & 0xFFFF) | EPOLLONESHOT,
+                   (char *)op + 1);
+    if (fd < 0) {
+        finish_at_once(op, fd);
+        return;
+    }
+    op->slot = (uint32_t)fd;
+    fly(self, op);
+}
+
+static void poll_event(struct epoll_backend *self, struct op *op, uint32_t events,
+                       struct list *done)
+{
+    unwatch(self, (int)op->slot, op->poll.fd);
+    land(self, op, events & (op->poll.events | POLLERR | POLLHUP), done);
+}
+
+/* ---- the contract ---- */
+
+/* The first read or write of a pipe or device looks at what it is. */
+static void find_way(struct epoll_backend *self, struct desc *desc)
+{
+    struct carrier *c = carrier_of(desc);
+    int             flags = hob__sys_get_status_flags(desc->fd);
+    if (flags < 0 || (flags & O_NONBLOCK) != 0)
+        c->way = WAY_DIRECT; // and if the number is wrong, the read tells
+    else
+        c->way = watch_desc(self, desc) == -EPERM ? WAY_POOL : WAY_CAREFUL;
+}
+
+static void submit_read_write(struct epoll_backend *self, struct op *op)
+{
+    struct carrier *c = carrier_of(op->desc);
+    if (op->desc->kind != DESC_FILE && c->way == WAY_UNKNOWN)
+        find_way(self, op->desc);
+    if (op->desc->kind == DESC_FILE || c->way == WAY_POOL)
+        submit_to_pool(self, op);
+    else
+        submit_to_desc(self, op);
+}
+
+static void epoll_submit(struct backend *b, struct op *op)
+{
+    struct epoll_backend *self = self_of(b);
+
+    hob_assert(op->state == OP_IDLE);
+    if (op->desc != NULL && op->desc->closing) {
+        finish_at_once(op, -ECANCELED);
+        return;
+    }
+    op->cancel_asked = false;
+    switch (op->kind) {
+    case OP_RECV:
+    case OP_SEND:
+    case OP_RECVMSG:
+    case OP_SENDMSG:
+    case OP_ACCEPT:
+    case OP_CONNECT:
+        submit_to_desc(self, op);
+        break;
+    case OP_READ:
+    case OP_WRITE:
+        submit_read_write(self, op);
+        break;
+    case OP_OPEN:
+    case OP_FSYNC:
+    case OP_STAT:
+        submit_to_pool(self, op);
+        break;
+    case OP_POLL:
+        submit_poll(self, op);
+        break;
+    default:
+        hob__quick_submit(op);
+    }
+}
+
+static bool is_in_pool(const struct op *op)
+{
+    switch (op->kind) {
+    case OP_OPEN:
+    case OP_FSYNC:
+    case OP_STAT:
+        return true;
+    case OP_READ:
+    case OP_WRITE:
+        return op->desc->kind == DESC_FILE || carrier_of(op->desc)->way == WAY_POOL;
+    default:
+        return false;
+    }
+}
+
+static void epoll_cancel(struct backend *b, struct op *op)
+{
+    struct epoll_backend *self = self_of(b);
+
+    if (op->state != OP_FLYING)
+        return; // it lies in `finished` already
+    op->cancel_asked = true;
+    if (is_in_pool(op)) {
+        if (!cancel_in_pool(self, op))
+            return;
+    } else if (op->kind == OP_POLL) {
+        unwatch(self, (int)op->slot, op->poll.fd);
+    } else {
+        stop_waiting(op);
+    }
+    land(self, op, -ECANCELED, &self->finished);
+}
+
+static void let_go(struct desc *desc)
+{
+    if (!desc->keep_open)
+        hob__sys_close(desc->fd);
+    desc->fd = -1;
+    desc->gone(desc);
+}
+
+static void epoll_release(struct backend *b, struct desc *desc)
+{
+    struct epoll_backend *self = self_of(b);
+    struct carrier       *c = carrier_of(desc);
+    bool                  idle = desc->flying == 0;
+
+    desc->closing = true;
+    // From the back, so that none gets its turn because the one before it was cancelled.
+    for (struct list_node *node = desc->ops.head.prev, *prev; node != &desc->ops.head; node = prev) {
+        prev = node->prev;
+        epoll_cancel(b, container_of(node, struct op, link));
+    }
+    if (c->watched)
+        unwatch(self, c->watch_fd, desc->fd);
+    c->watched = false;
+
+    if (idle)
+        let_go(desc);
+    else
+        list_push_back(&self->leaving, &c->leave_link);
+}
+
+/* Lets those go whose last op was given back by an earlier poll. */
+static bool let_leaving_go(struct epoll_backend *self)
+{
+    struct list gone;
+    list_init(&gone);
+    list_for_each (node, &self->leaving) {
+        struct desc *desc = desc_of(container_of(node, struct carrier, leave_link));
+        if (desc->flying > 0)
+            continue;
+        list_remove(node);
+        list_push_back(&gone, node);
+    }
+    bool               any = !list_is_empty(&gone);
+    struct list_node *node;
+    while ((node = list_pop_front(&gone)) != NULL)
+        let_go(desc_of(container_of(node, struct carrier, leave_link)));
+    return any;
+}
+
+static void run_retries(struct epoll_backend *self, struct list *done)
+{
+    int64_t now_ns = hob__sys_clock_ns(CLOCK_MONOTONIC);
+    if (now_ns < self->retry_at_ns)
+        return;
+    self->retry_at_ns = now_ns + RETRY_NS;
+    list_for_each (node, &self->retried) {
+        struct carrier *c = container_of(node, struct carrier, retry_link);
+        c->blocked[DIR_OUT] = false;
+        run_waiting(self, desc_of(c), DIR_OUT, done);
+    }
+}
+
+/* How long to sleep; negative: for ever. */
+static int64_t timeout_for(const struct epoll_backend *self, int64_t deadline_ns)
+{
+    if (!list_is_empty(&self->retried) && deadline_ns > self->retry_at_ns)
+        deadline_ns = self->retry_at_ns;
+    if (deadline_ns == INT64_MAX)
+        return -1;
+    if (deadline_ns <= 0)
+        return 0;
+    int64_t now_ns = hob__sys_clock_ns(CLOCK_MONOTONIC);
+    return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+}
+
+static void epoll_poll(struct backend *b, int64_t deadline_ns, struct list *done)
+{
+    struct epoll_backend *self = self_of(b);
+    struct list           ready;
+
+    if (!list_is_empty(&self->leaving) && let_leaving_go(self))
+        deadline_ns = 0;
+    list_init(&ready);
+    list_append(&ready, &self->finished);
+    if (!list_is_empty(&ready))
+        deadline_ns = 0;
+
+    int n = hob__sys_epoll_wait(self->epoll_fd, self->events, EVENTS_MAX,
+                                timeout_for(self, deadline_ns));
+    hob_assert(n >= 0 || n == -EINTR);
+    for (int i = 0; i < n; i++) {
+        uintptr_t ptr = (uintptr_t)self->events[i].data.ptr;
+        uint32_t  events = self->events[i].events;
+        if (ptr == 0)
+            __atomic_exchange_n(&self->woken, 0, __ATOMIC_ACQ_REL);
+        else if ((ptr & 1) != 0)
+            poll_event(self, (struct op *)(ptr - 1), events, &ready);
+        else
+            desc_event(self, (struct desc *)ptr, events, &ready);
+    }
+    if (!list_is_empty(&self->retried))
+        run_retries(self, &ready);
+    if (__atomic_load_n(&self->pool_mail, __ATOMIC_ACQUIRE) != 0) {
+        __atomic_store_n(&self->pool_mail, 0, __ATOMIC_RELAXED);
+        collect_jobs(self, &ready);
+    }
+
+    self->in_flight -= self->landed;
+    self->landed = 0;
+    list_append(done, &ready);
+}
+
+static void epoll_wake(struct backend *b)
+{
+    wake(self_of(b));
+}
+
+static int64_t epoll_now(struct backend *b)
+{
+    (void)b;
+    return hob__sys_clock_ns(CLOCK_MONOTONIC);
+}
+
+static int64_t epoll_wall_now(struct backend *b)
+{
+    (void)b;
+    return hob__sys_clock_ns(CLOCK_REALTIME);
+}
+
+static uint64_t epoll_random(struct backend *b)
+{
+    uint64_t value;
+    if (hob__sys_getrandom(&value, sizeof value, 0) != sizeof value)
+        value = rand_next(&self_of(b)->rand);
+    return value;
+}
+
+static void epoll_stats(struct backend *b, struct backend_stats *ret_stats)
+{
+    *ret_stats = (struct backend_stats){ .in_flight = self_of(b)->in_flight };
+}
+
+static int open_fds(struct epoll_backend *self)
+{
+    self->epoll_fd = hob__sys_epoll_create(EPOLL_CLOEXEC);
+    if (self->epoll_fd < 0)
+        return self->epoll_fd;
+    self->wake_fd = hob__sys_eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (self->wake_fd < 0)
+        return self->wake_fd;
+    // Edge-triggered: each write is an event, and nobody needs to read the number.
+    int r = watch(self, self->wake_fd, EPOLLIN | EPOLLET, NULL);
+    return r < 0 ? r : 0;
+}
+
+static void free_self(struct epoll_backend *self)
+{
+    if (self->wake_fd >= 0)
+        hob__sys_close(self->wake_fd);
+    if (self->epoll_fd >= 0)
+        hob__sys_close(self->epoll_fd);
+    for (uint32_t i = 0; i < self->jobs_count; i++)
+        hob__free(self->jobs[i]);
+    hob__free(self->jobs);
+    hob__free(self);
+}
+
+static int epoll_open(const struct backend_opts *opts, struct backend **ret_backend)
+{
+    struct epoll_backend *self = hob__alloc_zero(sizeof *self);
+    if (self == NULL)
+        return -ENOMEM;
+    self->base.type = &hob__backend_epoll;
+    self->epoll_fd = self->wake_fd = -1;
+    list_init(&self->finished);
+    list_init(&self->retried);
+    list_init(&self->leaving);
+    self->rand.state = (uint64_t)hob__sys_clock_ns(CLOCK_REALTIME) ^ (uintptr_t)self;
+
+    int r = open_fds(self);
+    if (r < 0) {
+        free_self(self);
+        return r;
+    }
+    hob__blocking_open(&self->pool,
+                       opts->blocking_threads > 0 ? opts->blocking_threads : BLOCKING_THREADS,
+                       pool_wake, self);
+    *ret_backend = &self->base;
+    return 0;
+}
+
+static void epoll_close(struct backend *b)
+{
+    struct epoll_backend *self = self_of(b);
+    let_leaving_go(self);
+    hob_assert(self->in_flight == 0);
+    hob_assert(list_is_empty(&self->leaving));
+    hob__blocking_close(&self->pool);
+    free_self(self);
+}
+
+const struct backend_type hob__backend_epoll = {
+    .name = "epoll",
+    .open = epoll_open,
+    .close = epoll_close,
+    .submit = epoll_submit,
+    .cancel = epoll_cancel,
+    .release = epoll_release,
+    .poll = epoll_poll,
+    .wake = epoll_wake,
+    .now = epoll_now,
+    .wall_now = epoll_wall_now,
+    .random = epoll_random,
+    .stats = epoll_stats,
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Operations that never wait, by plain system calls.
+ *
+ * New descriptors are non-blocking and CLOEXEC. Needs no memory but the op's;
+ * any thread.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "backend/backend.h"
+#include "base/sys.h"
+#include "hob/addr.h"
+
+static const struct sockaddr *sockaddr_of(const struct hob_addr *addr)
+{
+    return (const struct sockaddr *)addr->u.raw;
+}
+
+typedef int name_call(int fd, struct sockaddr *addr, socklen_t *len);
+
+static int ask_name(name_call *call, int fd, struct hob_addr *ret_addr)
+{
+    struct hob_addr addr = { 0 };
+    socklen_t       len = sizeof addr.u.raw;
+    int             r = call(fd, (struct sockaddr *)addr.u.raw, &len);
+    if (r < 0)
+        return r;
+    addr.len = len < sizeof addr.u.raw ? (uint16_t)len : sizeof addr.u.raw;
+    *ret_addr = addr;
+    return 0;
+}
+
+/* Writes the path of a Unix socket's file. Abstract and unnamed ones have none. */
+static bool path_of(const struct hob_addr *addr, char path[static sizeof addr->u.raw + 1])
+{
+    size_t at = offsetof(struct sockaddr_un, sun_path);
+    if (addr->u.family != AF_UNIX || addr->len <= at || addr->u.raw[at] == '\0')
+        return false;
+    memcpy(path, addr->u.raw + at, addr->len - at);
+    path[addr->len - at] = '\0';
+    return true;
+}
+
+/* The number of the file, not 0; 0 if there is none. */
+static uint64_t file_number(const char *path)
+{
+    struct stat st;
+    if (hob__sys_stat(path, &st) < 0)
+        return 0;
+    uint64_t number = (uint64_t)st.st_ino ^ ((uint64_t)st.st_dev << 48);
+    return number != 0 ? number : 1;
+}
+
+static int bind_socket(int fd, const struct hob_addr *addr, uint64_t *ret_file)
+{
+    char path[sizeof addr->u.raw + 1];
+    int  r = hob__sys_bind(fd, sockaddr_of(addr), addr->len);
+    if (r >= 0 && ret_file != NULL)
+        *ret_file = path_of(addr, path) ? file_number(path) : 0;
+    return r;
+}
+
+static int unlink_socket(const struct hob_addr *addr, uint64_t file)
+{
+    char path[sizeof addr->u.raw + 1];
+    if (!path_of(addr, path))
+        return 0;
+    if (file != 0 && file_number(path) != file)
+        return 0; // somebody else's by now
+    return hob__sys_unlink(path);
+}
+
+static int64_t carry_out(struct op *op)
+{
+    enum { NEW_SOCKET = SOCK_NONBLOCK | SOCK_CLOEXEC };
+    int fd = op->desc != NULL ? op->desc->fd : -1;
+
+    switch (op->kind) {
+    case OP_SOCKET:
+        return hob__sys_socket(op->socket.domain, op->socket.type | NEW_SOCKET, 0);
+    case OP_SOCKETPAIR:
+        return hob__sys_socketpair(op->pair.domain, op->pair.type | NEW_SOCKET, 0, op->pair.fds);
+    case OP_PIPE:
+        return hob__sys_pipe(op->pair.fds, O_NONBLOCK | O_CLOEXEC);
+    case OP_BIND:
+        return bind_socket(fd, op->bind.addr, op->bind.ret_file);
+    case OP_LISTEN:
+        return hob__sys_listen(fd, op->listen.backlog);
+    case OP_SHUTDOWN:
+        return hob__sys_shutdown(fd, SHUT_WR);
+    case OP_SOCKNAME:
+        return ask_name(hob__sys_getsockname, fd, op->name.out);
+    case OP_PEERNAME:
+        return ask_name(hob__sys_getpeername, fd, op->name.out);
+    case OP_SETOPT:
+        return hob__sys_setsockopt(fd, op->setopt.level, op->setopt.name, &op->setopt.value,
+                                   sizeof op->setopt.value);
+    case OP_UNLINK:
+        return unlink_socket(op->unlink.addr, op->unlink.file);
+    default:
+        hob_unreachable("an op that is not quick was given to hob__quick_submit");
+    }
+}
+
+void hob__quick_submit(struct op *op)
+{
+    hob_assert(op->state == OP_IDLE);
+    op->result = carry_out(op);
+    op->state = OP_DONE;
+}
