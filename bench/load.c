@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The load: a closed loop of C connections to a server on 127.0.0.1, each with one message
+ * in flight, and what that cost the server in CPU time.
+ *
+ *     load --port P --pid SERVER [--connections C] [--size BYTES] [--warm-ms W] [--ms T]
+ *          [--requests MAX] [--cpu CORE]
+ *
+ * connect all, warm up, let all answers come in, read the server's CPU time, run, let all
+ * answers come in, read it again. The server is idle at both readings, so that the kernel
+ * has booked all its time. Ends after T ms or MAX requests, and after 60 s in any case.
+ *
+ * The server's CPU time is the first field of /proc/PID/task/TID/schedstat (ns on a CPU,
+ * user and system), of all its threads.
+ */
+#include "bench.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <sched.h>
+#include <sys/epoll.h>
+
+enum { EVENTS_MAX = 256, BUCKETS = 64 * 16, ANSWER_WAIT_MS = 5000 };
+
+struct conn {
+    int     fd;
+    size_t  got;     /* bytes of the answer to the message in flight */
+    int64_t sent_ns;
+};
+
+static struct {
+    int      port;
+    int      pid;
+    int      connections;
+    int      size;
+    int      warm_ms;
+    int      ms;
+    uint64_t requests_max;
+    int      cpu;
+} opts = { .connections = 50, .size = 64, .warm_ms = 200, .ms = 1000, .requests_max = 10000000, .cpu = -1 };
+
+static struct conn *conns;
+static int          epoll_fd;
+static char        *message;
+static char        *answer;
+static uint64_t     latencies[BUCKETS];
+
+static int64_t now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* Sixteen buckets to each power of two. */
+static int bucket_of(int64_t ns)
+{
+    uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
+    int      top = 63 - __builtin_clzll(v);
+    return top * 16 + (int)((v >> (top - 4)) & 15);
+}
+
+static double latency_us(double share)
+{
+    uint64_t all = 0, seen = 0;
+
+    for (int i = 0; i < BUCKETS; i++)
+        all += latencies[i];
+    for (int i = 0; i < BUCKETS; i++) {
+        seen += latencies[i];
+        if (seen > 0 && seen >= share * all)
+            return (double)((UINT64_C(1) << (i / 16)) + ((uint64_t)(i % 16) << (i / 16 - 4))) / 1000;
+    }
+    return 0;
+}
+
+static int64_t server_cpu_ns(void)
+{
+    char           path[300];
+    int64_t        sum = 0;
+    struct dirent *entry;
+    DIR           *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", opts.pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        bench_die("the server is gone");
+    while ((entry = readdir(dir)) != NULL) {
+        long long ns = 0;
+        FILE     *f;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", opts.pid, entry->d_name);
+        f = fopen(path, "r");
+        if (f != NULL) {
+            if (fscanf(f, "%lld", &ns) == 1)
+                sum += ns;
+            fclose(f);
+        }
+    }
+    closedir(dir);
+    return sum;
+}
+
+static void connect_all(void)
+{
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET,
+        .sin_port = htons((uint16_t)opts.port),
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    };
+
+    for (int i = 0; i < opts.connections; i++) {
+        struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = &conns[i] };
+
+        conns[i].fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (conns[i].fd < 0 || connect(conns[i].fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+            bench_die("connect");
+        bench_no_delay(conns[i].fd);
+        if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, conns[i].fd, &ev) < 0)
+            bench_die("epoll_ctl");
+    }
+}
+
+/* A message is small against the socket's buffer and one is in flight, so it goes whole. */
+static void send_message(struct conn *c, int64_t now)
+{
+    c->got = 0;
+    c->sent_ns = now;
+    if (send(c->fd, message, (size_t)opts.size, MSG_NOSIGNAL) != opts.size)
+        bench_die("send");
+}
+
+/* Returns 1 when the answer is whole. */
+static int read_answer(struct conn *c)
+{
+    ssize_t n = recv(c->fd, answer, (size_t)opts.size, MSG_DONTWAIT);
+
+    if (n < 0 && errno == EAGAIN)
+        return 0;
+    if (n <= 0)
+        bench_die("the server closed a connection");
+    if (memcmp(answer, message + c->got, (size_t)n) != 0) {
+        fprintf(stderr, "load: the answer is not the message\n");
+        exit(1);
+    }
+    c->got += (size_t)n;
+    return c->got == (size_t)opts.size;
+}
+
+/* Keeps one message in flight on each connection until `end_ns` or `max` answers, then takes
+ * in what is still under way. Returns how many answers came. */
+static uint64_t run_phase(int64_t end_ns, uint64_t max, int measure)
+{
+    struct epoll_event events[EVENTS_MAX];
+    uint64_t           answers = 0;
+    int                in_flight = opts.connections;
+    int64_t            now = now_ns();
+
+    for (int i = 0; i < opts.connections; i++)
+        send_message(&conns[i], now);
+    while (in_flight > 0) {
+        int n = epoll_wait(epoll_fd, events, EVENTS_MAX, ANSWER_WAIT_MS);
+
+        if (n <= 0 && errno != EINTR) {
+            fprintf(stderr, "load: no answer for %d ms, %d missing\n", ANSWER_WAIT_MS, in_flight);
+            exit(1);
+        }
+        for (int i = 0; i < n; i++) {
+            struct conn *c = events[i].data.ptr;
+
+            if (!read_answer(c))
+                continue;
+            now = now_ns();
+            answers++;
+            if (measure)
+                latencies[bucket_of(now - c->sent_ns)]++;
+            if (now < end_ns && answers + (uint64_t)in_flight <= max)
+                send_message(c, now);
+            else
+                in_flight--;
+        }
+    }
+    usleep(2000);  // the server falls asleep, and its time is booked
+    return answers;
+}
+
+static void read_args(int argc, char **argv)
+{
+    static const struct option names[] = {
+        { "port", 1, NULL, 'p' },     { "pid", 1, NULL, 'i' }, { "connections", 1, NULL, 'c' },
+        { "size", 1, NULL, 's' },     { "warm-ms", 1, NULL, 'w' }, { "ms", 1, NULL, 'm' },
+        { "requests", 1, NULL, 'r' }, { "cpu", 1, NULL, 'u' }, { NULL, 0, NULL, 0 },
+    };
+    int ch;
+
+    while ((ch = getopt_long(argc, argv, "", names, NULL)) != -1) {
+        long v = ch == '?' ? 0 : atol(optarg);
+        switch (ch) {
+        case 'p': opts.port = (int)v; break;
+        case 'i': opts.pid = (int)v; break;
+        case 'c': opts.connections = (int)v; break;
+        case 's': opts.size = (int)v; break;
+        case 'w': opts.warm_ms = (int)v; break;
+        case 'm': opts.ms = (int)v; break;
+        case 'r': opts.requests_max = (uint64_t)v; break;
+        case 'u': opts.cpu = (int)v; break;
+        default: exit(2);
+        }
+    }
+    if (opts.port <= 0 || opts.pid <= 0 || opts.connections <= 0 || opts.size <= 0 || opts.size > 65536) {
+        fprintf(stderr, "usage: load --port P --pid SERVER [--connections C] [--size BYTES] ...\n");
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    int64_t  began, took, server_ns, self_ns;
+    uint64_t answers;
+
+    read_args(argc, argv);
+    alarm(60);
+    if (opts.cpu >= 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(opts.cpu, &set);
+        sched_setaffinity(0, sizeof set, &set);
+    }
+    conns = calloc((size_t)opts.connections, sizeof *conns);
+    message = malloc((size_t)opts.size);
+    answer = malloc((size_t)opts.size);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (conns == NULL || message == NULL || answer == NULL || epoll_fd < 0)
+        bench_die("load");
+    for (int i = 0; i < opts.size; i++)
+        message[i] = (char)('a' + i % 26);
+
+    connect_all();
+    run_phase(now_ns() + opts.warm_ms * INT64_C(1000000), UINT64_MAX, 0);
+
+    server_ns = server_cpu_ns();
+    self_ns = bench_cpu_ns();
+    began = now_ns();
+    answers = run_phase(began + opts.ms * INT64_C(1000000), opts.requests_max, 1);
+    took = now_ns() - began;
+    self_ns = bench_cpu_ns() - self_ns;
+    server_ns = server_cpu_ns() - server_ns;
+
+    bench_print("requests", (double)answers);
+    bench_print("server_cpu_us", (double)server_ns / 1000 / (double)answers);
+    bench_print("load_cpu_us", (double)self_ns / 1000 / (double)answers);
+    bench_print("requests_per_s", (double)answers * 1e9 / (double)took);
+    bench_print("p50_us", latency_us(0.50));
+    bench_print("p99_us", latency_us(0.99));
+    return 0;
+}

@@ -1,0 +1,3 @@
+module hobbench
+
+go 1.23

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+
+// The Go peer: yield, spawn, timer, sleepers and echo, one question a run, on one core.
+//
+//	peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo
+package main
+
+import (
+	"fmt"
+	"math/rand"
+	"net"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peer:", err)
+		os.Exit(1)
+	}
+}
+
+// CPU time of all threads of this process.
+func cpuNs() float64 {
+	var ru syscall.Rusage
+	check(syscall.Getrusage(syscall.RUSAGE_SELF, &ru))
+	return float64(ru.Utime.Nano() + ru.Stime.Nano())
+}
+
+func statusBytes(name string) float64 {
+	text, err := os.ReadFile("/proc/self/status")
+	check(err)
+	for _, line := range strings.Split(string(text), "\n") {
+		if rest, ok := strings.CutPrefix(line, name+":"); ok {
+			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			check(err)
+			return kb * 1024
+		}
+	}
+	return 0
+}
+
+// Two goroutines in turn; each switch counts.
+func yield(n int) {
+	var wg sync.WaitGroup
+	began := cpuNs()
+	wg.Add(2)
+	for range 2 {
+		go func() {
+			for range n / 2 {
+				runtime.Gosched()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	fmt.Printf("ns %.4f\n", (cpuNs()-began)/float64(n))
+}
+
+// One goroutine at a time: start it, wait for its end.
+func spawn(n int) {
+	var wg sync.WaitGroup
+	began := cpuNs()
+	for range n {
+		wg.Add(1)
+		go func() { wg.Done() }()
+		wg.Wait()
+	}
+	fmt.Printf("ns %.4f\n", (cpuNs()-began)/float64(n))
+}
+
+func randomWait(r *rand.Rand) time.Duration {
+	return time.Minute + time.Duration(r.Int63n(int64(time.Minute)))
+}
+
+func timer(pending, n int) {
+	r := rand.New(rand.NewSource(1))
+	timers := make([]*time.Timer, pending)
+	for i := range timers {
+		timers[i] = time.AfterFunc(randomWait(r), func() { panic("a timer rang") })
+	}
+	began := cpuNs()
+	for range n {
+		t := timers[r.Intn(pending)]
+		t.Stop()
+		t.Reset(randomWait(r))
+	}
+	fmt.Printf("ns %.4f\n", (cpuNs()-began)/float64(n))
+}
+
+// All asleep at once: nobody may have woken when the last one falls asleep.
+func sleepers(n int, d time.Duration) {
+	var wg sync.WaitGroup
+	var asleep, awake atomic.Int64
+	began := time.Now()
+	for range n {
+		wg.Add(1)
+		go func() {
+			asleep.Add(1)
+			time.Sleep(d)
+			awake.Add(1)
+			wg.Done()
+		}()
+	}
+	for asleep.Load() < int64(n) {
+		runtime.Gosched()
+	}
+	early := awake.Load()
+	tables := statusBytes("VmPTE")
+	fmt.Printf("start_s %.4f\n", time.Since(began).Seconds())
+	wg.Wait()
+	fmt.Printf("woke_early %d\n", early)
+	fmt.Printf("bytes %.4f\n", (statusBytes("VmHWM")+max(tables, statusBytes("VmPTE")))/float64(n))
+	fmt.Printf("cpu_s %.4f\n", cpuNs()/1e9)
+}
+
+func serve(conn net.Conn) {
+	defer conn.Close()
+	buf := make([]byte, 4096)
+	for {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func echo() {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	check(err)
+	time.AfterFunc(5*time.Minute, func() { os.Exit(1) })
+	fmt.Printf("port %d\n", l.Addr().(*net.TCPAddr).Port)
+	for {
+		conn, err := l.Accept()
+		check(err)
+		go serve(conn)
+	}
+}
+
+func arg(i int) int {
+	if i >= len(os.Args) {
+		fmt.Fprintln(os.Stderr, "usage: peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo")
+		os.Exit(2)
+	}
+	n, err := strconv.Atoi(os.Args[i])
+	check(err)
+	return n
+}
+
+func main() {
+	runtime.GOMAXPROCS(1)
+	question := ""
+	if len(os.Args) > 1 {
+		question = os.Args[1]
+	}
+	switch question {
+	case "yield":
+		yield(arg(2))
+	case "spawn":
+		spawn(arg(2))
+	case "timer":
+		timer(arg(2), arg(3))
+	case "sleepers":
+		sleepers(arg(2), time.Duration(arg(3))*time.Second)
+	case "echo":
+		echo()
+	default:
+		arg(len(os.Args))
+	}
+}

@@ -1,0 +1,481 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the benchmarks of bench/ and writes what came out to bench/results/.
+
+    tools/bench.py [QUESTION ...] --build DIR [--rounds N]
+
+A question is asked of all contestants in turn, A B C A B C …, so that what the machine does
+meanwhile meets them all. A ratio is taken within a round, and the median of these is shown:
+it travels to other machines, while the figures in brackets do not. bench/README.md tells how
+to read the numbers, tools/bench_table.py puts them into README.md.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import selectors
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+RESULTS = os.path.join(ROOT, "bench", "results")
+
+CORES = sorted(os.sched_getaffinity(0))
+SERVER_CORE = CORES[0]
+LOAD_CORE = CORES[1 % len(CORES)]
+
+START_SECONDS_MAX = 10
+RUN_SECONDS_MAX = 120
+
+
+class NotInstalled(Exception):
+    """The contestant was not built, because a library or a compiler is missing."""
+
+
+class Failed(Exception):
+    """The contestant ran, and not to its end."""
+
+
+class Contestant:
+    """Somebody who answers: a program of BUILD/bench, its arguments and its environment."""
+
+    def __init__(self, name, program, args=(), env=None, server=False):
+        self.name = name
+        self.program = program
+        self.args = [str(a) for a in args]
+        self.env = env or {}
+        self.server = server
+
+
+class Claim:
+    """`who` needs at most `wanted` times what `limit` needs (several: the best of them), or,
+    when `limit` is None, at most `wanted` itself."""
+
+    def __init__(self, who, limit, wanted, metric=None):
+        self.who = who
+        self.limit = limit
+        self.wanted = wanted
+        self.metric = metric
+
+
+class Question:
+    def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None):
+        self.name = name
+        self.title = title
+        self.metric = metric
+        self.unit = unit
+        self.contestants = contestants
+        self.claims = claims
+        self.also = also  # further metrics to show: (metric, heading)
+        self.load = load  # a server's load: arguments of bench/load
+
+
+def echo_question(connections, raw_limits):
+    def server(name, program, args=(), env=None):
+        return Contestant(name, program, args, env, server=True)
+
+    return Question(
+        f"echo{connections}",
+        f"TCP echo of 64 bytes, {connections} connections: server CPU per request",
+        "server_cpu_us",
+        "µs",
+        [
+            server("raw io_uring", "raw_uring"),
+            server("raw epoll", "raw_epoll"),
+            server("Hob on uring", "hob_echo", env={"HOB_BACKEND": "uring"}),
+            server("Hob on epoll", "hob_echo", env={"HOB_BACKEND": "epoll"}),
+            server("libuv", "uv_echo"),
+            server("libevent", "event_echo"),
+            server("Go", "go_peer", ["echo"]),
+        ],
+        raw_limits,
+        also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")],
+        load=["--connections", str(connections), "--size", "64"],
+    )
+
+
+def ring_question(connections):
+    """The variants of the raw io_uring server that bench/README.md reports on."""
+    variants = [
+        "", "--bundle", "--fixed", "--fixed --bundle", "--register-ring", "--waitall",
+        "--poll-first", "--send-skip", "--direct-send", "--oneshot", "--one-pool", "--coop",
+        "--bufs 32", "--bufs 512", "--bufs 4096", "--buf-bytes 256", "--buf-bytes 1024",
+        "--buf-bytes 16384",
+    ]
+    contestants = [
+        Contestant(v or "as it is", "raw_uring", v.split(), server=True) for v in variants
+    ]
+    return Question(
+        f"ring{connections}",
+        f"Settings of the raw io_uring echo server, {connections} connections",
+        "server_cpu_us",
+        "µs",
+        contestants + [Contestant("raw epoll", "raw_epoll", server=True)],
+        [],
+        load=["--connections", str(connections), "--size", "64", "--ms", "500"],
+    )
+
+
+SLEEPERS = 1000000
+SLEEP_SECONDS = 10  # longer than it takes to start them all, Go's goroutines included
+TIMERS_PENDING = 10000
+
+QUESTIONS = [
+    Question(
+        "switch", "A raw switch of stacks", "ns", "ns",
+        [
+            Contestant("Boost.Context", "boost_switch", [20000000]),
+            Contestant("Hob", "hob_switch", [20000000]),
+            Contestant("Hob, inline in a loop", "hob_switch", [20000000, "inline"]),
+            Contestant("Hob, return mispredicted", "hob_switch", [20000000, "apart"]),
+        ],
+        [Claim("Hob", "Boost.Context", 0.6)],
+    ),
+    Question(
+        "yield", "Two tasks that yield to each other: one yield", "ns", "ns",
+        [
+            Contestant("Go", "go_peer", ["yield", 5000000]),
+            Contestant("Hob", "hob_tasks", ["yield", 5000000]),
+        ],
+        [Claim("Hob", "Go", 0.22)],
+    ),
+    Question(
+        "spawn", "Starting an empty task and joining it", "ns", "ns",
+        [
+            Contestant("Go", "go_peer", ["spawn", 1000000]),
+            Contestant("Hob", "hob_tasks", ["spawn", 1000000]),
+            Contestant("Hob, one scope for all", "hob_tasks", ["spawn-shared", 1000000]),
+            Contestant("Hob, a task that waits", "hob_tasks", ["spawn-wait", 1000000]),
+            Contestant("Hob, async and await", "hob_tasks", ["async", 1000000]),
+        ],
+        [Claim("Hob", "Go", 0.15)],
+    ),
+    Question(
+        "timer", f"Setting a timer and taking it back, {TIMERS_PENDING} pending", "ns", "ns",
+        [
+            Contestant("libuv", "uv_timer", [TIMERS_PENDING, 1000000]),
+            Contestant("Go", "go_peer", ["timer", TIMERS_PENDING, 1000000]),
+            Contestant("Hob", "hob_timer", [TIMERS_PENDING, 1000000]),
+        ],
+        [Claim("Hob", "libuv", 0.25)],
+    ),
+    Question(
+        "sleepers", "A million sleepers at once", "cpu_s", "CPU s",
+        [
+            Contestant("Go", "go_peer", ["sleepers", SLEEPERS, SLEEP_SECONDS]),
+            Contestant("Hob, tasks", "hob_tasks", ["sleepers", SLEEPERS, SLEEP_SECONDS]),
+            Contestant("Hob, callbacks", "hob_tasks", ["sleepers-call", SLEEPERS, SLEEP_SECONDS]),
+        ],
+        [
+            Claim("Hob, tasks", "Go", 1.0),
+            Claim("Hob, tasks", None, 4.8 * 1024, metric="bytes"),
+            Claim("Hob, callbacks", None, 160, metric="bytes"),
+            Claim("Hob, tasks", None, 0, metric="woke_early"),
+        ],
+        also=[("bytes", "bytes each, at the peak")],
+    ),
+    echo_question(50, [
+        Claim("Hob on uring", "raw io_uring", 1.05),
+        Claim("Hob on uring", "libuv", 0.85),
+        Claim("Hob on epoll", "raw epoll", 1.08),
+    ]),
+    echo_question(1000, [
+        Claim("Hob on uring", ("raw io_uring", "raw epoll"), 1.05),
+        Claim("Hob on epoll", ("raw io_uring", "raw epoll"), 1.05),
+    ]),
+    ring_question(50),
+    ring_question(1000),
+]
+
+ON_REQUEST = ("ring50", "ring1000")
+
+
+def parse_lines(text):
+    """The lines "name number" that programs print."""
+    values = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            pass
+    return values
+
+
+def program_path(build, program):
+    path = os.path.join(build, "bench", program)
+    if not os.access(path, os.X_OK):
+        raise NotInstalled(program)
+    return path
+
+
+def pinned(core):
+    """On that core and, where that is allowed, ahead of what else runs there."""
+    def settle():
+        os.sched_setaffinity(0, {core})
+        try:
+            os.nice(-15)
+        except OSError:
+            pass
+    return settle
+
+
+def run_to_end(argv, core, env=None):
+    try:
+        done = subprocess.run(
+            argv, env={**os.environ, **(env or {})}, preexec_fn=pinned(core), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"no end after {RUN_SECONDS_MAX} s") from None
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise Failed(lines[-1] if lines else f"exit code {done.returncode}")
+    return parse_lines(done.stdout)
+
+
+def read_port(server):
+    """Waits for the server's line "port N"."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(server.stdout, selectors.EVENT_READ)
+        end = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < end:
+            if not selector.select(timeout=end - time.monotonic()):
+                break
+            line = server.stdout.readline()
+            if line.startswith("port "):
+                return line.split()[1]
+            if line == "":
+                break
+    raise Failed("the server did not start")
+
+
+def run_server(build, contestant, load_args):
+    server = subprocess.Popen(
+        [program_path(build, contestant.program), *contestant.args],
+        env={**os.environ, **contestant.env}, preexec_fn=pinned(SERVER_CORE), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        port = read_port(server)
+        return run_to_end(
+            [program_path(build, "load"), "--port", port, "--pid", str(server.pid), *load_args],
+            LOAD_CORE)
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def run_once(build, question, contestant):
+    if contestant.server:
+        return run_server(build, contestant, question.load)
+    argv = [program_path(build, contestant.program), *contestant.args]
+    return run_to_end(argv, SERVER_CORE, contestant.env)
+
+
+def ask(build, question, rounds):
+    """Returns {contestant: {"rounds": [values, …]}}, or {"absent": why}."""
+    answers = {c.name: {"rounds": []} for c in question.contestants}
+    for n in range(rounds):
+        for contestant in question.contestants:
+            answer = answers[contestant.name]
+            if "absent" in answer:
+                continue
+            show_progress(f"{question.name}: round {n + 1} of {rounds}, {contestant.name}")
+            try:
+                answer["rounds"].append(run_once(build, question, contestant))
+            except NotInstalled:
+                answers[contestant.name] = {"absent": "not installed"}
+            except Failed as e:
+                answers[contestant.name] = {"absent": f"failed: {e}"}
+    show_progress("")
+    return answers
+
+
+def show_progress(text):
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\033[K" + text)
+        sys.stderr.flush()
+
+
+def series(answers, name, metric):
+    return [r[metric] for r in answers.get(name, {}).get("rounds", []) if metric in r]
+
+
+def median_of(answers, name, metric):
+    values = series(answers, name, metric)
+    return statistics.median(values) if values else None
+
+
+def ratios(answers, name, limit, metric):
+    """One ratio for each round."""
+    ours, theirs = series(answers, name, metric), series(answers, limit, metric)
+    return [a / b for a, b in zip(ours, theirs) if b > 0]
+
+
+def best_of(answers, names, metric):
+    """Which of the limits needs least, by its median."""
+    medians = [(median_of(answers, n, metric), n) for n in names]
+    present = [m for m in medians if m[0] is not None]
+    return min(present)[1] if present else None
+
+
+def check_claim(question, answers, claim):
+    metric = claim.metric or question.metric
+    limit = claim.limit
+    if isinstance(limit, tuple):
+        limit = best_of(answers, limit, metric)
+    if claim.limit is None:
+        measured = median_of(answers, claim.who, metric)
+    else:
+        values = ratios(answers, claim.who, limit, metric)
+        measured = statistics.median(values) if values else None
+    return {
+        "who": claim.who,
+        "metric": metric,
+        "limit": limit,
+        "wanted": claim.wanted,
+        "measured": measured,
+        "verdict": "not measured" if measured is None
+                   else "OK" if measured <= claim.wanted else "MISSED",
+    }
+
+
+def machine():
+    model = ""
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        for line in f:
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    kernel = ".".join(platform.release().split("-")[0].split(".")[:3])
+    return {"kernel": f"Linux {kernel}", "cores": len(CORES), "cpu": model,
+            "arch": platform.machine()}
+
+
+def ratio_base(question, answers):
+    """What the table's ratios refer to: the first contestant that answered."""
+    for contestant in question.contestants:
+        if series(answers, contestant.name, question.metric):
+            return contestant.name
+    return None
+
+
+def summarize(question, answers, rounds):
+    base = ratio_base(question, answers)
+    rows = []
+    for contestant in question.contestants:
+        name = contestant.name
+        row = {"name": name, "absent": answers[name].get("absent")}
+        if row["absent"] is None:
+            values = ratios(answers, name, base, question.metric)
+            row["ratio"] = statistics.median(values) if values else None
+            row["ratio_min"] = min(values, default=None)
+            row["ratio_max"] = max(values, default=None)
+            row["medians"] = {
+                m: median_of(answers, name, m)
+                for m in [question.metric] + [a[0] for a in question.also]
+            }
+        rows.append(row)
+    return {
+        "question": question.name,
+        "title": question.title,
+        "metric": question.metric,
+        "unit": question.unit,
+        "also": [list(a) for a in question.also],
+        "taken": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "rounds": rounds,
+        "ratios_to": base,
+        "rows": rows,
+        "claims": [check_claim(question, answers, c) for c in question.claims],
+        "measurements": answers,
+    }
+
+
+def number(value):
+    """Three digits that mean something."""
+    if value is None:
+        return "-"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def claim_text(question_title, unit, claim):
+    wanted, measured = number(claim["wanted"]), number(claim["measured"])
+    if claim["limit"] is None:
+        words = {"bytes": "bytes each", "woke_early": "of them awake before all were asleep"}
+        what = words.get(claim["metric"], unit)
+        return f"{claim['who']}: at most {wanted} {what}; measured {measured}: {claim['verdict']}"
+    return (f"{claim['who']}: at most {wanted} of {claim['limit']}; "
+            f"measured {measured}: {claim['verdict']}")
+
+
+def print_summary(summary):
+    print(f"\n{summary['title']}")
+    for row in summary["rows"]:
+        if row["absent"] is not None:
+            print(f"  {row['name']:<24} {row['absent']}")
+            continue
+        spread = f"{number(row['ratio_min'])}–{number(row['ratio_max'])}"
+        line = f"  {row['name']:<24} {number(row['ratio']):>6}  {spread:<12}"
+        line += f" [{number(row['medians'][summary['metric']])} {summary['unit']}]"
+        for metric, heading in summary["also"]:
+            line += f"  {heading} {number(row['medians'][metric])}"
+        print(line)
+    for claim in summary["claims"]:
+        print("  " + claim_text(summary["title"], summary["unit"], claim))
+
+
+def choose(names):
+    if not names:
+        return [q for q in QUESTIONS if q.name not in ON_REQUEST]
+    chosen = [q for q in QUESTIONS if any(q.name == n or q.name.rstrip("0123456789") == n
+                                          for n in names)]
+    unknown = [n for n in names if not any(q.name == n or q.name.rstrip("0123456789") == n
+                                           for q in QUESTIONS)]
+    if unknown:
+        known = " ".join(q.name for q in QUESTIONS)
+        sys.exit(f"bench: no question {' '.join(unknown)}; there are {known}")
+    return chosen
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("questions", nargs="*", metavar="QUESTION",
+                        help="such as spawn or echo; none: all but ring")
+    parser.add_argument("--build", default="build", help="the build folder (build)")
+    parser.add_argument("--rounds", type=int, default=5, help="of each question (5)")
+    parser.add_argument("--no-save", action="store_true", help="leave bench/results as it is")
+    args = parser.parse_args()
+    if args.rounds < 1:
+        parser.error("--rounds must be at least 1")
+
+    m = machine()
+    print(f"{m['kernel']}, {m['cores']} cores of {m['cpu']} ({m['arch']}); {args.rounds} rounds, "
+          "medians of the ratios within a round, their range, [absolute figures]")
+    if len(CORES) < 2:
+        print("One core only: server and load share it, and the ratios are blurred.")
+    all_summaries = []
+    for question in choose(args.questions):
+        summary = summarize(question, ask(args.build, question, args.rounds), args.rounds)
+        all_summaries.append(summary)
+        print_summary(summary)
+        sys.stdout.flush()
+        if not args.no_save:
+            os.makedirs(RESULTS, exist_ok=True)
+            with open(os.path.join(RESULTS, question.name + ".json"), "w", encoding="utf-8") as f:
+                json.dump(summary, f, indent=1, ensure_ascii=False)
+                f.write("\n")
+
+    verdicts = [c["verdict"] for s in all_summaries for c in s["claims"]]
+    print(f"\n{verdicts.count('OK')} claims OK, {verdicts.count('MISSED')} MISSED, "
+          f"{verdicts.count('not measured')} not measured")
+
+
+if __name__ == "__main__":
+    main()
