@@ -1,0 +1,186 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the test programs of a build folder and sums them up.
+
+    tools/run_tests.py [options] [BUILD]
+
+The list of programs comes from Meson. Each program runs once for each backend,
+and once more on epoll where a seccomp filter forbids io_uring; scripts run once.
+A program's last line says "N passed, N failed", and ", N skipped" if some were;
+ours says the same of all. Ends with 0 when nothing failed, 1 when something did,
+and 2 when there was nothing to run.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SUM = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DENIED = "denied"  # epoll, with io_uring forbidden
+
+
+class Job:
+    """One run of one program, and what came of it."""
+
+    def __init__(self, name, where, command):
+        self.name, self.where, self.command = name, where, command
+        self.passed = self.failed = self.skipped = 0
+        self.output, self.problem, self.seconds = "", "", 0.0
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("build", nargs="?", default="build")
+    parser.add_argument("--filter", default="", help="part of a program's or of a test's name")
+    parser.add_argument("--backends", default=f"sim,epoll,uring,{DENIED}")
+    parser.add_argument("--wrap", default="", help="a command in front of each program")
+    parser.add_argument("--label", default="", help="what kind of run this is, for the reader")
+    parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--timeout", type=int, default=600, help="seconds for one program")
+    parser.add_argument("--pass", dest="args", default="", help="arguments for each program")
+    return parser.parse_args()
+
+
+def find_backends(options, build):
+    """The backends to run on, as asked for, and a line about each."""
+    command = [*shlex.split(options.wrap), str(build / "hob"), "backends"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    if run.returncode != 0:
+        sys.exit(f"{shlex.join(command)}: {run.stdout}{run.stderr}")
+    here, why = [], {}
+    for line in run.stdout.splitlines():
+        name, _, state = line.partition(": ")
+        if state == "works":
+            here.append(name)
+        why[name] = state
+    chosen = []
+    for name in options.backends.split(","):
+        if name == DENIED:
+            if "uring" in here:
+                chosen.append(name)
+        elif name in here:
+            chosen.append(name)
+        else:
+            print(f"backend {name}: not run: {why.get(name, 'unknown')}")
+    return chosen
+
+
+def find_jobs(options, build, backends):
+    tests = json.loads((build / "meson-info" / "intro-tests.json").read_text())
+    wrap = shlex.split(options.wrap)
+    extra = shlex.split(options.args)
+    jobs = []
+    for test in tests:
+        name, command = test["name"], test["cmd"]
+        whole = options.filter in name
+        if any(suite.endswith("script") for suite in test["suite"]):
+            if whole and not options.programs_only:
+                jobs.append(Job(name, "", command))
+            continue
+        some = [] if whole else ["--filter", options.filter]
+        for backend in backends:
+            front = [str(build / "tools" / "deny_uring"), *wrap] if backend == DENIED else wrap
+            real = "epoll" if backend == DENIED else backend
+            jobs.append(Job(name, backend, [*front, *command, "--backend", real, *some, *extra]))
+    return jobs
+
+
+def run_job(job, timeout):
+    """Runs it in a process group of its own, which is ended as a whole after its time."""
+    start = time.monotonic()
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=output,
+                                   stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT)
+        try:
+            process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            job.problem = f"still running after {timeout} s"
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+        output.seek(0)
+        job.output = output.read().decode(errors="replace")
+    job.seconds = time.monotonic() - start
+    judge(job, process.returncode)
+    return job
+
+
+def judge(job, status):
+    lines = [line for line in job.output.splitlines() if line.strip()]
+    found = SUM.match(lines[-1]) if lines else None
+    if found:
+        job.passed, job.failed, job.skipped = (int(n or 0) for n in found.groups())
+    if job.problem:
+        pass
+    elif status < 0:
+        job.problem = f"killed by {signal.Signals(-status).name}"
+    elif not found:
+        job.problem = f"ended with {status} and without a last line that counts"
+    elif status not in (0, 77) and job.failed == 0:
+        job.problem = f"ended with {status}, though no test failed"
+    elif status in (0, 77) and job.failed > 0:
+        job.problem = f"ended with {status}, though tests failed"
+    if job.problem:
+        job.failed = max(job.failed, 1)
+
+
+def show(job):
+    if job.passed + job.failed + job.skipped == 0:
+        return
+    skipped = f", {job.skipped} skipped" if job.skipped else ""
+    print(f"{job.where:7} {job.name:24} {job.passed:5} passed, {job.failed} failed{skipped}"
+          f"  ({job.seconds:.1f} s)")
+    if job.failed:
+        print(job.output.rstrip())
+        if job.problem:
+            print(f"FAILED: {job.name}: {job.problem}")
+        print(f"repeat all of it: {shlex.join(job.command)}")
+    sys.stdout.flush()
+
+
+def main():
+    options = read_arguments()
+    build = pathlib.Path(options.build).resolve()
+    os.environ.pop("HOB_BACKEND", None)  # each run is told its backend
+    if options.label:
+        print(f"== {options.label}", flush=True)
+    backends = find_backends(options, build)
+    print(f"backends: {', '.join(backends)}", flush=True)
+    jobs = find_jobs(options, build, backends)
+
+    reasons = {}
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for done in pool.map(lambda job: run_job(job, options.timeout), jobs):
+            show(done)
+            for line in done.output.splitlines():
+                if line.startswith("skipped"):
+                    reasons[line] = reasons.get(line, 0) + 1
+
+    for reason in sorted(reasons):
+        print(reason)
+    passed, failed, skipped = (sum(getattr(job, what) for job in jobs)
+                               for what in ("passed", "failed", "skipped"))
+    for job in jobs:
+        if job.failed:
+            print(f"FAILED: {job.name} {job.where}".rstrip())
+    if skipped:
+        print(f"{skipped} skipped")
+    print(f"{passed} passed, {failed} failed")
+    if failed:
+        return 1
+    return 0 if passed else 2
+
+
+sys.exit(main())
