@@ -27,7 +27,7 @@ HOB_BEGIN_DECLS
 
 /* A place for one scope. */
 struct hob_scope {
-    uint64_t _private[32];
+    uint64_t _private[64];
 };
 
 /* Opens a scope named `s` that ends with the surrounding block, also on return.
@@ -124,7 +124,7 @@ typedef struct hob_failure {
 } hob_failure;
 
 /* How many children failed, and the first of them in time (index 0), then the
- * later ones, of which at most 3 are kept. hob_scope_failure returns 0, or
+ * later ones, of which 3 are kept. hob_scope_failure returns 0, or
  * -ENOENT for an index that is not kept. Neither waits. */
 HOB_API size_t           hob_scope_failures(const hob_scope *scope);
 HOB_API HOB_MUST_USE int hob_scope_failure(const hob_scope *scope, size_t index,

@@ -8,8 +8,6 @@
 
 void (*hob__check_who)(int fd);
 
-void (*hob__check_who)(int fd);
-
 static void say_and_abort(const char *line, size_t len)
 {
     ssize_t written = write(STDERR_FILENO, line, len);
@@ -39,6 +37,14 @@ void hob__misuse(const char *sentence)
 {
     char text[512];
     int  len = snprintf(text, sizeof text, "hob: %s\n", sentence);
+    say_and_abort(text, cut(len, sizeof text));
+    abort();
+}
+
+void hob__misuse_of(const char *function, const char *sentence)
+{
+    char text[512];
+    int  len = snprintf(text, sizeof text, "hob: %s: %s\n", function, sentence);
     say_and_abort(text, cut(len, sizeof text));
     abort();
 }

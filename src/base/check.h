@@ -39,6 +39,8 @@
 __attribute__((noreturn, cold)) void hob__assert_failed(const char *what, const char *file, int line);
 __attribute__((noreturn, cold)) void hob__misuse(const char *sentence);
 
+__attribute__((noreturn, cold)) void hob__misuse_of(const char *function, const char *sentence);
+
 /* Set by the core: writes who is running on this thread to `fd`. May be NULL. */
 extern void (*hob__check_who)(int fd);
 

@@ -31,10 +31,13 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "base/wheel.h"
 
 /* Where an op is carried out. */
 enum op_class {
-    OP_LOCAL, /* inside the core: a timer, a promise, a join; `local.withdraw` cancels it   */
+    OP_LOCAL, /* inside the core: a timer, a promise, a join. `local.start` begins it;
+                 `local.withdraw` undoes that when it is cancelled and returns true, or
+                 false when it will end by itself soon; NULL: it cannot be cancelled     */
     OP_QUICK, /* by the backend, and it never waits: DONE when submit returns               */
     OP_WAITS, /* by the backend                                                             */
 };
@@ -122,8 +125,9 @@ struct op {
 
     /* What is wanted. The caller writes these before submitting. */
     union {
-        struct { int64_t when_ns; uint16_t slot; uint16_t level; } sleep;
-        struct { void (*withdraw)(struct op *op); void *on; void *extra; } local;
+        struct timer sleep;                                              /* SLEEP            */
+        struct { void (*start)(struct op *op); bool (*withdraw)(struct op *op);
+                 void *on; void *extra; } local;                         /* PROMISE, JOIN, PARK */
         struct { void *buf; size_t len; size_t so_far; } recv;           /* RECV             */
         struct { const void *buf; size_t len; size_t so_far; } send;     /* SEND             */
         struct { void *buf; size_t len; int64_t offset; size_t so_far; } rw; /* READ, WRITE;
@@ -161,6 +165,11 @@ struct op {
 };
 
 static_assert(sizeof(struct op) <= 128, "an op fits in two cache lines");
+
+static inline bool op_is_local(const struct op *op)
+{
+    return op->kind <= OP_PARK;
+}
 
 const char   *hob__op_name(enum op_kind kind);
 enum op_class hob__op_class(enum op_kind kind);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* hob/error.h: names and words for error codes. */
+#include "hob/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HOB_ERRORS(X)                                                              \
+    X(HOB_EOF, "end of stream")                                                    \
+    X(HOB_EBROKEN, "broken promise: it was dropped before it was settled")         \
+    X(HOB_ESTUCK, "everything was asleep for ever")                                \
+    X(HOB_ELEFT, "a clean-up went over its grace time")                            \
+    X(HOB_ECHECK, "a check of a test failed")
+
+const char *hob_strerror(int error)
+{
+    int code = error > 0 ? -error : error;
+    switch (code) {
+#define X(name, words) case name: return words;
+        HOB_ERRORS(X)
+#undef X
+    default:
+        break;
+    }
+    // strerrordesc_np is the thread-safe one that returns static texts, and NULL for the unknown.
+    const char *words = code == 0 ? "success" : strerrordesc_np(-code);
+    return words != NULL ? words : "unknown error";
+}
+
+const char *hob_error_name(int error)
+{
+    int code = error > 0 ? -error : error;
+    switch (code) {
+#define X(name, words) case name: return #name;
+        HOB_ERRORS(X)
+#undef X
+    default:
+        break;
+    }
+    const char *name = code == 0 ? "OK" : strerrorname_np(-code);
+    return name != NULL ? name : "unknown";
+}

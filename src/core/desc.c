@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Open descriptors: counted, so that what is left open can be told with its place. */
+#include <errno.h>
+#include <string.h>
+
+#include "core/await.h"
+#include "core/worker.h"
+
+static struct worker *worker_for(const char *sentence)
+{
+    hob_require(hob__worker != NULL, sentence);
+    return hob__worker;
+}
+
+void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *what,
+                    const void *made_at, void (*gone)(struct desc *desc))
+{
+    struct worker *w = worker_for("a descriptor was made outside of hob_run");
+    memset(desc, 0, sizeof *desc);
+    desc->fd = fd;
+    desc->kind = kind;
+    desc->what = what;
+    desc->made_at = made_at;
+    desc->gone = gone;
+    list_init(&desc->ops);
+    list_push_back(&w->descs, &desc->link);
+    w->stats.descriptors++;
+}
+
+void hob__desc_close(struct desc *desc)
+{
+    struct worker *w = worker_for("a descriptor was closed outside of hob_run");
+    hob_assert(!desc->closing);
+    desc->closing = true;
+    list_remove(&desc->link);
+    w->stats.descriptors--;
+    w->backend->type->release(w->backend, desc);
+}
+
+/* A bare number gets a desc for the length of the call only, where nothing can be in flight. */
+static void nobody(struct desc *desc)
+{
+    (void)desc;
+}
+
+void hob__fd_close(int fd, enum desc_kind kind)
+{
+    struct desc desc;
+    hob__desc_open(&desc, fd, kind, "unwanted descriptor", NULL, nobody);
+    hob__desc_close(&desc);
+}
+
+void hob__count_accept_pause(void)
+{
+    worker_for("accept was called outside of hob_run")->stats.accept_pauses++;
+}

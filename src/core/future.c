@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/future.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/worker.h"
+
+static struct hob_future *future_from(hob_future *future, const char *sentence)
+{
+    hob_require(future->tag == TAG_FUTURE, sentence);
+    return future;
+}
+
+hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
+{
+    static const hob_task_opts defaults;
+    struct scope      *scope = hob__scope_open(place, "hob_async");
+    const void        *spawned_at = __builtin_return_address(0);
+    struct hob_future *future = hob__alloc_zero(sizeof *future);
+    if (future == NULL)
+        return NULL;
+    future->tag = TAG_FUTURE;
+    future->spawned_at = spawned_at;
+    list_push_back(&scope->futures, &future->link);
+    if (hob__task_start(scope, fn, arg, &defaults, spawned_at, future, NULL) < 0) {
+        list_remove(&future->link);
+        hob__free(future);
+        return NULL;
+    }
+    return future;
+}
+
+void hob__future_end(struct hob_future *future, int result, const char *name)
+{
+    future->ended = true;
+    future->result = result;
+    future->task = NULL;
+    memcpy(future->name, name, sizeof future->name);
+    if (future->waiter != NULL) {
+        struct op *waiter = future->waiter;
+        future->waiter = NULL;
+        hob__op_finish_local(waiter, 0);
+    }
+}
+
+static void start_waiting(struct op *op)
+{
+    struct hob_future *future = op->local.on;
+    if (future->ended) {
+        op->result = 0;
+        op->state = OP_DONE;
+        return;
+    }
+    op->state = OP_FLYING;
+    future->waiter = op;
+}
+
+static bool stop_waiting(struct op *op)
+{
+    struct hob_future *future = op->local.on;
+    future->waiter = NULL;
+    return true;
+}
+
+static void future_free(struct hob_future *future)
+{
+    list_remove(&future->link);
+    future->tag = TAG_FREED;
+    hob__free(future);
+}
+
+int hob_await(hob_future *future)
+{
+    if (future == NULL)
+        return -ENOMEM;
+    future_from(future, "hob_await: this is not a future, or it was awaited before");
+    hob_require(future->waiter == NULL, "hob_await: another task awaits this future already");
+
+    struct op op = {
+        .kind = OP_JOIN,
+        .local = { .start = start_waiting, .withdraw = stop_waiting, .on = future },
+    };
+    hob__op_await(&op);
+    if (op.result < 0)
+        return (int)op.result;
+    int result = future->result;
+    future_free(future);
+    return result;
+}
+
+void hob_future_cancel(hob_future *future, const char *reason)
+{
+    if (future == NULL)
+        return;
+    future_from(future, "hob_future_cancel: this is not a future, or it was awaited before");
+    if (future->task != NULL)
+        hob__task_cancel(future->task, -ECANCELED, reason != NULL ? reason : "hob_future_cancel");
+}
+
+void hob__futures_collect(struct scope *scope)
+{
+    list_for_each(node, &scope->futures) {
+        struct hob_future *future = container_of(node, struct hob_future, link);
+        hob_assert(future->ended);
+        bool only_cancelled = future->result == -ECANCELED ||
+                              (scope->cancel_code != 0 && future->result == scope->cancel_code);
+        if (future->result < 0 && !only_cancelled)
+            hob__scope_fail_at(scope, future->result, future->name, future->spawned_at);
+        future_free(future);
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The result of a task to come: hob_async makes it, hob_await takes it, the scope owns it. */
+#ifndef HOB_CORE_FUTURE_H
+#define HOB_CORE_FUTURE_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "hob/task.h"
+
+struct op;
+struct scope;
+struct task;
+
+struct hob_future {
+    uint32_t         tag;
+    bool             ended;
+    int              result;
+    struct task     *task;     /* NULL when it has ended */
+    struct op       *waiter;
+    struct list_node link;     /* in scope->futures */
+    const void      *spawned_at;
+    char             name[32];
+};
+
+/* The task of the future returned. */
+void hob__future_end(struct hob_future *future, int result, const char *name);
+
+/* At the end of a scope: what nobody awaited becomes its failures; all are freed. */
+void hob__futures_collect(struct scope *scope);
+
+#endif

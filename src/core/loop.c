@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The loop: one turn hands work to the backend, sleeps if there is nothing else to do, delivers
+ * what is finished, and lets ready tasks run.
+ *
+ * It runs on the thread's own stack; tasks switch to it when no other task is ready, or when the
+ * backend is due (RUNS_PER_POLL).
+ */
+#include "core/worker.h"
+
+#include <errno.h>
+
+#include "hob/time.h"
+
+#define TRIM_EVERY (100 * HOB_MSEC)
+
+static void run_done_ops(struct worker *w)
+{
+    // Callbacks may finish more of them: those wait for the next turn, so that I/O gets its turn.
+    struct list done;
+    list_init(&done);
+    list_append(&done, &w->done);
+    for (struct list_node *node; (node = list_pop_front(&done)) != NULL;)
+        hob__op_deliver(w, container_of(node, struct op, link));
+}
+
+static void run_due_timers(struct worker *w)
+{
+    hob__wheel_advance(&w->wheel, w->backend->type->now(w->backend));
+    for (struct timer *timer; (timer = hob__wheel_pop_due(&w->wheel)) != NULL;) {
+        if (timer->kind == TIMER_SCOPE)
+            hob__scope_deadline_passed(container_of(timer, struct scope, deadline));
+        else
+            hob__op_finish_local(container_of(timer, struct op, sleep), 0);
+    }
+}
+
+/* The main task has returned: what lives in root scopes is asked to end. */
+static void end_roots(struct worker *w)
+{
+    list_for_each(node, &w->roots)
+        hob__scope_cancel(&container_of(node, struct root, link)->scope, -ECANCELED,
+                          "the main task has ended");
+}
+
+static bool all_ended(struct worker *w)
+{
+    if (w->main.children > 0)
+        return false;
+    if (!w->main_ended) {
+        w->main_ended = true;
+        end_roots(w);
+    }
+    list_for_each(node, &w->roots) {
+        if (container_of(node, struct root, link)->scope.children > 0)
+            return false;
+    }
+    return true;
+}
+
+/* Nothing runs, no timer is set, and nobody outside can finish anything. */
+static bool is_asleep_for_ever(struct worker *w)
+{
+    if (w->wheel.count > 0)
+        return false;
+    struct backend_stats stats;
+    w->backend->type->stats(w->backend, &stats);
+    return stats.in_flight == 0 || stats.world_idle;
+}
+
+static void give_memory_back(struct worker *w)
+{
+    if (w->wheel.now_ns - w->last_trim_ns < TRIM_EVERY)
+        return;
+    w->last_trim_ns = w->wheel.now_ns;
+    hob__stack_pool_trim(&w->stacks);
+}
+
+/* Until when the backend may sleep: 0 when there is something to do here. */
+static int64_t sleep_until(struct worker *w)
+{
+    if (!list_is_empty(&w->ready) || !list_is_empty(&w->done))
+        return 0;
+    if (is_asleep_for_ever(w)) {
+        hob__stuck(w);
+        return 0;
+    }
+    give_memory_back(w);
+    return hob__wheel_next(&w->wheel);
+}
+
+static void loop_turn(struct worker *w)
+{
+    w->stats.turns++;
+    w->backend->type->poll(w->backend, sleep_until(w), &w->done);
+    run_due_timers(w);
+    run_done_ops(w);
+    hob__tasks_run(w);
+}
+
+void hob__loop_run(struct worker *w)
+{
+    hob__tasks_run(w);
+    while (!all_ended(w))
+        loop_turn(w);
+}

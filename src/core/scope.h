@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scopes from inside.
+ *
+ *     main ─┬─ task 1 ── scope a ─┬─ task 2
+ *           │                     └─ task 3 ── scope b ── task 4
+ *           └─ …
+ *
+ * Scopes and tasks form one tree. Cancelling a scope marks the scopes under it,
+ * except shields and what lies under them, and interrupts each task whose
+ * innermost scope was marked. So whether a task is cancelled is one field of its
+ * innermost scope, and the walk is paid by who cancels.
+ */
+#ifndef HOB_CORE_SCOPE_H
+#define HOB_CORE_SCOPE_H
+
+#include "base/list.h"
+#include "base/wheel.h"
+#include "core/await.h"
+#include "hob/scope.h"
+
+struct task;
+struct worker;
+struct defer;
+
+enum { FAILURES_KEPT = 4 };
+
+struct scope {
+    uint32_t         tag;
+    unsigned         is_shield : 1;
+    unsigned         ended : 1;
+    unsigned         is_root : 1;      /* no owner: hob_root, and the one of the main task */
+    unsigned         has_deadline : 1; /* `deadline` is in the wheel                       */
+    unsigned         is_mute : 1;      /* its failures were printed already                */
+    int              cancel_code;      /* 0, -ECANCELED, -ETIMEDOUT, HOB_ESTUCK            */
+    int              result;           /* the first failure                                */
+    uint32_t         children;         /* tasks and ops in it                              */
+    uint32_t         daemons;          /* of these, daemons                                */
+    const char      *reason;
+    struct worker   *worker;
+    struct scope    *parent;
+    struct task     *owner;
+    struct list_node sibling;          /* in parent->scopes                                */
+    struct list_node marking;          /* for the walk of a cancellation                   */
+    struct list      scopes;
+    struct list      tasks;
+    struct list      ops;              /* user_op.scope_link                               */
+    struct list      futures;
+    struct op       *joiner;           /* the owner, waiting for the last child            */
+    struct timer     deadline;
+    struct defer    *defers;
+    const void      *opened_at;
+    size_t           failed;           /* how many children did                            */
+    hob_failure      kept[FAILURES_KEPT]; /* the first of them; not cleared                */
+};
+
+static inline struct scope *scope_from(const hob_scope *scope)
+{
+    return (struct scope *)(uintptr_t)scope;
+}
+
+/* Opens a scope; owner and parent NULL: a root. */
+void hob__scope_init(struct scope *scope, struct worker *worker, struct scope *parent,
+                     struct task *owner, const void *opened_at);
+
+/* Cancels with a code; the first code counts. */
+void hob__scope_cancel(struct scope *scope, int code, const char *reason);
+
+/* The same, coming from the scope or task above: a shield stops it. */
+void hob__scope_cancel_from_above(struct scope *scope, int code, const char *reason);
+
+/* The scope behind a user's pointer, which must be open; `caller` names the function. */
+struct scope *hob__scope_open(hob_scope *place, const char *caller);
+
+/* A child failed: keeps the error, and cancels the others. */
+void hob__scope_fail(struct scope *scope, int error, const struct task *task);
+void hob__scope_fail_at(struct scope *scope, int error, const char *name, const void *spawned_at);
+
+/* A task or op joins, and leaves. */
+void hob__scope_join(struct scope *scope);
+void hob__scope_leave_child(struct scope *scope);
+
+/* The scope's deadline has come. */
+void hob__scope_deadline_passed(struct scope *scope);
+
+/* Frees what a root that has no children any more still holds; counts its failures. */
+void hob__scope_fini(struct scope *scope);
+
+/* Prints the failures of a root: the chain of SURVIVAL row 10. */
+void hob__scope_report(const struct scope *scope, const char *headline);
+
+#endif

@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks: start, park, wake, end; and hob__op_await, where everybody waits.
+ *
+ * A task that parks switches straight to the next ready one. Only when none is
+ * left, or the backend is due, does it switch to the loop. switch_to() is the one
+ * place where stacks are switched: see arch/switch.h for why it is one.
+ *
+ * Who ends cannot give back the stack on which it stands: it leaves itself in
+ * worker.ended, and whoever runs next clears that.
+ */
+#include "core/task.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/future.h"
+#include "core/local.h"
+#include "core/scope.h"
+#include "core/worker.h"
+#include "inspect/report.h"
+
+#ifdef HOB_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
+
+enum {
+    STACK_MARGIN = 256,         /* a park this close to the end of the stack is an overflow */
+    SEED_LOOKAHEAD = 16,        /* a seeded order picks among so many ready tasks           */
+    REFUSALS_PER_STEP = 32,     /* a task that ignores these lets others run                */
+    REFUSALS_REPORTED = 1000,
+    MEASURE_EVERY = 256,        /* tasks of one spawn site                                  */
+};
+
+struct task *hob__task_self(void)
+{
+    return hob__worker != NULL ? hob__worker->current : NULL;
+}
+
+/* ---- switching ---- */
+
+static void clear_ended(struct worker *w)
+{
+    struct task *task = w->ended;
+    if (hob_likely(task == NULL))
+        return;
+    w->ended = NULL;
+    hob__context_fini(&task->context);
+    struct stack *stack = task->stack;
+    task->tag = TAG_FREED;
+    hob__stack_put(&w->stacks, stack);
+}
+
+/* Makes `next` the running task (NULL: none), and returns where it goes on. */
+static inline struct context *turn_to(struct worker *w, struct task *next)
+{
+    if (hob_unlikely(w->seeded))
+        hob__trace(w, next != NULL ? next->id : 0);
+    w->current = next;
+    if (next == NULL)
+        return &w->loop;
+    next->state = TASK_RUNNING;
+    w->stats.switches++;
+    w->inline_left = INLINE_OPS_PER_RUN;
+    return &next->context;
+}
+
+/* Suspends `from` and goes on in the task, or with NULL in the loop. */
+static __attribute__((noinline)) void switch_to(struct worker *w, struct context *from,
+                                                struct task *next)
+{
+    hob__switch(from, turn_to(w, next));
+    clear_ended(hob__worker);
+}
+
+static struct task *pick_seeded(struct worker *w)
+{
+    struct list_node *node = list_first(&w->ready);
+    uint64_t          skip = rand_below(&w->rand, SEED_LOOKAHEAD);
+    for (struct list_node *at = node; at != &w->ready.head; at = at->next) {
+        node = at;
+        if (skip-- == 0)
+            break;
+    }
+    list_remove(node);
+    return container_of(node, struct task, link);
+}
+
+/* The task to run next; NULL: the loop is due. */
+static struct task *pick(struct worker *w)
+{
+    if (w->runs_left == 0 || list_is_empty(&w->ready))
+        return NULL;
+    w->runs_left--;
+    if (hob_unlikely(w->seeded))
+        return pick_seeded(w);
+    return container_of(list_pop_front(&w->ready), struct task, link);
+}
+
+void hob__tasks_run(struct worker *w)
+{
+    w->runs_left = RUNS_PER_POLL;
+    struct task *task = pick(w);
+    if (task != NULL)
+        switch_to(w, &w->loop, task);
+}
+
+static void check_depth(const struct task *task)
+{
+    hob_require((char *)__builtin_frame_address(0) > task->floor + STACK_MARGIN,
+                "a task waits with its stack used up: give it a bigger one "
+                "(hob_task_opts.stack_bytes, or hob_call_deep for one call)");
+}
+
+void hob__task_park(struct task *task, struct op *op)
+{
+    struct worker *w = task->worker;
+    hob_assert(w->current == task);
+    check_depth(task);
+    task->state = TASK_PARKED;
+    task->op = op;
+    task->since_ns = w->wheel.now_ns;
+    switch_to(w, &task->context, pick(w));
+    task->op = NULL;
+}
+
+void hob__task_wake(struct task *task)
+{
+    hob_assert(task->state == TASK_PARKED);
+    task->state = TASK_READY;
+    list_push_back(&task->worker->ready, &task->link);
+}
+
+void hob__task_wake_op(struct op *op)
+{
+    hob__task_wake(op->waiter);
+}
+
+static void to_the_back(struct worker *w, struct task *task)
+{
+    task->state = TASK_READY;
+    list_push_back(&w->ready, &task->link);
+}
+
+void hob__task_step_aside(struct task *task)
+{
+    struct worker *w = task->worker;
+    to_the_back(w, task);
+    w->runs_left = 0; // the loop first
+    switch_to(w, &task->context, NULL);
+}
+
+void hob_yield(void)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "hob_yield: called outside of a task");
+
+    struct worker *w = task->worker;
+    if (w->runs_left == 0) {
+        hob__task_step_aside(task);
+        return;
+    }
+    if (list_is_empty(&w->ready)) {
+        w->runs_left--;
+        return;
+    }
+    to_the_back(w, task);
+    switch_to(w, &task->context, pick(w));
+}
+
+/* ---- waiting ---- */
+
+int hob__task_cancelled(const struct task *task)
+{
+    int code = task->scope->cancel_code;
+    if (code == 0 && task->scope == task->home)
+        code = task->solo_cancel;
+    return code;
+}
+
+/* A cancelled task is told so at each wait. One that goes on regardless must not
+ * stop the others, and is not passed over in silence. */
+static __attribute__((noinline, cold)) void refuse(struct task *task)
+{
+    task->ignored_cancels++;
+    if (task->ignored_cancels >= REFUSALS_REPORTED && !task->reported) {
+        task->reported = 1;
+        hob__report_will_not_leave(task);
+    }
+    if (task->ignored_cancels % REFUSALS_PER_STEP == 0)
+        hob__task_step_aside(task);
+}
+
+void hob__op_await(struct op *op)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "a Hob function that waits was called outside of a task: in a "
+                              "callback, or without hob_run");
+
+    struct worker *w = task->worker;
+    task->failing = 0;
+    int code = hob__task_cancelled(task);
+    if (hob_unlikely(code != 0)) {
+        op->result = code;
+        if (op->finish != NULL)
+            op->finish(op);
+        refuse(task);
+        return;
+    }
+
+    task->ignored_cancels = 0;
+    op->done = hob__task_wake_op;
+    op->waiter = task;
+    if (hob__op_submit(w, op)) {
+        hob__task_park(task, op);
+        if (op->result == -ECANCELED && op->cancel_asked && hob__task_cancelled(task) != 0)
+            op->result = hob__task_cancelled(task);
+    } else if (--w->inline_left == 0) {
+        hob__task_step_aside(task);
+    }
+}
+
+void hob__task_interrupt(struct task *task)
+{
+    if (task->state == TASK_PARKED && task->op != NULL)
+        hob__op_cancel(task->worker, task->op);
+}
+
+void hob__task_cancel(struct task *task, int code, const char *reason)
+{
+    if (task->solo_cancel != 0)
+        return;
+    task->solo_cancel = code;
+    task->solo_reason = reason;
+
+    // Its own scopes, from the outermost in: the walk goes on inwards and heeds the shields.
+    struct scope *outermost = NULL;
+    for (struct scope *scope = task->scope; scope != task->home; scope = scope->parent)
+        outermost = scope;
+    if (outermost != NULL)
+        hob__scope_cancel_from_above(outermost, code, reason);
+    else
+        hob__task_interrupt(task);
+}
+
+int hob_checkpoint(void)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "hob_checkpoint: called outside of a task");
+    struct worker *w = task->worker;
+    if (--w->inline_left == 0)
+        hob__task_step_aside(task);
+    int code = hob__task_cancelled(task);
+    if (code != 0)
+        refuse(task);
+    return code;
+}
+
+/* ---- starting and ending ---- */
+
+static struct site *site_of(struct worker *w, const void *spawned_at)
+{
+    if (w->sites == NULL)
+        return NULL;
+    uint64_t hash = (uintptr_t)spawned_at * UINT64_C(0x9E3779B97F4A7C15);
+    for (uint32_t i = 0; i < w->sites_cap; i++) {
+        struct site *site = &w->sites[((hash >> 40) + i) & (w->sites_cap - 1)];
+        if (site->spawned_at == spawned_at)
+            return site;
+        if (site->spawned_at == NULL) {
+            if (w->sites_count == w->sites_cap / 2)
+                return NULL; // as many places as are told about
+            w->sites_count++;
+            site->spawned_at = spawned_at;
+            return site;
+        }
+    }
+    return NULL;
+}
+
+static void begin_measuring(struct worker *w, struct task *task)
+{
+    struct site *site = site_of(w, task->spawned_at);
+    if (site == NULL || site->tasks++ % MEASURE_EVERY != 0)
+        return;
+    hob__stack_trim(task->stack); // the record's page stays
+    task->measured = 1;
+}
+
+static void end_measuring(struct worker *w, struct task *task)
+{
+    struct site *site = site_of(w, task->spawned_at);
+    uint32_t     used = (uint32_t)hob__stack_touched(task->stack);
+    site->stack_bytes = (uint32_t)hob__stack_bytes(task->stack);
+    if (used > site->stack_bytes_used)
+        site->stack_bytes_used = used;
+}
+
+/* The one answer that a task in hob_go_ready gets; it may not have parked yet. */
+static void answer(struct handshake *handshake, int64_t result)
+{
+    handshake->child->handshake = NULL;
+    handshake->child = NULL;
+    if (handshake->op.state == OP_FLYING) {
+        hob__op_finish_local(&handshake->op, result);
+    } else {
+        handshake->op.state = OP_DONE;
+        handshake->op.result = result;
+    }
+}
+
+/* Tells whoever cares how the task ended. */
+static void deliver_result(struct task *task, int result)
+{
+    struct scope *home = task->home;
+    int           code = home->cancel_code != 0 ? home->cancel_code : task->solo_cancel;
+
+    if (task->handshake != NULL) {
+        answer(task->handshake, result < 0 ? result : HOB_EBROKEN);
+        return;
+    }
+    if (task->future != NULL) {
+        hob__future_end(task->future, result, task->name);
+        return;
+    }
+    bool only_cancelled = code != 0 && (result == code || result == -ECANCELED);
+    if (result < 0 && !only_cancelled)
+        hob__scope_fail(home, result, task);
+}
+
+static __attribute__((noreturn)) void end(struct task *task, int result)
+{
+    struct worker *w = task->worker;
+    hob_require(task->scope == task->home,
+                "a task's function returned with a scope still open: hob_scope_end or HOB_SCOPE");
+    hob_require(result <= 0 || task->future != NULL,
+                "a task's function returned a positive number: 0 is success, negative an error");
+    if (task->measured)
+        end_measuring(w, task);
+    hob__local_unref(task->locals);
+    deliver_result(task, result);
+
+    struct scope *home = task->home;
+    list_remove(&task->sibling);
+    list_remove(&task->everyone);
+    home->daemons -= task->daemon;
+    w->stats.tasks_alive--;
+    hob__scope_leave_child(home);
+
+    task->state = TASK_ENDED;
+    w->ended = task;
+    hob__switch_last(&task->context, turn_to(w, pick(w)));
+    hob_unreachable("an ended task was switched to");
+}
+
+static void task_main(void *arg)
+{
+    struct task *task = arg;
+    hob__switch_arrived(&task->context, &task->worker->loop);
+    clear_ended(task->worker);
+    end(task, task->fn(task->arg));
+}
+
+static void set_name(char name[32], const char *text)
+{
+    size_t len = text != NULL ? strnlen(text, 31) : 0;
+    if (len > 0)
+        memcpy(name, text, len);
+    name[len] = '\0';
+}
+
+int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
+                    const void *spawned_at, struct hob_future *future,
+                    struct handshake *handshake)
+{
+    struct worker *w = home->worker;
+    hob_require(w == hob__worker, "hob_go: the scope belongs to another worker");
+    if (w->stats.tasks_alive >= w->opts.tasks_max)
+        return -EAGAIN;
+    int    stack_class = hob__stack_class(opts->stack_bytes);
+    size_t bytes = hob__stack_class_bytes(stack_class);
+    hob_require(opts->copy_bytes <= bytes / 4,
+                "hob_go_copy: the argument is larger than a quarter of the task's stack");
+    struct stack *stack = hob__stack_get(&w->stacks, stack_class);
+    if (hob_unlikely(stack == NULL))
+        return -ENOMEM;
+#ifdef HOB_ASAN
+    ASAN_UNPOISON_MEMORY_REGION(stack->low, bytes); // the last task's frames never returned
+#endif
+
+    char *top = (char *)((uintptr_t)(stack->top - sizeof(struct task)) & ~(uintptr_t)63);
+    struct task *task = (struct task *)top;
+    task->tag = TAG_TASK;
+    task->daemon = opts->daemon;
+    task->reported = 0;
+    task->measured = 0;
+    task->ignored_cancels = 0;
+    task->solo_cancel = 0;
+    task->failing = 0;
+    task->worker = w;
+    task->op = NULL;
+    task->since_ns = w->wheel.now_ns;
+    task->scope = home;
+    task->home = home;
+    task->stack = stack;
+    task->floor = stack->low;
+    task->fn = fn;
+    task->arg = arg;
+    task->spawned_at = spawned_at;
+    task->id = ++w->stats.tasks_started;
+    task->solo_reason = NULL;
+    task->future = future;
+    task->handshake = handshake;
+    set_name(task->name, opts->name);
+    if (opts->copy_bytes > 0) {
+        top = (char *)((uintptr_t)(top - opts->copy_bytes) & ~(uintptr_t)63);
+        memcpy(top, arg, opts->copy_bytes);
+        task->arg = top;
+    }
+    hob__context_init(&task->context, stack->low, top, task_main, task);
+    begin_measuring(w, task);
+
+    struct task *parent = w->current;
+    task->locals = parent != NULL ? hob__local_ref(parent->locals) : NULL;
+    list_push_back(&home->tasks, &task->sibling);
+    list_push_back(&w->tasks, &task->everyone);
+    home->daemons += task->daemon;
+    hob__scope_join(home);
+    if (++w->stats.tasks_alive > w->stats.tasks_alive_max)
+        w->stats.tasks_alive_max = w->stats.tasks_alive;
+    if (future != NULL)
+        future->task = task;
+    if (handshake != NULL)
+        handshake->child = task;
+
+    // Eager: the child first, the parent next. A seeded run also tries the other order.
+    bool later = parent == NULL || (w->seeded && rand_below(&w->rand, 4) == 0);
+    if (later) {
+        to_the_back(w, task);
+        return 0;
+    }
+    check_depth(parent);
+    parent->failing = 0;
+    parent->state = TASK_READY;
+    list_push_front(&w->ready, &parent->link);
+    switch_to(w, &parent->context, task);
+    return 0;
+}
+
+int hob_go_with(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts)
+{
+    static const hob_task_opts defaults;
+    return hob__go(place, fn, arg, opts != NULL ? opts : &defaults, __builtin_return_address(0));
+}
+
+int hob__go(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
+            const void *spawned_at)
+{
+    struct scope *scope = hob__scope_open(place, "hob_go");
+    int           r = hob__task_start(scope, fn, arg, opts, spawned_at, NULL, NULL);
+    if (hob_unlikely(r < 0)) // never silent, also where the result is not looked at
+        hob__scope_fail_at(scope, r, opts->name, spawned_at);
+    return r;
+}
+
+int hob_go(hob_scope *place, hob_task_fn *fn, void *arg)
+{
+    static const hob_task_opts defaults;
+    return hob__go(place, fn, arg, &defaults, __builtin_return_address(0));
+}
+
+int hob_go_copy(hob_scope *place, hob_task_fn *fn, const void *arg, size_t size)
+{
+    hob_task_opts opts = { .copy_bytes = size };
+    return hob__go(place, fn, (void *)(uintptr_t)arg, &opts, __builtin_return_address(0));
+}
+
+/* ---- ready ---- */
+
+/* Who waits for a child to be ready was cancelled: then so is the child, and still joined. */
+static bool cancel_child(struct op *op)
+{
+    struct handshake *handshake = container_of(op, struct handshake, op);
+    if (handshake->child != NULL)
+        hob__task_cancel(handshake->child, -ECANCELED, "its starter was cancelled");
+    return false;
+}
+
+int hob_go_ready(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
+                 void **ret_value)
+{
+    static const hob_task_opts defaults;
+    struct scope    *scope = hob__scope_open(place, "hob_go_ready");
+    struct handshake handshake = { .op = { .kind = OP_JOIN,
+                                           .local = { .withdraw = cancel_child } } };
+    struct task     *self = hob__task_self();
+    hob_require(self != NULL, "hob_go_ready: called outside of a task");
+
+    int code = hob__task_cancelled(self);
+    if (code != 0) {
+        refuse(self);
+        return code;
+    }
+    handshake.op.done = hob__task_wake_op;
+    handshake.op.waiter = self;
+    int r = hob__task_start(scope, fn, arg, opts != NULL ? opts : &defaults,
+                            __builtin_return_address(0), NULL, &handshake);
+    if (r < 0)
+        return r;
+    if (handshake.op.state != OP_DONE) {
+        handshake.op.state = OP_FLYING;
+        hob__task_park(self, &handshake.op);
+    }
+    if (!handshake.is_ready) {
+        code = hob__task_cancelled(self);
+        return code != 0 && handshake.op.result == -ECANCELED ? code : (int)handshake.op.result;
+    }
+    if (ret_value != NULL)
+        *ret_value = handshake.value;
+    return 0;
+}
+
+void hob_ready(void *value)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "hob_ready: called outside of a task");
+    struct handshake *handshake = task->handshake;
+    if (handshake == NULL)
+        return;
+    handshake->is_ready = true;
+    handshake->value = value;
+    answer(handshake, 0);
+}
+
+/* ---- the rest ---- */
+
+int hob_fail(int error)
+{
+    struct task *task = hob__task_self();
+    if (task != NULL && error < 0)
+        task->failing = error;
+    return error;
+}
+
+int hob_detach(const char *root_name)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "hob_detach: called outside of a task");
+    hob_require(task->scope == task->home, "hob_detach: the task still has a scope open");
+    hob_require(task->future == NULL && task->handshake == NULL,
+                "hob_detach: somebody waits for this task (hob_async, hob_go_ready)");
+
+    hob_scope *place = hob_root(root_name);
+    if (place == NULL)
+        return -ENOMEM;
+    struct scope *from = task->home, *to = scope_from(place);
+    list_remove(&task->sibling);
+    list_push_back(&to->tasks, &task->sibling);
+    from->daemons -= task->daemon;
+    to->daemons += task->daemon;
+    hob__scope_join(to);
+    task->home = task->scope = to;
+    hob__scope_leave_child(from);
+    return 0;
+}
+
+void hob_task_set_name(const char *name)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "hob_task_set_name: called outside of a task");
+    set_name(task->name, name);
+}
+
+const char *hob_task_name(void)
+{
+    struct task *task = hob__task_self();
+    return task != NULL ? task->name : "";
+}
+
+uint64_t hob_task_id(void)
+{
+    struct task *task = hob__task_self();
+    return task != NULL ? task->id : 0;
+}
+
+int hob_call_deep(size_t stack_bytes, hob_task_fn *fn, void *arg)
+{
+    struct task *task = hob__task_self();
+    hob_require(task != NULL, "hob_call_deep: called outside of a task");
+    struct worker *w = task->worker;
+    struct stack  *stack = hob__stack_get(&w->stacks, hob__stack_class(stack_bytes));
+    if (stack == NULL)
+        return -ENOMEM;
+
+    char *floor = task->floor;
+    task->floor = stack->low;
+    int result = hob__call_on(stack->top, fn, arg);
+    task->floor = floor;
+    hob__stack_put(&w->stacks, stack);
+    return result;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A worker: one thread, its loop, its tasks and its backend.
+ *
+ * Only the worker's thread touches it, save backend->wake.
+ */
+#ifndef HOB_CORE_WORKER_H
+#define HOB_CORE_WORKER_H
+
+#include "backend/backend.h"
+#include "base/list.h"
+#include "base/rand.h"
+#include "base/wheel.h"
+#include "core/scope.h"
+#include "core/stack.h"
+#include "core/task.h"
+#include "hob/runtime.h"
+
+enum {
+    RUNS_PER_POLL = 256,     /* tasks run at most before the backend is looked at */
+    INLINE_OPS_PER_RUN = 64, /* operations done at once before a task steps aside */
+};
+
+/* What a timer in the wheel is a part of. */
+enum timer_kind { TIMER_OP, TIMER_SCOPE };
+
+/* A root scope by name. */
+struct root {
+    struct scope     scope;
+    struct list_node link; /* in worker.roots */
+    char             name[];
+};
+
+/* How deep the tasks of one spawn site went: see hob/inspect.h. */
+struct site {
+    const void *spawned_at;
+    uint64_t    tasks;
+    uint32_t    stack_bytes;
+    uint32_t    stack_bytes_used;
+};
+
+struct worker {
+    uint32_t       tag;
+    struct task   *current;         /* NULL while the loop itself runs          */
+    struct context loop;
+    struct list    ready;           /* tasks to run, oldest first               */
+    uint32_t       runs_left;       /* until the backend is to be polled        */
+    uint32_t       inline_left;     /* of the current run                       */
+    struct task   *ended;           /* whose stack nobody stands on any more    */
+
+    struct backend *backend;
+    struct list     done;           /* ops whose done() has not run yet         */
+    struct wheel    wheel;
+    struct stack_pool stacks;
+
+    struct scope   main;            /* of the main task                         */
+    struct list    roots;           /* struct root: hob_root                    */
+    struct list    tasks;           /* everyone                                 */
+    struct list    marking;         /* scopes that a cancellation still has to mark */
+    struct list    descs;           /* open descriptors                         */
+    struct list    promises;
+    bool           main_ended;
+    int            main_result;
+    bool           stuck;           /* HOB_ESTUCK was dealt out                 */
+    bool           seeded;          /* the ready order comes from `rand`        */
+    bool           forked;          /* this is the child process of a fork      */
+    uint64_t       stuck_at_switch;
+    struct rand    rand;
+    int64_t        last_trim_ns;
+    uint64_t       trace;           /* a hash of what happened                  */
+
+    struct site   *sites;           /* a hash table by address                  */
+    uint32_t       sites_cap, sites_count;
+
+    hob_run_opts   opts;            /* complete                                 */
+    hob_stats      stats;
+    void          *watchdog;
+    void          *signal_stack;
+};
+
+extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
+
+/* The loop: runs until everything has ended. */
+void hob__loop_run(struct worker *worker);
+
+/* Delivers a finished op: finish(), then done(). */
+void hob__op_deliver(struct worker *worker, struct op *op);
+
+/* Submits to the backend, again and again while finish() asks for it; returns
+ * true when it is FLYING, false when it is finished (IDLE again). */
+bool hob__op_submit(struct worker *worker, struct op *op);
+
+/* Puts a sleep into the wheel; DONE at once when its time has come. */
+void hob__sleep_start(struct worker *worker, struct op *op);
+
+/* Finishes an op of class OP_LOCAL. */
+void hob__op_finish_local(struct op *op, int64_t result);
+
+/* Asks for a flying op back. */
+void hob__op_cancel(struct worker *worker, struct op *op);
+
+/* Everything is asleep: inspect/ tells who waits for what, then cancels all. */
+void hob__stuck(struct worker *worker);
+
+/* Hashes an event into the trace of a seeded run. */
+static inline void hob__trace(struct worker *worker, uint64_t event)
+{
+    worker->trace = (worker->trace ^ event) * UINT64_C(0x100000001B3);
+}
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* hob_dump: who waits for what, since when. And the report when everybody waits for ever. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/worker.h"
+#include "hob/inspect.h"
+#include "hob/time.h"
+#include "inspect/report.h"
+
+enum { LINE_MAX_BYTES = 900, STUCK_TASKS_SHOWN = 100 };
+
+static const char *state_name(const struct task *task)
+{
+    static const char *const names[] = { "ready", "running", "waits", "ended" };
+    return names[task->state];
+}
+
+/* What the task waits for, in words. */
+static void describe_wait(const struct task *task, char *text, size_t size)
+{
+    const struct op *op = task->op;
+    char             place[256];
+    if (task->state != TASK_PARKED || op == NULL) {
+        snprintf(text, size, "%s", state_name(task));
+        return;
+    }
+    double      for_s = (double)(task->worker->wheel.now_ns - task->since_ns) / 1e9;
+    const char *what = hob__op_name(op->kind);
+    const struct scope *scope = op->local.on;
+    switch (op->kind) {
+    case OP_SLEEP:
+        snprintf(text, size, "sleeps, for %.3f s yet, since %.3f s",
+                 (double)(op->sleep.when_ns - task->worker->wheel.now_ns) / 1e9, for_s);
+        return;
+    case OP_PARK:
+        snprintf(text, size, "sleeps for ever, since %.3f s", for_s);
+        return;
+    case OP_PROMISE:
+        snprintf(text, size, "waits for a promise, since %.3f s", for_s);
+        return;
+    case OP_JOIN:
+        if (op->local.start == NULL && op->local.withdraw == NULL && scope != NULL)
+            snprintf(text, size, "waits for the %u children of the scope opened at %s, since %.3f s",
+                     scope->children, hob_describe_address(scope->opened_at, place, sizeof place),
+                     for_s);
+        else
+            snprintf(text, size, "waits for another task, since %.3f s", for_s);
+        return;
+    default:
+        if (op->desc != NULL)
+            snprintf(text, size, "waits in %s on the %s made at %s (descriptor %d), since %.3f s",
+                     what, op->desc->what,
+                     hob_describe_address(op->desc->made_at, place, sizeof place), op->desc->fd,
+                     for_s);
+        else
+            snprintf(text, size, "waits in %s, since %.3f s", what, for_s);
+    }
+}
+
+static void describe(const struct task *task, char *line, size_t size)
+{
+    char who[400], wait[400];
+    hob__describe_task(task, who, sizeof who);
+    describe_wait(task, wait, sizeof wait);
+    int code = hob__task_cancelled(task);
+    snprintf(line, size, "%s: %s%s%s", who, wait, code != 0 ? "; cancelled: " : "",
+             code == 0 ? "" : task->scope->reason != NULL ? task->scope->reason : "yes");
+}
+
+void hob_dump(int fd, size_t tasks_max)
+{
+    struct worker *w = hob__worker;
+    if (w == NULL)
+        return;
+    size_t shown = 0;
+    char   line[LINE_MAX_BYTES];
+    list_for_each(node, &w->tasks) {
+        if (tasks_max != 0 && shown == tasks_max)
+            break;
+        shown++;
+        describe(container_of(node, struct task, everyone), line, sizeof line - 1);
+        strcat(line, "\n");
+        ssize_t written = write(fd, line, strlen(line)); // a dump has nobody to complain to
+        (void)written;
+    }
+}
+
+void hob__report_tasks(struct worker *w, size_t tasks_max)
+{
+    size_t shown = 0;
+    char   line[LINE_MAX_BYTES];
+    list_for_each(node, &w->tasks) {
+        if (shown++ == tasks_max) {
+            hob__report(w, "  and %llu more",
+                        (unsigned long long)(w->stats.tasks_alive - tasks_max));
+            return;
+        }
+        describe(container_of(node, struct task, everyone), line, sizeof line);
+        hob__report(w, "  %s", line);
+    }
+}
+
+void hob__stuck(struct worker *w)
+{
+    if (w->stuck && w->stuck_at_switch == w->stats.switches) {
+        hob__report(w, "hob: still asleep for ever after everything was cancelled; giving up");
+        hob__report_tasks(w, STUCK_TASKS_SHOWN);
+        hob_unreachable("tasks wait for what cannot come and cannot be cancelled");
+    }
+    hob__report(w, "hob: everything is asleep for ever: no task is ready, no timer is set and no "
+                   "operation is under way that could wake one. Who waits for what:");
+    hob__report_tasks(w, STUCK_TASKS_SHOWN);
+    hob__report(w, "  Somebody must settle the promise, send, or close. Everything is now "
+                   "cancelled with %s.", hob_error_name(HOB_ESTUCK));
+    w->stuck = true;
+    w->stuck_at_switch = w->stats.switches;
+    if (w->main.result == 0)
+        w->main.result = HOB_ESTUCK;
+    hob__scope_cancel(&w->main, HOB_ESTUCK, "everything was asleep for ever");
+    list_for_each(node, &w->roots)
+        hob__scope_cancel(&container_of(node, struct root, link)->scope, HOB_ESTUCK,
+                          "everything was asleep for ever");
+}
+
+size_t hob_stack_uses(hob_stack_use *ret_use, size_t max)
+{
+    struct worker *w = hob__worker;
+    size_t         count = 0;
+    if (w == NULL || w->sites == NULL)
+        return 0;
+    for (uint32_t i = 0; i < w->sites_cap; i++) {
+        const struct site *site = &w->sites[i];
+        if (site->spawned_at == NULL || site->stack_bytes == 0)
+            continue;
+        hob_stack_use use = { site->spawned_at, site->tasks, site->stack_bytes,
+                              site->stack_bytes_used };
+        size_t at = count < max ? count : max; // insertion sort: deepest first
+        while (at > 0 && ret_use[at - 1].stack_bytes_used < use.stack_bytes_used) {
+            if (at < max)
+                ret_use[at] = ret_use[at - 1];
+            at--;
+        }
+        if (at < max)
+            ret_use[at] = use;
+        count++;
+    }
+    return count;
+}

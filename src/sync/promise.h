@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Promises from inside: what reports want to know of them. */
+#ifndef HOB_SYNC_PROMISE_H
+#define HOB_SYNC_PROMISE_H
+
+#include <stdbool.h>
+
+#include "base/list.h"
+#include "hob/promise.h"
+
+struct hob_promise {
+    uint32_t         tag;
+    int              error;
+    bool             settled;
+    void            *value;
+    struct list      waiters; /* op.link of those who wait, oldest first */
+    struct list_node link;    /* in worker.promises */
+    const void      *made_at;
+};
+
+#endif
