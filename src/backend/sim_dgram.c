@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Datagrams in the simulated world: UDP and Unix datagram sockets.
+ *
+ * UDP: each takes a latency of its own, so they may overtake each other; some
+ * are lost; a full queue drops what comes. A connected socket hears of a port
+ * where nobody is, once: -ECONNREFUSED.
+ *
+ * Unix: at once, in order, none is lost; a sender waits while the queue is full.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "backend/sim.h"
+#include "base/alloc.h"
+
+enum {
+    QUEUE_MAX = 64,
+    UDP_BYTES_MAX = 65507,
+    UNIX_BYTES_MAX = 212960,
+    RIGHTS_MAX = 253, /* the kernel's SCM_MAX_FD */
+};
+
+/* --- messages ------------------------------------------------------------ */
+
+size_t hob__sim_msg_len(const struct msghdr *msg)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < msg->msg_iovlen; i++)
+        len += msg->msg_iov[i].iov_len;
+    return len;
+}
+
+/* Copies `len` bytes between flat memory and the message, from its byte `at`. */
+static void msg_copy(const struct msghdr *msg, size_t at, uint8_t *flat, size_t len, bool out)
+{
+    for (size_t i = 0; i < msg->msg_iovlen && len > 0; i++) {
+        const struct iovec *iov = &msg->msg_iov[i];
+        if (at >= iov->iov_len) {
+            at -= iov->iov_len;
+            continue;
+        }
+        size_t n = iov->iov_len - at < len ? iov->iov_len - at : len;
+        uint8_t *in_msg = (uint8_t *)iov->iov_base + at;
+        memcpy(out ? flat : in_msg, out ? in_msg : flat, n);
+        flat += n;
+        len -= n;
+        at = 0;
+    }
+}
+
+void hob__sim_msg_copy_out(const struct msghdr *msg, size_t at, void *to, size_t len)
+{
+    msg_copy(msg, at, to, len, true);
+}
+
+void hob__sim_msg_copy_in(struct msghdr *msg, size_t at, const void *from, size_t len)
+{
+    msg_copy(msg, at, (uint8_t *)(uintptr_t)from, len, false);
+}
+
+int hob__sim_msg_take_rights(const struct msghdr *msg, struct rights **ret_rights)
+{
+    *ret_rights = NULL;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head != NULL;
+         head = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, head)) {
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        if (count == 0 || *ret_rights != NULL)
+            continue;
+        if (count > RIGHTS_MAX)
+            return -EINVAL;
+        struct rights *rights = hob__alloc(sizeof *rights + count * sizeof(int));
+        if (rights == NULL)
+            return -ENOMEM;
+        rights->count = (unsigned)count;
+        memcpy(rights->fds, CMSG_DATA(head), count * sizeof(int));
+        *ret_rights = rights;
+    }
+    return 0;
+}
+
+void hob__sim_msg_put_rights(struct msghdr *msg, const struct rights *rights)
+{
+    size_t room = msg->msg_control != NULL ? msg->msg_controllen : 0;
+    msg->msg_controllen = 0;
+    if (rights == NULL)
+        return;
+
+    size_t fit = room > CMSG_LEN(0) ? (room - CMSG_LEN(0)) / sizeof(int) : 0;
+    if (fit > rights->count)
+        fit = rights->count;
+    if (fit < rights->count)
+        msg->msg_flags |= MSG_CTRUNC;
+    if (fit == 0)
+        return;
+    struct cmsghdr head = {
+        .cmsg_len = CMSG_LEN(fit * sizeof(int)),
+        .cmsg_level = SOL_SOCKET,
+        .cmsg_type = SCM_RIGHTS,
+    };
+    memcpy(msg->msg_control, &head, sizeof head);
+    memcpy((uint8_t *)msg->msg_control + CMSG_LEN(0), rights->fds, fit * sizeof(int));
+    msg->msg_controllen = CMSG_SPACE(fit * sizeof(int)) < room ? CMSG_SPACE(fit * sizeof(int))
+                                                               : room;
+}
+
+/* --- one datagram -------------------------------------------------------- */
+
+static struct datagram *datagram_new(const struct msghdr *msg, size_t len)
+{
+    struct datagram *datagram = hob__alloc_zero(sizeof *datagram + len);
+    if (datagram == NULL)
+        return NULL;
+    list_node_init(&datagram->link);
+    datagram->sender_fd = -1;
+    datagram->len = len;
+    hob__sim_msg_copy_out(msg, 0, datagram->bytes, len);
+    return datagram;
+}
+
+void hob__sim_datagram_free(struct sim *sim, struct datagram *datagram)
+{
+    hob__sim_not(sim, &datagram->event);
+    list_remove(&datagram->link);
+    hob__free(datagram->rights);
+    hob__free(datagram);
+}
+
+static bool queue_is_full(const struct sim *sim, const struct node *node)
+{
+    return node->queued >= (sim->world.datagrams > 0 ? sim->world.datagrams : QUEUE_MAX);
+}
+
+static void enqueue(struct sim *sim, struct node *node, struct datagram *datagram)
+{
+    list_remove(&datagram->link);
+    list_push_back(&node->queue, &datagram->link);
+    node->queued++;
+    hob__sim_touch(sim, node);
+}
+
+static int64_t take_error(struct node *node)
+{
+    int error = node->error;
+    node->error = 0;
+    return -error;
+}
+
+/* --- receiving ----------------------------------------------------------- */
+
+static void put_name(struct msghdr *msg, const hob_addr *from)
+{
+    socklen_t room = msg->msg_name != NULL ? msg->msg_namelen : 0;
+    socklen_t len = from->len;
+    if (from->u.family == AF_UNIX && len <= sizeof(sa_family_t))
+        len = 0; // it has no name
+    if (msg->msg_name != NULL)
+        memcpy(msg->msg_name, from->u.raw, len < room ? len : room);
+    msg->msg_namelen = len;
+}
+
+int64_t hob__sim_dgram_recv(struct sim *sim, struct node *node, struct msghdr *msg, int flags)
+{
+    if (node->error != 0)
+        return take_error(node);
+    struct list_node *link = list_first(&node->queue);
+    if (link == NULL)
+        return SIM_WAIT;
+
+    struct datagram *datagram = container_of(link, struct datagram, link);
+    size_t room = hob__sim_msg_len(msg), len = datagram->len;
+    hob__sim_msg_copy_in(msg, 0, datagram->bytes, len < room ? len : room);
+    msg->msg_flags = len > room ? MSG_TRUNC : 0;
+    hob_addr from = hob__sim_as_seen_by(node, &datagram->from);
+    put_name(msg, &from);
+    hob__sim_msg_put_rights(msg, datagram->rights);
+    hob__sim_datagram_free(sim, datagram);
+    node->queued--;
+    hob__sim_unblock(sim, node);
+    return (int64_t)(len > room && !(flags & MSG_TRUNC) ? room : len);
+}
+
+/* --- sending: UDP -------------------------------------------------------- */
+
+/* Nobody is at that port: a connected sender is told. */
+static void tell_sender(struct sim *sim, const struct datagram *datagram)
+{
+    struct node *sender = hob__sim_node_at(sim, datagram->sender_fd);
+    if (sender == NULL || sender->id != datagram->sender_id || sender->peer_addr.len == 0)
+        return;
+    sender->error = ECONNREFUSED;
+    hob__sim_touch(sim, sender);
+}
+
+static void deliver(struct sim *sim, struct datagram *datagram)
+{
+    struct node *to;
+    if (hob__sim_find_inet(sim, NODE_DGRAM, &datagram->to, &datagram->from, &to) < 0)
+        tell_sender(sim, datagram);
+    else if (!queue_is_full(sim, to)) {
+        enqueue(sim, to, datagram);
+        return;
+    }
+    hob__sim_datagram_free(sim, datagram);
+}
+
+static void fire_datagram(struct sim *sim, struct event *event)
+{
+    deliver(sim, container_of(event, struct datagram, event));
+}
+
+/* Where the message goes: to its own address, or to the connected peer. */
+static int aim(const struct node *node, const struct msghdr *msg, hob_addr *ret_to)
+{
+    if (msg->msg_name == NULL || msg->msg_namelen == 0) {
+        *ret_to = node->peer_addr;
+        return node->peer_addr.len != 0 ? 0 : -EDESTADDRREQ;
+    }
+    if (msg->msg_namelen < sizeof(sa_family_t) || msg->msg_namelen > sizeof ret_to->u.raw)
+        return -EINVAL;
+    hob_addr addr = { .len = (uint16_t)msg->msg_namelen };
+    memcpy(addr.u.raw, msg->msg_name, msg->msg_namelen);
+    if (node->domain != AF_UNIX)
+        return hob__sim_aim(node, &addr, ret_to);
+    *ret_to = addr;
+    return 0;
+}
+
+static int64_t send_udp(struct sim *sim, struct node *node, const struct msghdr *msg)
+{
+    size_t len = hob__sim_msg_len(msg);
+    hob_addr to;
+    int rc = len > UDP_BYTES_MAX ? -EMSGSIZE : aim(node, msg, &to);
+    if (rc == 0)
+        rc = hob__sim_bind_any(sim, node);
+    if (rc < 0)
+        return rc;
+    if (hob__sim_chance(sim, sim->world.loss_percent))
+        return (int64_t)len;
+
+    struct datagram *datagram = datagram_new(msg, len);
+    if (datagram == NULL)
+        return -ENOMEM;
+    datagram->from = hob__sim_source(node, &to, to.u.family);
+    datagram->to = to;
+    datagram->sender_fd = node->fd;
+    datagram->sender_id = node->id;
+    datagram->event.fire = fire_datagram;
+    list_push_back(&sim->flying, &datagram->link);
+    int64_t latency_ns = hob__sim_latency_ns(sim, node);
+    if (latency_ns > 0)
+        hob__sim_at(sim, &datagram->event, sim->now_ns + latency_ns);
+    else
+        deliver(sim, datagram);
+    return (int64_t)len;
+}
+
+/* --- sending: Unix ------------------------------------------------------- */
+
+static struct node *connected_node(struct sim *sim, const struct node *node)
+{
+    struct node *peer = hob__sim_node_at(sim, node->peer_fd);
+    return peer != NULL && peer->id == node->peer_id ? peer : NULL;
+}
+
+static int find_target(struct sim *sim, const struct node *node, const struct msghdr *msg,
+                       struct node **ret_target)
+{
+    if (node->peer_fd >= 0 && (msg->msg_name == NULL || msg->msg_namelen == 0)) {
+        *ret_target = connected_node(sim, node);
+        return *ret_target != NULL ? 0 : -ECONNREFUSED;
+    }
+    hob_addr to;
+    int rc = aim(node, msg, &to);
+    if (rc == -EDESTADDRREQ)
+        return -ENOTCONN;
+    return rc < 0 ? rc : hob__sim_find_unix(sim, NODE_DGRAM, &to, ret_target);
+}
+
+static int64_t send_unix(struct sim *sim, struct node *node, const struct msghdr *msg)
+{
+    size_t len = hob__sim_msg_len(msg);
+    struct node *to;
+    int rc = len > UNIX_BYTES_MAX ? -EMSGSIZE : find_target(sim, node, msg, &to);
+    if (rc < 0)
+        return rc;
+    if (to->peer_fd >= 0 && connected_node(sim, to) != node)
+        return -EPERM; // it hears only the one that it is connected to
+    if (queue_is_full(sim, to)) {
+        hob__sim_block(node, to);
+        return SIM_WAIT;
+    }
+
+    struct datagram *datagram = datagram_new(msg, len);
+    if (datagram == NULL)
+        return -ENOMEM;
+    rc = hob__sim_msg_take_rights(msg, &datagram->rights);
+    if (rc < 0) {
+        hob__sim_datagram_free(sim, datagram);
+        return rc;
+    }
+    datagram->from = node->local;
+    enqueue(sim, to, datagram);
+    return (int64_t)len;
+}
+
+int64_t hob__sim_dgram_send(struct sim *sim, struct node *node, const struct msghdr *msg)
+{
+    if (node->error != 0)
+        return take_error(node);
+    return node->domain == AF_UNIX ? send_unix(sim, node, msg) : send_udp(sim, node, msg);
+}
+
+/* --- connecting, closing ------------------------------------------------- */
+
+int hob__sim_dgram_connect(struct sim *sim, struct node *node, const hob_addr *addr)
+{
+    if (addr->u.family == AF_UNSPEC) {
+        node->peer_addr.len = 0;
+        node->peer_fd = -1;
+        return 0;
+    }
+    if (node->domain == AF_UNIX) {
+        struct node *peer;
+        int rc = hob__sim_find_unix(sim, NODE_DGRAM, addr, &peer);
+        if (rc < 0)
+            return rc;
+        node->peer_fd = peer->fd;
+        node->peer_id = peer->id;
+        node->peer_addr = *addr;
+        return 0;
+    }
+
+    hob_addr to;
+    int rc = hob__sim_aim(node, addr, &to);
+    if (rc == 0)
+        rc = hob__sim_bind_any(sim, node);
+    if (rc < 0)
+        return rc;
+    node->local = hob__sim_source(node, &to, node->domain);
+    node->peer_addr = hob__sim_as_seen_by(node, &to);
+    return 0;
+}
+
+void hob__sim_dgram_close(struct sim *sim, struct node *node)
+{
+    struct list_node *link;
+    while ((link = list_first(&node->queue)) != NULL)
+        hob__sim_datagram_free(sim, container_of(link, struct datagram, link));
+    node->queued = 0;
+}
+
+unsigned hob__sim_dgram_ready(const struct node *node)
+{
+    return POLLOUT | (list_is_empty(&node->queue) ? 0 : POLLIN) | (node->error != 0 ? POLLERR : 0);
+}
