@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the library is that belongs to this command.
+ *
+ * In a tree: the build folder has a file hob.tree beside the command, which
+ * names the folder of the sources. Installed: relative to the command, as the
+ * build was told, so that a whole installation can be moved.
+ */
+#include "cmd.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *own_path(void)
+{
+    char path[4096];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+    if (len <= 0 || (size_t)len == sizeof path)
+        die(EXIT_TROUBLE, "cannot find out where this command is: /proc is needed");
+    return copy_part(path, (size_t)len);
+}
+
+static struct place place_in_tree(const char *hob, const char *build)
+{
+    char *tree;
+    size_t len;
+    char *named = text("%s/hob.tree", build);
+    if (read_file(named, &tree, &len) < 0)
+        die(EXIT_TROUBLE, "cannot read %s", named);
+    tree[strcspn(tree, "\n")] = '\0';
+    // A tree that was moved with its build folder still has it inside.
+    if (!is_there(text("%s/include/hob.h", tree)))
+        tree = folder_of(build);
+    return (struct place){
+        .include = text("%s/include", tree),
+        .lib = text("%s/libhob.a", build),
+        .test_lib = text("%s/libhob-test.a", build),
+        .tree_hob = text("%s", hob),
+    };
+}
+
+/* `folder` of the installation, which may be given relative to the prefix. */
+static char *installed(const char *prefix, const char *folder)
+{
+    return folder[0] == '/' ? text("%s", folder) : text("%s/%s", prefix, folder);
+}
+
+static struct place place_installed(const char *hob, const char *bin)
+{
+    size_t len = strlen(bin), tail = strlen("/" HOB_BINDIR);
+    if (len < tail || strcmp(bin + len - tail, "/" HOB_BINDIR) != 0)
+        die(EXIT_TROUBLE, "%s is neither in a build folder nor in a folder \"%s\"", hob,
+            HOB_BINDIR);
+    char *prefix = copy_part(bin, len - tail);
+    char *lib = installed(prefix, HOB_LIBDIR);
+    return (struct place){
+        .include = installed(prefix, HOB_INCLUDEDIR),
+        .lib = text("%s/libhob.a", lib),
+        .test_lib = text("%s/libhob-test.a", lib),
+    };
+}
+
+struct place place_find(void)
+{
+    char *hob = own_path();
+    char *folder = folder_of(hob);
+    struct place place = is_there(text("%s/hob.tree", folder)) ? place_in_tree(hob, folder)
+                                                               : place_installed(hob, folder);
+    if (!is_there(text("%s/hob.h", place.include)))
+        die(EXIT_TROUBLE, "there is no hob.h in %s", place.include);
+    if (!is_there(place.lib))
+        die(EXIT_TROUBLE, "there is no %s", place.lib);
+    return place;
+}
+
+/* Every task takes an argument, and many do not use it: so no warning of that. */
+void place_add_cflags(const struct place *place, struct texts *flags)
+{
+    texts_add_words(flags, "-g -O1 -Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer "
+                           "-fstack-clash-protection -pthread " HOB_SANITIZE);
+    texts_add(flags, text("-I%s", place->include));
+}
+
+void place_add_libs(const struct place *place, struct texts *flags)
+{
+    texts_add(flags, place->lib);
+    texts_add_words(flags, HOB_LIBS " -pthread");
+}
+
+/* ---- hob flags ---- */
+
+/* As a word of a shell. */
+static void print_word(const char *word, bool first)
+{
+    if (!first)
+        putchar(' ');
+    for (; *word != '\0'; word++) {
+        if (strchr(" \t\"'\\$`&|;<>()*?[#~", *word) != NULL)
+            putchar('\\');
+        putchar(*word);
+    }
+}
+
+int flags_command(int argc, char **argv)
+{
+    struct place place = place_find();
+    struct texts flags = { 0 };
+    const char *what = argc > 1 ? argv[1] : "";
+
+    if (argc > 2 || (argc == 2 && strcmp(what, "--cflags") != 0 && strcmp(what, "--libs") != 0 &&
+                     strcmp(what, "--test-libs") != 0)) {
+        fprintf(stderr, "usage: hob flags [--cflags | --libs | --test-libs]\n");
+        return EXIT_USAGE;
+    }
+    if (argc == 1 || strcmp(what, "--cflags") == 0)
+        place_add_cflags(&place, &flags);
+    if (strcmp(what, "--test-libs") == 0)
+        texts_add(&flags, place.test_lib);
+    if (strcmp(what, "--cflags") != 0)
+        place_add_libs(&place, &flags);
+    for (size_t i = 0; i < flags.count; i++)
+        print_word(flags.at[i], i == 0);
+    putchar('\n');
+    return 0;
+}

@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The command, as a user meets it: test_hob.py BUILD. Each test's name is its claim."""
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import traceback
+
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+HOB = str(BUILD / "hob")
+SHEBANG = "#!/usr/bin/env -S hob run\n"
+ECHO = """#include <hob.h>
+static int say(void *arg)
+{
+    char **argv = arg;
+    HOB_TRY(hob_sleep(1 * HOB_MSEC));
+    for (int i = 0; argv[i] != NULL; i++)
+        printf("[%s]", argv[i]);
+    printf(" on %s\\n", hob_backend_name());
+    return 0;
+}
+int main(int argc, char **argv)
+{
+    return hob_run(say, argv) < 0 ? 1 : argc;
+}
+"""
+RETURN = "int main(void) { return %d; }\n"
+PRINT = '#include <stdio.h>\nint main(void) { printf("%%d\\n", %s); return 0; }\n'
+
+
+class Box:
+    """A scratch folder, which is also the home of the one who types."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.cache = self.folder / "cache" / "hob"
+        self.env = {name: value for name, value in os.environ.items()
+                    if not name.startswith("HOB_") and name != "CC"}
+        self.env.update(HOME=folder, XDG_CACHE_HOME=str(self.folder / "cache"), LC_ALL="C",
+                        TMPDIR=folder, PATH=f"{BUILD}:{os.environ['PATH']}")
+
+    def file(self, name, text):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def call(self, *command, **more):
+        more.setdefault("cwd", self.folder)
+        more.setdefault("env", self.env)
+        if "input" not in more:
+            more["stdin"] = subprocess.DEVNULL
+        return subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              timeout=120, **more)
+
+    def hob(self, *words, **more):
+        return self.call(HOB, *words, **more)
+
+    def programs(self):
+        return sorted(p.name for p in self.cache.iterdir() if p.suffix != ".needs")
+
+
+def equal(a, b):
+    assert a == b, f"{a!r} is not {b!r}"
+
+
+def has(whole, part):
+    assert part in whole, f"{part!r} is not in {whole!r}"
+
+
+def test_it_runs_with_arguments_and_an_exit_code(box):
+    box.file("a.c", ECHO)
+    run = box.hob("run", "--backend", "epoll", "a.c", "one two", "--seed", "")
+    equal(run.stdout, "[a.c][one two][--seed][] on epoll\n")
+    equal(run.stderr, "")
+    equal(run.returncode, 4)
+
+
+def test_a_first_line_makes_it_a_program(box):
+    path = box.file("tool.c", SHEBANG + ECHO)
+    path.chmod(0o755)
+    run = box.call("./tool.c", "a b", "-x")
+    has(run.stdout, "[./tool.c][a b][-x] on ")
+    equal(run.returncode, 3)
+
+
+def test_a_first_line_does_not_move_line_numbers(box):
+    box.file("a.c", SHEBANG + "int main(void)\n{\n    return nothing;\n}\n")
+    run = box.hob("run", "a.c")
+    has(run.stderr, "a.c:4:")
+    has(run.stderr, "nothing")
+    equal(run.returncode, 1)
+    box.file("b.c", SHEBANG + PRINT % "__LINE__")
+    equal(box.hob("run", "b.c").stdout, "3\n")
+
+
+def test_errors_are_those_of_the_compiler(box):
+    source = box.file("a.c", "int main(void)\n{\n    return nothing;\n}\n")
+    ours = box.hob("run", "a.c")
+    plain = box.call("cc", "-fsyntax-only", source.name)
+    equal(ours.stderr, plain.stderr)
+    equal(ours.stdout, "")
+    equal(box.programs(), [])
+    equal(len(list(box.cache.iterdir())), 0)
+
+
+def test_the_second_run_does_not_compile(box):
+    log = box.folder / "log"
+    box.file("cc.sh", f'#!/bin/sh\necho x >>{log}\nexec cc "$@"\n').chmod(0o755)
+    box.file("a.c", RETURN % 7)
+    for _ in range(3):
+        equal(box.hob("run", "--cc", "./cc.sh", "a.c").returncode, 7)
+    equal(log.read_text(), "x\n")
+    box.file("a.c", RETURN % 8)
+    equal(box.hob("run", "--cc", "./cc.sh", "a.c").returncode, 8)
+    equal(log.read_text(), "x\nx\n")
+
+
+def test_a_changed_header_is_noticed(box):
+    box.file("src/a number.h", "#define NUMBER 1\n")
+    box.file("src/a.c", '#include "a number.h"\n' + RETURN.replace("%d", "NUMBER"))
+    equal(box.hob("run", "src/a.c").returncode, 1)
+    box.file("src/a number.h", "#define NUMBER 2\n")
+    equal(box.hob("run", "src/a.c").returncode, 2)
+    box.file("src/a number.h", "#define NUMBER 1\n")
+    equal(box.hob("run", "src/a.c").returncode, 1)
+    equal(len(box.programs()), 2)
+
+
+def test_many_at_once_share_the_cache(box):
+    box.file("a.c", ECHO)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda i: box.hob("run", "--backend", "epoll", "a.c", i), range(16)))
+    for i, run in enumerate(runs):
+        equal(run.stdout, f"[a.c][{i}] on epoll\n")
+    equal(len(box.programs()), 1)
+
+
+def test_a_comment_adds_flags(box):
+    box.file("a.c", "/* hob: -DNUMBER=3 -lm */\n// hob: -DMORE=4\n#include <math.h>\n"
+             "int main(int argc, char **argv)\n{\n    (void)argv;\n"
+             "    return (int)cbrt(argc * 8.0) + NUMBER + MORE;\n}\n")
+    run = box.hob("run", "a.c")
+    equal(run.stderr, "")
+    equal(run.returncode, 9)
+
+
+def test_standard_input_belongs_to_the_program(box):
+    box.file("a.c", '#include <stdio.h>\nint main(void)\n{\n    int c;\n'
+             "    while ((c = getchar()) != EOF)\n        putchar(c);\n    return 0;\n}\n")
+    equal(box.hob("run", "a.c", input="soup\n").stdout, "soup\n")
+
+
+def test_a_signal_ends_it_as_a_signal(box):
+    box.file("a.c", "#include <signal.h>\nint main(void) { return raise(SIGTERM); }\n")
+    equal(box.hob("run", "a.c").returncode, -signal.SIGTERM)
+
+
+def test_a_seed_repeats_a_run(box):
+    box.file("a.c", "#include <hob.h>\nstatic int task(void *arg)\n{\n"
+             '    (void)arg;\n    printf("%s %llx\\n", hob_backend_name(), '
+             "(unsigned long long)hob_random());\n    return 0;\n}\n"
+             "int main(void) { return hob_run(task, NULL); }\n")
+    one, two, other = (box.hob("run", "--seed", seed, "a.c").stdout for seed in (5, 5, 6))
+    has(one, "sim ")
+    equal(one, two)
+    assert one != other, "two seeds, one run"
+
+
+def test_hello_of_the_design_runs_as_it_is_written(box):
+    box.file("a.c", "#include <hob.h>\n\nstatic int say_hello(void *arg)\n{\n"
+             "    HOB_TRY(hob_sleep(1 * HOB_SEC));\n"
+             '    puts("Hello after 1 second");\n    return 0;\n}\n\n'
+             "int main(void) { return hob_run(say_hello, NULL); }\n")
+    run = box.hob("run", "--seed", "1", "a.c")
+    equal((run.stdout, run.stderr, run.returncode), ("Hello after 1 second\n", "", 0))
+
+
+def test_mistakes_are_named(box):
+    box.file("a.c", RETURN % 0)
+    for words, sentence in [
+        (["--workers", "2"], "one worker"),
+        (["--workers", "none"], "a number"),
+        (["--backend", "kqueue"], 'no backend "kqueue"'),
+        (["--seed", "x"], "a number"),
+        (["--seed", "1", "--backend", "epoll"], "sim"),
+        (["--fast"], "no option --fast"),
+    ]:
+        run = box.hob("run", *words, "a.c")
+        has(run.stderr, sentence)
+        equal((run.stdout, run.returncode), ("", 2))
+    equal(box.hob("run", "--workers", "1", "--backend=sim", "--", "a.c").returncode, 0)
+    equal(box.hob("run").returncode, 2)
+    equal(box.hob().returncode, 2)
+    run = box.hob("cook")
+    has(run.stderr, 'no command "cook"')
+    equal(run.returncode, 2)
+
+
+def test_a_missing_file_and_a_missing_compiler_are_named(box):
+    run = box.hob("run", "none.c")
+    has(run.stderr, "cannot read none.c: No such file")
+    equal(run.returncode, 1)
+    box.file("a.c", RETURN % 0)
+    run = box.hob("run", "--cc", "none-cc", "a.c")
+    has(run.stderr, 'no C compiler "none-cc"')
+    equal(run.returncode, 1)
+
+
+def test_without_a_cache_folder_a_temporary_one_serves(box):
+    box.file("a.c", RETURN % 5)
+    box.file("cache", "not a folder\n")
+    equal(box.hob("run", "a.c").returncode, 5)
+    folder = box.folder / f"hob-{os.geteuid()}"
+    assert folder.is_dir(), "no folder in TMPDIR"
+    equal(folder.stat().st_mode & 0o777, 0o700)
+
+
+def test_a_cache_that_others_can_write_is_not_used(box):
+    box.file("a.c", RETURN % 5)
+    box.cache.mkdir(parents=True)
+    box.cache.chmod(0o777)
+    equal(box.hob("run", "a.c").returncode, 5)
+    equal(list(box.cache.iterdir()), [])
+
+
+def test_programs_that_nobody_uses_are_removed(box):
+    box.file("a.c", RETURN % 5)
+    box.hob("run", "a.c")
+    for path in box.cache.iterdir():
+        os.utime(path, (0, 0))
+    box.file("a.c", RETURN % 6)
+    box.hob("run", "a.c")
+    equal(len(list(box.cache.iterdir())), 2)
+
+
+def test_help_and_version(box):
+    has(box.hob("help").stdout, "hob run FILE.c")
+    assert re.match(r"hob \d+\.\d+\.\d+\n$", box.hob("version").stdout), "no version"
+
+
+def test_backends_are_listed(box):
+    lines = box.hob("backends", env={**box.env, "HOB_BACKEND": "sim"}).stdout.splitlines()
+    equal([line.partition(": ")[0] for line in lines], ["uring", "epoll", "sim"])
+    has(lines, "epoll: works")
+    has(lines, "sim: works")
+
+
+def test_flags_compile_a_program(box):
+    box.file("a.c", ECHO)
+    build = box.call("sh", "-c", f"cc -o a a.c $({HOB} flags)")
+    equal((build.returncode, build.stderr), (0, ""))
+    equal(box.call("./a", env={**box.env, "HOB_BACKEND": "sim"}).stdout, "[./a] on sim\n")
+
+
+def test_a_new_project_builds_runs_and_passes_its_tests(box):
+    equal(box.hob("new", "soup").returncode, 0)
+    folder = box.folder / "soup"
+    build = box.call("make", cwd=folder)
+    equal((build.returncode, build.stderr), (0, ""))
+    run = box.call("make", "-s", "run", cwd=folder, env={**box.env, "HOB_BACKEND": "sim"})
+    equal(run.stdout, "Hello, Bob\nHello, Ann\n")
+    test = box.call("make", "test", cwd=folder)
+    has(test.stdout, "2 passed, 0 failed")
+    equal(test.returncode, 0)
+    has(box.call("make", "-q", cwd=folder).stdout + "up to date", "up to date")
+    equal(box.call("make", "-q", cwd=folder).returncode, 0)
+
+
+def test_a_new_project_overwrites_nothing(box):
+    box.file("soup/keep", "mine\n")
+    run = box.hob("new", "soup")
+    has(run.stderr, "not empty")
+    equal(run.returncode, 1)
+    equal(os.listdir(box.folder / "soup"), ["keep"])
+    (box.folder / "empty").mkdir()
+    equal(box.hob("new", "empty").returncode, 0)
+    for name in ("", "-x", ".x", "a/b", "a b", "x" * 65, "$(x)"):
+        run = box.hob("new", name)
+        has(run.stderr, "no name for a project")
+        equal(run.returncode, 2)
+
+
+def main():
+    tests = [(name[5:].replace("_", " "), test) for name, test in globals().items()
+             if name.startswith("test_")]
+    failed = 0
+    for claim, test in tests:
+        folder = tempfile.mkdtemp(prefix="hob-test-")
+        try:
+            test(Box(folder))
+        except (AssertionError, OSError, subprocess.SubprocessError):
+            failed += 1
+            print(f"FAILED: hob: {claim}\n{traceback.format_exc()}")
+        finally:
+            shutil.rmtree(folder)
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
