@@ -7,7 +7,8 @@
 #   make sim           the tests in the simulated world with many seeds; HOB_SEED=N for one
 #   make torture       the tests with each allocation and each system call failing
 #   make fuzz          feeds the parsers with noise; FUZZ_SECONDS=N for each
-#   make test-deep     sanitizers, Valgrind, the other compiler, other machines, long runs
+#   make test-deep     sanitizers, Valgrind, the other compiler, other machines, long runs;
+#                      PART=asan for one of them
 #   make bench         measures; BENCH=name for one question
 #   make bench-table   measures and writes the table of README.md
 #   make install       installs to PREFIX, below DESTDIR if that is set
@@ -18,6 +19,7 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 TEST ?=
+PART ?=
 BENCH ?=
 SEEDS ?= 200
 FUZZ_SECONDS ?= 10
@@ -55,7 +57,7 @@ fuzz:
 
 test-deep:
 	@tools/setup.sh build test deep
-	@tools/test_deep.sh '$(TEST)'
+	@tools/test_deep.py --filter '$(TEST)' $(PART)
 
 bench:
 	@tools/setup.sh build bench

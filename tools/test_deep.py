@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The tests again, in every other way that finds something: tools/test_deep.py [options] [PART]...
+
+Each part is a build of its own in build-PART and a run of tools/run_tests.py on it.
+The last line sums them up. A part that cannot be built counts as one failure.
+"""
+import argparse
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SUM = re.compile(r"^(\d+) passed, (\d+) failed$")
+CHECKED = "-Dbuildtype=debugoptimized -Dslow_checks=true -Dexamples=false"
+VALGRIND = ("valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "
+            "--fair-sched=yes")
+REAL = "sim,epoll,uring"  # the run with io_uring denied adds nothing to these
+
+
+def tsan_wrap():
+    """ThreadSanitizer of this age finds no room where addresses are very random."""
+    bits = pathlib.Path("/proc/sys/vm/mmap_rnd_bits")
+    if bits.exists() and int(bits.read_text()) > 28:
+        return "setarch -R"
+    return ""
+
+
+class Part:
+    def __init__(self, name, what, setup="", run="", wrap="", env=None, build=None):
+        self.name, self.what, self.setup, self.run = name, what, setup, run
+        self.wrap, self.env, self.build = wrap, env or {}, build or f"build-{name}"
+
+
+def parts():
+    only = "--programs-only"
+    return [
+        Part("long", "many seeds, and all points of torture", "-Dbuildtype=release",
+             f"{only} --backends sim --pass '--deep --torture --seeds 100'"),
+        Part("races", "long random runs on each backend", "", f"{only} --backends {REAL} "
+             "--pass --deep", build="build-long"),
+        Part("asan", "address and undefined-behaviour sanitizers",
+             f"-Db_sanitize=address,undefined -Db_lundef=false {CHECKED}",
+             f"{only} --backends {REAL}",
+             env={"ASAN_OPTIONS": "detect_stack_use_after_return=1",
+                  "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}),
+        Part("tsan", "thread sanitizer", f"-Db_sanitize=thread -Db_lundef=false {CHECKED}",
+             f"{only} --backends {REAL}", wrap=tsan_wrap(),
+             env={"TSAN_OPTIONS": "halt_on_error=1"}),
+        Part("valgrind", "Valgrind", CHECKED, f"{only} --backends {REAL} --pass '--seeds 1'",
+             wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20"}),
+        Part("clang", "the other compiler", "-Dwerror=true", f"{only} --backends {REAL}",
+             env={"CC": "clang"}),
+        Part("generic", "switching tasks in plain C", "-Dswitch=generic -Dexamples=false",
+             f"{only} --backends sim,epoll"),
+        *(Part(cpu, f"{cpu} under qemu", f"--cross-file tools/cross/{cpu}.ini -Dexamples=false",
+               f"{only} --backends sim,epoll --pass '--seeds 1'",
+               wrap=f"qemu-{cpu} -L /usr/{cpu}-linux-gnu", env={"HOB_TEST_TIMEOUT": "10"})
+          for cpu in ("aarch64", "riscv64")),
+    ]
+
+
+def build(part, env):
+    """Makes the part's build folder up to date. Returns whether that worked."""
+    commands = [["ninja", "-C", part.build]]
+    if not (ROOT / part.build / "build.ninja").exists():
+        commands.insert(0, ["meson", "setup", part.build, *shlex.split(part.setup)])
+    for command in commands:
+        run = subprocess.run(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        if run.returncode != 0:
+            print(f"{run.stdout}\nFAILED: {part.name}: {shlex.join(command)}")
+            return False
+    return True
+
+
+def run(part, word):
+    """Returns how many passed and failed."""
+    start = time.monotonic()
+    env = {**os.environ, **part.env}
+    print(f"== {part.name}: {part.what}", flush=True)
+    if not build(part, env):
+        return 0, 1
+    command = [sys.executable, "tools/run_tests.py", part.build, *shlex.split(part.run),
+               "--filter", word, f"--wrap={part.wrap}", "--timeout", "1500"]
+    tests = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
+                             stdin=subprocess.DEVNULL)
+    passed, failed, last = 0, 0, ""
+    for line in tests.stdout:
+        print(line, end="", flush=True)
+        last = line.strip() or last
+    tests.wait()
+    found = SUM.match(last)
+    if found:
+        passed, failed = int(found.group(1)), int(found.group(2))
+    if tests.returncode not in (0, 2) or not found:
+        failed = max(failed, 1)
+    print(f"-- {part.name}: {time.monotonic() - start:.0f} s", flush=True)
+    return passed, failed
+
+
+def main():
+    known = parts()
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--filter", default="", help="part of a program's or of a test's name")
+    parser.add_argument("part", nargs="*", help=", ".join(part.name for part in known))
+    options = parser.parse_args()
+    wanted = options.part or [part.name for part in known]
+    for name in wanted:
+        if name not in [part.name for part in known]:
+            parser.error(f"there is no part {name}")
+
+    totals = {part.name: run(part, options.filter) for part in known if part.name in wanted}
+    passed, failed = (sum(counts[i] for counts in totals.values()) for i in (0, 1))
+    print("== summary")
+    for name, counts in totals.items():
+        print(f"{name:9} {counts[0]:5} passed, {counts[1]} failed")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
