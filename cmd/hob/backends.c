@@ -11,6 +11,8 @@
 static void take_reason(void *arg, const char *reason)
 {
     char **why = arg;
+    if (starts_with(reason, "hob: no backend: "))
+        reason += strlen("hob: no backend: ");
     *why = copy_part(reason, strcspn(reason, "\n"));
 }
 
