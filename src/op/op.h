@@ -105,6 +105,7 @@ struct desc {
     int             fd;         /* the kernel's, or in sim the simulated world's; -1: none   */
     enum desc_kind  kind;
     bool            closing;    /* hob__desc_close was called; only what flies is still here */
+    bool            passes_fds; /* descriptors may come with the bytes: receive nothing ahead */
     bool            keep_open;  /* the number is not ours to close (0, 1, 2)                 */
     uint32_t        flying;     /* ops in flight on it; the backend counts                   */
     struct list     ops;        /* these ops, by op.link                                     */
@@ -119,7 +120,6 @@ struct op {
     enum op_kind  kind : 8;
     enum op_state state : 8;
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
-    unsigned      inline_ok : 1;    /* the waiter can take the result from submit()    */
     uint32_t      slot;             /* the backend's own                               */
     struct desc  *desc;             /* NULL for an op that has none (yet)              */
 

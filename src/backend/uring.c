@@ -1,0 +1,1002 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The io_uring backend: carries ops to the kernel through one ring per worker.
+ *
+ *     op ── submit ──▶ SQE ──▶ kernel ──▶ CQE ── poll ──▶ op.result ──▶ the done list
+ *
+ * Streams receive ahead: one multishot receive per connection fills buffers of a small pool
+ * (uring_recv.h), and a RECV only takes what has come. Everything else is one SQE per op.
+ * Ops of one descriptor and one direction go to the kernel one at a time, in order.
+ *
+ * A CQE names a slot and its generation, not an address: what comes late, or twice, is seen.
+ * Room for a cancel is a field of the slot, so asking for one cannot fail; its SQE is made in
+ * poll(), if the op is still in the kernel then. SQEs are taken in order, so a cancel
+ * cannot reach an op that was submitted after it.
+ *
+ * Between calls:
+ *   1. An op is FLYING from submit until poll hands it out; op.slot is not 0 exactly while the
+ *      kernel knows it.
+ *   2. It leaves the kernel only by its CQE, also when cancelled: until then the kernel may
+ *      still write into the caller's buffer.
+ *   3. desc->flying counts its FLYING ops, and carrier.in_kernel what the kernel knows of it.
+ *   4. Reaping runs no user code; it appends ops to the done list.
+ *
+ * Threads: all of this runs on the worker that owns the ring (the ring is made for a single
+ * issuer), except uring_wake(), which anyone may call.
+ *
+ * Memory: the ring owns its mappings; slots grow and are never given back before close.
+ *
+ * The contract is backend.h; docs/design/0004-one-ring-per-worker.md says why.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <liburing.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "backend/backend.h"
+#include "backend/uring.h"
+#include "base/alloc.h"
+#include "base/fault.h"
+#include "base/sys.h"
+#include "hob/addr.h"
+
+enum {
+    COMPLETIONS_PER_ENTRY = 8,
+    ENTRIES_MIN = 8,
+    SUBMIT_TRIES = 1000,       /* the kernel is short of memory: then the op fails      */
+    WORKERS_FOR_FILES = 8,     /* kernel threads for what blocks on a disk              */
+    WORKERS_FOR_OTHERS = 64,
+    RECEIVE_AHEAD_MAX = 2,     /* buffers held for a connection that nobody reads       */
+};
+
+#define RETRY_NS 2000000
+
+/* ---- slots: what the kernel is told as user_data ---- */
+
+static int slots_grow(struct uring *u)
+{
+    uint32_t     cap = u->slots_cap == 0 ? 256 : 2 * u->slots_cap;
+    struct slot *slots = hob__realloc(u->slots, cap * sizeof *slots);
+    if (slots == NULL)
+        return -ENOMEM;
+    for (uint32_t i = u->slots_cap; i < cap; i++)
+        slots[i] = (struct slot){ .next_free = i + 1 < cap ? i + 1 : SLOT_NONE };
+    u->slot_free = u->slots_cap;
+    u->slots = slots;
+    u->slots_cap = cap;
+    return 0;
+}
+
+/* A slot for something the kernel will know; SLOT_NONE when there is no memory. */
+static uint32_t slot_take(struct uring *u, enum slot_use use, void *owner)
+{
+    if (hob_unlikely(u->slot_free == SLOT_NONE) && slots_grow(u) < 0)
+        return SLOT_NONE;
+    uint32_t     index = u->slot_free;
+    struct slot *slot = &u->slots[index];
+    u->slot_free = slot->next_free;
+    slot->use = use;
+    slot->owner = owner;
+    slot->cancel = CANCEL_NO;
+    slot->extra = NULL;
+    return index;
+}
+
+static void slot_give(struct uring *u, uint32_t index)
+{
+    struct slot *slot = &u->slots[index];
+    hob_assert(slot->use != SLOT_FREE);
+    slot->use = SLOT_FREE;
+    slot->generation++;
+    slot->next_free = u->slot_free;
+    u->slot_free = index;
+}
+
+static uint64_t name_of(const struct uring *u, uint32_t index)
+{
+    return (uint64_t)u->slots[index].generation << 32 | index;
+}
+
+/* A cancel will go out with the next poll, if the slot is in use then. */
+static void owe_cancel(struct uring *u, uint32_t index)
+{
+    struct slot *slot = &u->slots[index];
+    if (slot->cancel != CANCEL_NO)
+        return;
+    slot->cancel = CANCEL_OWED;
+    slot->cancel_generation = slot->generation;
+    slot->next_owed = u->owed;
+    u->owed = index;
+}
+
+/* ---- submission entries ---- */
+
+static void reap(struct uring *u);
+
+/* The next free entry; NULL when the kernel takes none. */
+static struct io_uring_sqe *sqe_get(struct uring *u)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
+    for (int tries = 0; hob_unlikely(sqe == NULL) && tries < SUBMIT_TRIES; tries++) {
+        int r = io_uring_submit(&u->ring);
+        if (r < 0) // too many completions wait, or memory is short: take what is there
+            reap(u);
+        sqe = io_uring_get_sqe(&u->ring);
+    }
+    return sqe;
+}
+
+static void send_cancels(struct uring *u)
+{
+    while (u->owed != SLOT_NONE) {
+        uint32_t     index = u->owed;
+        struct slot *slot = &u->slots[index];
+        if (slot->use != SLOT_FREE && slot->cancel == CANCEL_OWED &&
+            slot->cancel_generation == slot->generation) {
+            struct io_uring_sqe *sqe = sqe_get(u);
+            if (sqe == NULL)
+                return; // the next poll tries again
+            slot = &u->slots[index];
+            io_uring_prep_cancel64(sqe, name_of(u, index), 0);
+            io_uring_sqe_set_data64(sqe, NAME_CANCEL);
+            slot->cancel = CANCEL_SENT;
+        }
+        u->owed = slot->next_owed;
+    }
+}
+
+/* ---- finishing ---- */
+
+/* The op is out of the kernel; poll will hand it out. */
+static void finish(struct uring *u, struct op *op, int64_t result)
+{
+    hob_assert(op->state == OP_FLYING);
+    hob_assert(op->slot == 0);
+    op->result = result;
+    op->state = OP_DONE;
+    list_remove(&op->link);
+    list_push_back(&u->done, &op->link);
+}
+
+static void finish_now(struct op *op, int64_t result)
+{
+    op->result = result;
+    op->state = OP_DONE;
+}
+
+/* ---- one SQE per op ---- */
+
+static bool is_inward(enum op_kind kind)
+{
+    return kind == OP_RECV || kind == OP_RECVMSG || kind == OP_READ || kind == OP_ACCEPT;
+}
+
+/* Ops with an order among themselves: streams and messages, and files at their position. */
+static bool is_ordered(const struct op *op)
+{
+    if (op->desc == NULL)
+        return false;
+    switch (op->kind) {
+    case OP_RECV: case OP_RECVMSG: case OP_ACCEPT: case OP_SEND: case OP_SENDMSG: case OP_CONNECT:
+        return true;
+    case OP_READ: case OP_WRITE:
+        return op->desc->kind != DESC_FILE || op->rw.offset < 0;
+    default:
+        return false;
+    }
+}
+
+static void convert_statx(const struct statx *from, struct stat *to)
+{
+    memset(to, 0, sizeof *to);
+    to->st_dev = makedev(from->stx_dev_major, from->stx_dev_minor);
+    to->st_ino = from->stx_ino;
+    to->st_mode = from->stx_mode;
+    to->st_nlink = from->stx_nlink;
+    to->st_uid = from->stx_uid;
+    to->st_gid = from->stx_gid;
+    to->st_rdev = makedev(from->stx_rdev_major, from->stx_rdev_minor);
+    to->st_size = (off_t)from->stx_size;
+    to->st_blksize = (blksize_t)from->stx_blksize;
+    to->st_blocks = (blkcnt_t)from->stx_blocks;
+    to->st_atim = (struct timespec){ from->stx_atime.tv_sec, from->stx_atime.tv_nsec };
+    to->st_mtim = (struct timespec){ from->stx_mtime.tv_sec, from->stx_mtime.tv_nsec };
+    to->st_ctim = (struct timespec){ from->stx_ctime.tv_sec, from->stx_ctime.tv_nsec };
+}
+
+static void prep_stat(struct op *op, struct io_uring_sqe *sqe, struct statx *out)
+{
+    if (op->desc != NULL)
+        io_uring_prep_statx(sqe, op->desc->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, out);
+    else
+        io_uring_prep_statx(sqe, AT_FDCWD, op->stat.path, 0, STATX_BASIC_STATS, out);
+}
+
+/* The kernel's flags for a whole transfer are 32 bits wide; more goes in parts. */
+static unsigned length_of(size_t len)
+{
+    return len > INT32_MAX ? INT32_MAX : (unsigned)len;
+}
+
+static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
+{
+    int fd = op->desc != NULL ? op->desc->fd : -1;
+    switch (op->kind) {
+    case OP_RECV:
+        io_uring_prep_recv(sqe, fd, op->recv.buf, op->recv.len, 0);
+        return;
+    case OP_SEND:
+        io_uring_prep_send(sqe, fd, op->send.buf, op->send.len, MSG_NOSIGNAL);
+        return;
+    case OP_RECVMSG:
+        io_uring_prep_recvmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags);
+        return;
+    case OP_SENDMSG:
+        io_uring_prep_sendmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags | MSG_NOSIGNAL);
+        return;
+    case OP_ACCEPT:
+        io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        return;
+    case OP_CONNECT:
+        io_uring_prep_connect(sqe, fd, (const struct sockaddr *)op->connect.addr->u.raw,
+                              op->connect.addr->len);
+        return;
+    case OP_READ:
+        io_uring_prep_read(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
+        return;
+    case OP_WRITE:
+        io_uring_prep_write(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
+        return;
+    case OP_OPEN:
+        io_uring_prep_openat(sqe, AT_FDCWD, op->open.path, op->open.flags | O_CLOEXEC,
+                             op->open.mode);
+        return;
+    case OP_FSYNC:
+        io_uring_prep_fsync(sqe, fd, 0);
+        return;
+    case OP_STAT:
+        prep_stat(op, sqe, slot->extra);
+        return;
+    case OP_POLL:
+        io_uring_prep_poll_add(sqe, op->poll.fd, op->poll.events);
+        return;
+    default:
+        hob_unreachable("an op that io_uring does not carry");
+    }
+}
+
+/* A detour: the op's own call said EAGAIN (a descriptor that others made non-blocking, or a Unix
+ * listener whose queue is full); it is made again when the descriptor is ready, or soon. */
+static void prep_detour(struct uring *u, struct op *op, struct io_uring_sqe *sqe)
+{
+    if (op->kind == OP_CONNECT)
+        io_uring_prep_timeout(sqe, &u->retry_time, 0, 0);
+    else
+        io_uring_prep_poll_add(sqe, op->desc->fd, is_inward(op->kind) ? POLLIN : POLLOUT);
+}
+
+/* Gives the op to the kernel. Returns false, with the error in op->result, if it takes none. */
+static bool fly(struct uring *u, struct op *op, enum slot_use use)
+{
+    struct io_uring_sqe *sqe = NULL;
+    uint32_t             index = slot_take(u, use, op);
+    op->result = -ENOMEM;
+    if (hob_likely(index != SLOT_NONE) && op->kind == OP_STAT) {
+        u->slots[index].extra = hob__alloc(sizeof(struct statx));
+        if (u->slots[index].extra == NULL) {
+            slot_give(u, index);
+            return false;
+        }
+    }
+    if (hob_likely(index != SLOT_NONE))
+        sqe = sqe_get(u);
+    if (hob_unlikely(sqe == NULL)) {
+        if (index != SLOT_NONE) {
+            hob__free(u->slots[index].extra);
+            slot_give(u, index);
+            op->result = -EAGAIN;
+        }
+        return false;
+    }
+    if (use == SLOT_DETOUR)
+        prep_detour(u, op, sqe);
+    else
+        prep(op, sqe, &u->slots[index]);
+    io_uring_sqe_set_data64(sqe, name_of(u, index));
+    op->slot = index + 1;
+    if (op->desc != NULL)
+        carrier_of(op->desc)->in_kernel++;
+    u->in_kernel++;
+    return true;
+}
+
+/* ---- order on a descriptor ---- */
+
+/* The first op of that direction that waits for its turn. */
+static struct op *first_waiting(struct desc *desc, bool inward)
+{
+    list_for_each(node, &desc->ops) {
+        struct op *op = container_of(node, struct op, link);
+        if (op->slot == 0 && is_ordered(op) && is_inward(op->kind) == inward)
+            return op;
+    }
+    return NULL;
+}
+
+/* An op that was enlisted and finished while it was submitted is the submitter's again. */
+static void take_back_if_done(struct uring *u, struct op *op)
+{
+    if (op->state != OP_DONE)
+        return;
+    list_remove(&op->link);
+    u->flying--;
+    if (op->desc != NULL)
+        op->desc->flying--;
+}
+
+static void start_recv(struct uring *u, struct desc *desc, struct op *op);
+
+/* Starts the next op of the direction, if none is under way. */
+static void kick(struct uring *u, struct desc *desc, bool inward)
+{
+    struct carrier *c = carrier_of(desc);
+    while (!c->busy[inward] && !desc->closing) {
+        struct op *op = first_waiting(desc, inward);
+        if (op == NULL)
+            return;
+        if (op->kind == OP_RECV) {
+            start_recv(u, desc, op);
+            if (op->state == OP_FLYING)
+                return;
+            continue;
+        }
+        if (!fly(u, op, SLOT_OP)) {
+            finish(u, op, op->result);
+            continue;
+        }
+        c->busy[inward] = true;
+    }
+}
+
+static void enlist(struct uring *u, struct op *op)
+{
+    op->state = OP_FLYING;
+    op->slot = 0;
+    list_push_back(op->desc != NULL ? &op->desc->ops : &u->loose, &op->link);
+    u->flying++;
+    if (op->desc != NULL)
+        op->desc->flying++;
+}
+
+/* ---- receiving ahead ---- */
+
+static void pool_return(struct uring *u, uint16_t id)
+{
+    struct recv_buf *buf = &u->bufs[id];
+    io_uring_buf_ring_add(u->buf_ring, pool_address(u, id), u->buf_bytes, id,
+                          io_uring_buf_ring_mask(u->buf_count), 0);
+    io_uring_buf_ring_advance(u->buf_ring, 1);
+    buf->len = 0;
+    u->bufs_out--;
+}
+
+/* Copies what is held for the connection, and returns the buffers that are empty. */
+static size_t take_held(struct uring *u, struct carrier *c, char *to, size_t len)
+{
+    size_t taken = 0;
+    while (taken < len && c->held_count > 0) {
+        uint16_t         id = c->held_first;
+        struct recv_buf *buf = &u->bufs[id];
+        size_t           part = buf->len < len - taken ? buf->len : len - taken;
+        memcpy(to + taken, pool_address(u, id) + buf->offset, part);
+        taken += part;
+        buf->offset += (uint32_t)part;
+        buf->len -= (uint32_t)part;
+        if (buf->len > 0)
+            break;
+        c->held_first = buf->next;
+        c->held_count--;
+        pool_return(u, id);
+    }
+    return taken;
+}
+
+static void hold(struct uring *u, struct carrier *c, uint16_t id)
+{
+    if (c->held_count == 0)
+        c->held_first = id;
+    else
+        u->bufs[c->held_last].next = id;
+    c->held_last = id;
+    c->held_count++;
+}
+
+static bool has_something(const struct carrier *c)
+{
+    return c->held_count > 0 || c->has_end;
+}
+
+/* What is held, or else how the stream ended. */
+static int64_t take_something(struct uring *u, struct carrier *c, struct op *op)
+{
+    size_t taken = take_held(u, c, op->recv.buf, op->recv.len);
+    if (taken > 0 || op->recv.len == 0)
+        return (int64_t)taken;
+    c->has_end = false;
+    return c->end;
+}
+
+static bool may_arm(const struct uring *u, const struct desc *desc, const struct op *op)
+{
+    // A long read is better off with its own memory: nothing is copied then.
+    return u->receives_ahead && !desc->passes_fds && op->recv.len <= 2 * u->buf_bytes &&
+           u->bufs_out < u->buf_count;
+}
+
+static bool arm(struct uring *u, struct desc *desc)
+{
+    uint32_t index = slot_take(u, SLOT_MULTISHOT, desc);
+    if (index == SLOT_NONE)
+        return false;
+    struct io_uring_sqe *sqe = sqe_get(u);
+    if (sqe == NULL) {
+        slot_give(u, index);
+        return false;
+    }
+    io_uring_prep_recv_multishot(sqe, desc->fd, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 0;
+    io_uring_sqe_set_data64(sqe, name_of(u, index));
+    struct carrier *c = carrier_of(desc);
+    c->multishot = index + 1;
+    c->stopping = false;
+    c->in_kernel++;
+    u->in_kernel++;
+    return true;
+}
+
+/* Gets a RECV under way that nothing is there for: it is first in line. Afterwards it is FLYING
+ * (waiting for the multishot, or in the kernel) or finished. */
+static void start_recv(struct uring *u, struct desc *desc, struct op *op)
+{
+    struct carrier *c = carrier_of(desc);
+    if (has_something(c)) {
+        finish(u, op, take_something(u, c, op));
+        return;
+    }
+    if (c->multishot != 0) // armed; or stopping, and then its end comes here again
+        return;
+    if (may_arm(u, desc, op) && arm(u, desc))
+        return;
+    if (!fly(u, op, SLOT_OP)) {
+        finish(u, op, op->result);
+        return;
+    }
+    c->busy[true] = true;
+}
+
+static void submit_recv(struct uring *u, struct op *op)
+{
+    struct desc    *desc = op->desc;
+    struct carrier *c = carrier_of(desc);
+    if (has_something(c) && first_waiting(desc, true) == NULL) {
+        finish_now(op, take_something(u, c, op));
+        return;
+    }
+    enlist(u, op);
+    kick(u, desc, true);
+    take_back_if_done(u, op);
+}
+
+/* Hands what came to those who wait for it. */
+static void serve_waiting(struct uring *u, struct desc *desc)
+{
+    struct carrier *c = carrier_of(desc);
+    while (has_something(c)) {
+        struct op *op = first_waiting(desc, true);
+        if (op == NULL || op->kind != OP_RECV)
+            return;
+        finish(u, op, take_something(u, c, op));
+    }
+}
+
+static void on_multishot(struct uring *u, struct desc *desc, const struct io_uring_cqe *cqe)
+{
+    struct carrier *c = carrier_of(desc);
+    bool            has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
+
+    if (has_buffer) {
+        uint16_t id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+        u->bufs_out++;
+        u->bufs[id].offset = 0;
+        u->bufs[id].len = cqe->res > 0 ? (uint32_t)cqe->res : 0;
+        if (cqe->res > 0 && !desc->closing)
+            hold(u, c, id);
+        else
+            pool_return(u, id);
+    }
+    if (cqe->res == -ENOBUFS) {
+        u->pool_empty++;
+    } else if (cqe->res == -EINVAL && u->receives_ahead && !u->multishot_seen) {
+        u->receives_ahead = false; // this kernel has no multishot receive
+    } else if (cqe->res <= 0 && cqe->res != -ECANCELED) {
+        c->has_end = true;
+        c->end = cqe->res;
+    } else if (cqe->res > 0) {
+        u->multishot_seen = true;
+    }
+
+    serve_waiting(u, desc);
+    if (!(cqe->flags & IORING_CQE_F_MORE)) {
+        c->multishot = 0;
+        kick(u, desc, true);
+    } else if (c->held_count >= RECEIVE_AHEAD_MAX && !c->stopping) {
+        c->stopping = true; // nobody reads: let the rest wait in the socket, and the peer with it
+        owe_cancel(u, c->multishot - 1);
+    }
+}
+
+/* ---- completions ---- */
+
+/* Errors of accept that concern one connection, which is gone, and not the listener. */
+static bool is_stale_connection(int error)
+{
+    switch (error) {
+    case -ECONNABORTED: case -EPROTO: case -ENETDOWN: case -ENOPROTOOPT: case -EHOSTDOWN:
+    case -ENONET: case -EHOSTUNREACH: case -EOPNOTSUPP: case -ENETUNREACH: case -EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* True when the call is to be made again rather than told. */
+static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum slot_use *ret_next)
+{
+    *ret_next = SLOT_OP;
+    if (op->cancel_asked) {
+        if (use == SLOT_DETOUR || *result == -EAGAIN || *result == -EINTR)
+            *result = -ECANCELED;
+        return false;
+    }
+    if (use == SLOT_DETOUR || *result == -EINTR)
+        return true;
+    if (op->kind == OP_ACCEPT && is_stale_connection((int)*result))
+        return true;
+    if (*result == -EAGAIN && op->desc != NULL) {
+        *ret_next = SLOT_DETOUR;
+        return true;
+    }
+    return false;
+}
+
+static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t result)
+{
+    enum slot_use use = slot->use, next;
+    struct statx *statx = slot->extra;
+    slot->extra = NULL;
+    slot_give(u, op->slot - 1);
+    op->slot = 0;
+    if (statx != NULL) {
+        if (result >= 0)
+            convert_statx(statx, op->stat.out);
+        hob__free(statx);
+    }
+    if (must_go_on(op, use, &result, &next)) {
+        if (fly(u, op, next))
+            return;
+        result = op->result;
+    }
+    if (op->kind == OP_POLL && result == 0)
+        result = POLLERR; // the kernel never answers so; but 0 would read as "nothing"
+    struct desc *desc = op->desc;
+    bool         ordered = is_ordered(op), inward = is_inward(op->kind);
+    finish(u, op, result);
+    if (ordered) {
+        carrier_of(desc)->busy[inward] = false;
+        kick(u, desc, inward);
+    }
+}
+
+static void on_wake(struct uring *u)
+{
+    u->wake_armed = false;
+}
+
+static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
+{
+    if (cqe->user_data == NAME_CANCEL)
+        return; // whether it came in time is told by the op's own answer
+    if (cqe->user_data == NAME_WAKE) {
+        on_wake(u);
+        return;
+    }
+    uint32_t     index = (uint32_t)cqe->user_data;
+    struct slot *slot = &u->slots[index];
+    hob_assert(index < u->slots_cap);
+    hob_assert(slot->use != SLOT_FREE);
+    hob_assert(slot->generation == cqe->user_data >> 32);
+
+    if (slot->use == SLOT_MULTISHOT) {
+        struct desc *desc = slot->owner;
+        if (!(cqe->flags & IORING_CQE_F_MORE)) {
+            slot_give(u, index);
+            carrier_of(desc)->in_kernel--;
+            u->in_kernel--;
+        }
+        on_multishot(u, desc, cqe);
+        return;
+    }
+    struct op *op = slot->owner;
+    u->in_kernel--;
+    if (op->desc != NULL)
+        carrier_of(op->desc)->in_kernel--;
+    on_op(u, op, slot, cqe->res);
+}
+
+/* Takes all completions that are there. */
+static void reap(struct uring *u)
+{
+    struct io_uring_cqe *cqe;
+    unsigned             head, seen;
+    do {
+        seen = 0;
+        io_uring_for_each_cqe(&u->ring, head, cqe) {
+            // The entry is ours only until the queue moves on, which submitting from here may do.
+            struct io_uring_cqe copy = *cqe;
+            seen++;
+            io_uring_cq_advance(&u->ring, 1);
+            on_completion(u, &copy);
+            break;
+        }
+    } while (seen > 0);
+}
+
+/* ---- the contract ---- */
+
+static struct uring *uring_from(struct backend *b)
+{
+    return container_of(b, struct uring, base);
+}
+
+static void submit_loose(struct uring *u, struct op *op)
+{
+    struct stat st;
+    if (op->kind == OP_POLL) {
+        int r = hob__sys_fstat(op->poll.fd, &st);
+        if (r == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)))
+            r = -EPERM; // always ready: as epoll says
+        if (r < 0) {
+            finish_now(op, r);
+            return;
+        }
+    }
+    enlist(u, op);
+    if (!fly(u, op, SLOT_OP))
+        finish(u, op, op->result);
+    take_back_if_done(u, op);
+}
+
+static void uring_submit(struct backend *b, struct op *op)
+{
+    struct uring *u = uring_from(b);
+    hob_assert(op->state == OP_IDLE);
+    if (hob__op_class(op->kind) == OP_QUICK) {
+        hob__quick_submit(op);
+    } else if (op->kind == OP_RECV) {
+        submit_recv(u, op);
+    } else if (is_ordered(op)) {
+        enlist(u, op);
+        kick(u, op->desc, is_inward(op->kind));
+        take_back_if_done(u, op);
+    } else {
+        submit_loose(u, op);
+    }
+}
+
+static void uring_cancel(struct backend *b, struct op *op)
+{
+    struct uring *u = uring_from(b);
+    if (op->state != OP_FLYING)
+        return;
+    op->cancel_asked = 1;
+    if (op->slot != 0)
+        owe_cancel(u, op->slot - 1);
+    else
+        finish(u, op, -ECANCELED);
+}
+
+/* Nothing of the descriptor is anywhere any more: close it. */
+static void let_go(struct uring *u, struct desc *desc)
+{
+    struct carrier *c = carrier_of(desc);
+    while (c->held_count > 0) {
+        uint16_t id = c->held_first;
+        c->held_first = u->bufs[id].next;
+        c->held_count--;
+        pool_return(u, id);
+    }
+    if (desc->fd >= 0 && !desc->keep_open)
+        hob__sys_close(desc->fd);
+    desc->fd = -1;
+    desc->gone(desc);
+}
+
+static bool is_free_of_ops(const struct desc *desc)
+{
+    return desc->flying == 0 && ((const struct carrier *)desc->carrier)->in_kernel == 0;
+}
+
+static void uring_release(struct backend *b, struct desc *desc)
+{
+    struct uring   *u = uring_from(b);
+    struct carrier *c = carrier_of(desc);
+    desc->closing = true;
+    list_for_each(node, &desc->ops)
+        uring_cancel(b, container_of(node, struct op, link));
+    if (c->multishot != 0) {
+        c->stopping = true;
+        owe_cancel(u, c->multishot - 1);
+    }
+    if (is_free_of_ops(desc)) {
+        let_go(u, desc);
+        return;
+    }
+    list_push_back(&u->leaving, &c->leave_link);
+    u->leaving_count++;
+}
+
+/* Closes descriptors whose last op was handed out earlier. Returns whether there was one. */
+static bool close_leaving(struct uring *u)
+{
+    bool any = false;
+    if (hob_likely(u->leaving_count == 0))
+        return false;
+    list_for_each(node, &u->leaving) {
+        struct carrier *c = container_of(node, struct carrier, leave_link);
+        struct desc    *desc = container_of((uint64_t(*)[10])(void *)c, struct desc, carrier);
+        if (!is_free_of_ops(desc))
+            continue;
+        list_remove(node);
+        u->leaving_count--;
+        let_go(u, desc);
+        any = true;
+    }
+    return any;
+}
+
+static void arm_wake(struct uring *u)
+{
+    if (hob_likely(u->wake_armed))
+        return;
+    struct io_uring_sqe *sqe = sqe_get(u);
+    if (sqe == NULL)
+        return;
+    io_uring_prep_read(sqe, u->wake_fd, &u->wake_count, sizeof u->wake_count, 0);
+    io_uring_sqe_set_data64(sqe, NAME_WAKE);
+    u->wake_armed = true;
+}
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+/* Enters the kernel: hands over the SQEs, and sleeps for at least one completion if told to. */
+static void enter(struct uring *u, int64_t deadline_ns)
+{
+    if (deadline_ns == INT64_MAX) {
+        (void)io_uring_submit_and_wait(&u->ring, 1); // interrupted: the loop comes again
+        return;
+    }
+    int64_t left_ns = deadline_ns == 0 ? 0 : deadline_ns - clock_ns(CLOCK_MONOTONIC);
+    if (left_ns <= 0) {
+        bool pending = io_uring_sq_ready(&u->ring) > 0 ||
+                       (IO_URING_READ_ONCE(*u->ring.sq.kflags) &
+                        (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) ||
+                       !u->tells_of_work;
+        if (pending)
+            (void)io_uring_submit_and_get_events(&u->ring);
+        return;
+    }
+    struct __kernel_timespec timeout = { left_ns / 1000000000, left_ns % 1000000000 };
+    struct io_uring_cqe     *cqe;
+    (void)io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &timeout, NULL);
+}
+
+static void hand_out(struct uring *u, struct list *done)
+{
+    list_for_each(node, &u->done) {
+        struct op *op = container_of(node, struct op, link);
+        u->flying--;
+        if (op->desc != NULL)
+            op->desc->flying--;
+    }
+    list_append(done, &u->done);
+}
+
+static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done)
+{
+    struct uring *u = uring_from(b);
+    if (close_leaving(u) || !list_is_empty(&u->done))
+        deadline_ns = 0;
+    arm_wake(u);
+    send_cancels(u);
+    if (io_uring_cq_ready(&u->ring) > 0)
+        deadline_ns = 0;
+    enter(u, deadline_ns);
+    reap(u);
+    hand_out(u, done);
+}
+
+static void uring_wake(struct backend *b)
+{
+    struct uring  *u = uring_from(b);
+    const uint64_t one = 1;
+    int            saved = errno; // a signal handler's caller may be about to look at it
+    ssize_t        written = write(u->wake_fd, &one, sizeof one);
+    (void)written; // full: then it is awake already
+    errno = saved;
+}
+
+static int64_t uring_now(struct backend *b)
+{
+    (void)b;
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static int64_t uring_wall_now(struct backend *b)
+{
+    (void)b;
+    return clock_ns(CLOCK_REALTIME);
+}
+
+static uint64_t uring_random(struct backend *b)
+{
+    return rand_next(&uring_from(b)->rand);
+}
+
+static void uring_stats(struct backend *b, struct backend_stats *ret_stats)
+{
+    const struct uring *u = uring_from(b);
+    *ret_stats = (struct backend_stats){
+        .in_flight = u->flying + u->leaving_count,
+        .recv_pool_empty = u->pool_empty,
+    };
+}
+
+/* ---- opening and closing ---- */
+
+/* Fewer entries where locked memory is scarce (it counts for users who are not root), and
+ * without what older kernels do not know. */
+static int open_ring(struct uring *u, const struct backend_opts *opts)
+{
+    static const unsigned setups[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+            IORING_SETUP_SUBMIT_ALL,
+        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+        0,
+    };
+    int r = -EINVAL;
+    for (size_t i = 0; i < sizeof setups / sizeof setups[0] && r == -EINVAL; i++) {
+        unsigned entries = opts->ring_entries;
+        do {
+            struct io_uring_params params = {
+                .flags = setups[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+                .cq_entries = opts->completions != 0 ? opts->completions
+                                                     : entries * COMPLETIONS_PER_ENTRY,
+            };
+            r = hob__fault() ? -ENOMEM : io_uring_queue_init_params(entries, &u->ring, &params);
+            u->tells_of_work = setups[i] & IORING_SETUP_TASKRUN_FLAG;
+            if (r == 0 && !(params.features & IORING_FEAT_NODROP)) {
+                io_uring_queue_exit(&u->ring); // completions could be lost: too old
+                return -ENOSYS;
+            }
+            entries /= 4;
+        } while (r == -ENOMEM && entries >= ENTRIES_MIN);
+    }
+    return r;
+}
+
+/* Without a pool every receive has its own memory: slower, but as right. */
+static void open_pool(struct uring *u, const struct backend_opts *opts)
+{
+    uint32_t count = 1;
+    while (count < opts->recv_bufs && count < 32768)
+        count *= 2;
+    u->buf_count = count;
+    u->buf_bytes = opts->recv_buf_bytes != 0 ? opts->recv_buf_bytes : 4096;
+    u->bufs = hob__alloc_zero(count * sizeof u->bufs[0]);
+    u->pool = hob__alloc(count * pool_stride(u));
+    void *ring;
+    if (u->bufs == NULL || u->pool == NULL || posix_memalign(&ring, 4096, count * sizeof(struct io_uring_buf)) != 0)
+        return;
+    u->buf_ring = ring;
+    struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)ring, .ring_entries = count };
+    memset(ring, 0, count * sizeof(struct io_uring_buf));
+    io_uring_buf_ring_init(u->buf_ring);
+    if (hob__fault() || io_uring_register_buf_ring(&u->ring, &reg, 0) < 0)
+        return;
+    u->receives_ahead = true;
+    u->bufs_out = count;
+    for (uint32_t id = 0; id < count; id++)
+        pool_return(u, (uint16_t)id);
+}
+
+static void uring_close(struct backend *b)
+{
+    struct uring *u = uring_from(b);
+    hob_assert(u->flying == 0);
+    hob_assert(u->leaving_count == 0);
+    if (u->ring_is_open)
+        io_uring_queue_exit(&u->ring);
+    if (u->wake_fd >= 0)
+        hob__sys_close(u->wake_fd);
+    free(u->buf_ring);
+    hob__free(u->pool);
+    hob__free(u->bufs);
+    hob__free(u->slots);
+    hob__free(u);
+}
+
+static int uring_open(const struct backend_opts *opts, struct backend **ret_backend)
+{
+    struct uring *u = hob__alloc_zero(sizeof *u);
+    if (u == NULL)
+        return -ENOMEM;
+    u->base.type = &hob__backend_uring;
+    u->wake_fd = -1;
+    u->slot_free = SLOT_NONE;
+    u->owed = SLOT_NONE;
+    u->retry_time.tv_nsec = RETRY_NS;
+    list_init(&u->done);
+    list_init(&u->loose);
+    list_init(&u->leaving);
+
+    int r = open_ring(u, opts);
+    if (r == 0) {
+        u->ring_is_open = true;
+        r = slots_grow(u);
+    }
+    if (r == 0) {
+        r = hob__sys_eventfd(0, EFD_CLOEXEC);
+        u->wake_fd = r;
+    }
+    if (r < 0) {
+        uring_close(&u->base);
+        return r;
+    }
+    uint64_t seed = 0;
+    (void)hob__sys_getrandom(&seed, sizeof seed, 0); // without: a less random start
+    u->rand.state = seed ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
+    open_pool(u, opts);
+    unsigned workers[2] = { WORKERS_FOR_FILES, WORKERS_FOR_OTHERS };
+    (void)io_uring_register_iowq_max_workers(&u->ring, workers); // else the kernel's own bounds
+    (void)io_uring_register_ring_fd(&u->ring);                   // else a little slower
+    *ret_backend = &u->base;
+    return 0;
+}
+
+const struct backend_type hob__backend_uring = {
+    .name = "uring",
+    .open = uring_open,
+    .close = uring_close,
+    .submit = uring_submit,
+    .cancel = uring_cancel,
+    .release = uring_release,
+    .poll = uring_poll,
+    .wake = uring_wake,
+    .now = uring_now,
+    .wall_now = uring_wall_now,
+    .random = uring_random,
+    .stats = uring_stats,
+};

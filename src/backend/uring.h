@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* What the io_uring backend keeps: its ring, its slots, its pool of receive buffers. */
+#ifndef HOB_BACKEND_URING_H
+#define HOB_BACKEND_URING_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+#include "base/list.h"
+#include "base/rand.h"
+
+#define SLOT_NONE   UINT32_MAX
+#define NAME_WAKE   UINT64_MAX       /* user_data that names no slot */
+#define NAME_CANCEL (UINT64_MAX - 1)
+
+enum slot_use { SLOT_FREE, SLOT_OP, SLOT_DETOUR, SLOT_MULTISHOT };
+enum slot_cancel { CANCEL_NO, CANCEL_OWED, CANCEL_SENT };
+
+/* Something that the kernel knows: an op, or a descriptor's multishot receive. */
+struct slot {
+    void            *owner;
+    void            *extra;             /* STAT: where the kernel writes              */
+    uint32_t         generation;
+    uint32_t         cancel_generation; /* for whom a cancel is owed                  */
+    uint32_t         next_free;
+    uint32_t         next_owed;
+    enum slot_use    use : 8;
+    enum slot_cancel cancel : 8;
+};
+
+/* A buffer of the pool while it holds bytes that nobody has read. */
+struct recv_buf {
+    uint32_t offset;
+    uint32_t len;
+    uint16_t next; /* of the same connection */
+};
+
+/* What is kept in desc->carrier. All zero when the descriptor is new. */
+struct __attribute__((may_alias)) carrier {
+    uint32_t         multishot;  /* its slot + 1; 0: not armed                          */
+    uint32_t         in_kernel;  /* SQEs that name the descriptor and are not done      */
+    bool             busy[2];    /* an ordered op is in the kernel: [outward], [inward] */
+    bool             stopping;   /* the multishot is asked to end                       */
+    bool             has_end;    /* how the stream ended is still to be told            */
+    int32_t          end;
+    uint16_t         held_first, held_last;
+    uint32_t         held_count;
+    struct list_node leave_link; /* released: in uring.leaving                          */
+};
+
+static_assert(sizeof(struct carrier) <= sizeof(((struct desc *)NULL)->carrier),
+              "what uring keeps fits into a descriptor");
+
+struct uring {
+    struct backend  base;
+    struct io_uring ring;
+    bool            ring_is_open;
+    bool            tells_of_work;  /* the kernel flags completions that wait for an enter */
+
+    struct slot    *slots;
+    uint32_t        slots_cap;
+    uint32_t        slot_free;
+    uint32_t        owed;           /* slots whose cancel is to be sent                    */
+
+    struct list     done;           /* finished, not handed out                            */
+    struct list     loose;          /* FLYING ops without a descriptor                     */
+    struct list     leaving;        /* carriers of released descriptors                    */
+    uint32_t        leaving_count;
+    uint64_t        flying;
+    uint64_t        in_kernel;
+
+    struct io_uring_buf_ring *buf_ring;
+    struct recv_buf *bufs;
+    char            *pool;
+    uint32_t         buf_count;
+    uint32_t         buf_bytes;
+    uint32_t         bufs_out;      /* not in the kernel's hands                           */
+    bool             receives_ahead;
+    bool             multishot_seen;
+    uint64_t         pool_empty;
+
+    int              wake_fd;
+    uint64_t         wake_count;
+    bool             wake_armed;
+    struct __kernel_timespec retry_time;
+    struct rand      rand;
+};
+
+static inline struct carrier *carrier_of(struct desc *desc)
+{
+    return (struct carrier *)desc->carrier;
+}
+
+/* Buffers lie a cache line more than their size apart, so that their beginnings, which is all
+ * that short messages use, do not compete for the same sets. */
+static inline size_t pool_stride(const struct uring *u)
+{
+    return (size_t)u->buf_bytes + 64;
+}
+
+static inline char *pool_address(const struct uring *u, uint16_t id)
+{
+    return u->pool + id * pool_stride(u);
+}
+
+#endif
