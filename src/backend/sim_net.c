@@ -73,6 +73,15 @@ static int place_of(const hob_addr *addr, struct place *ret_place)
     return addr->u.family == AF_INET || addr->u.family == AF_INET6 ? -EINVAL : -EAFNOSUPPORT;
 }
 
+/* Of an address that was looked at before: a socket's own. */
+static struct place own_place(const hob_addr *addr)
+{
+    struct place place = { .port = 0 };
+    int rc = place_of(addr, &place);
+    hob_assert(rc == 0);
+    return place;
+}
+
 /* The same, as a socket of this family tells it. */
 static hob_addr addr_of(int domain, const struct place *place)
 {
@@ -148,9 +157,7 @@ int hob__sim_aim(const struct node *node, const hob_addr *addr, hob_addr *ret_to
 
 hob_addr hob__sim_source(const struct node *node, const hob_addr *to, int domain)
 {
-    struct place from, there;
-    (void)place_of(&node->local, &from);
-    (void)place_of(to, &there);
+    struct place from = own_place(&node->local), there = own_place(to);
     if (is_any(from.ip))
         memcpy(from.ip, source_ip(there.ip), 16);
     return addr_of(domain, &from);
@@ -210,8 +217,7 @@ static bool place_is_free(struct sim *sim, const struct node *node, const struct
 {
     for (const struct node *other = first_at_port(sim, node->kind, place->port); other != NULL;
          other = next_at_port(other)) {
-        struct place theirs;
-        (void)place_of(&other->local, &theirs);
+        struct place theirs = own_place(&other->local);
         if (other == node || !overlaps(node, place, other, &theirs))
             continue;
         if (node->reuse_port && other->reuse_port)
@@ -285,8 +291,7 @@ int hob__sim_find_inet(struct sim *sim, enum node_kind kind, const hob_addr *add
     uint64_t ties = 0;
     for (struct node *node = first_at_port(sim, kind, to.port); node != NULL;
          node = next_at_port(node)) {
-        struct place theirs;
-        (void)place_of(&node->local, &theirs);
+        struct place theirs = own_place(&node->local);
         int score = memcmp(theirs.ip, to.ip, 16) == 0 ? 3
                   : !is_any(theirs.ip) ? 0
                   : is_v4(theirs.ip) == is_v4(to.ip) ? 2
@@ -580,11 +585,10 @@ int hob__sim_listen(struct sim *sim, struct node *node, int backlog)
     if (node->state != NODE_FRESH && node->state != NODE_LISTENING)
         return -EINVAL;
     if (hob__sim_is_inet(node)) {
-        struct place place;
         int rc = hob__sim_bind_any(sim, node);
         if (rc < 0)
             return rc;
-        (void)place_of(&node->local, &place);
+        struct place place = own_place(&node->local);
         if (!place_is_free(sim, node, &place, true))
             return -EADDRINUSE;
     } else if (!node->bound) {
