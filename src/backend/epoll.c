@@ -72,7 +72,7 @@ struct __attribute__((may_alias)) carrier {
     uint8_t          retried;         /* linked in backend.retried                      */
     int              watch_fd;        /* the number epoll knows: desc->fd or a copy     */
     struct list_node retry_link;
-    struct list_node leave_link;      /* released: in backend.leaving                   */
+    struct list_node leave_link;      /* released: in backend.leaving or .left          */
 };
 
 static_assert(sizeof(struct carrier) <= sizeof(((struct desc *)NULL)->carrier),
@@ -94,7 +94,8 @@ struct epoll_backend {
     struct list            finished;  /* by cancel and release: for the next poll */
     struct list            retried;   /* descriptors, by carrier.retry_link       */
     int64_t                retry_at_ns;
-    struct list            leaving;   /* released descriptors, by carrier.leave_link */
+    struct list            leaving;   /* released, with ops to give back: by carrier.leave_link */
+    struct list            left;      /* released, and all ops are given back  */
     struct blocking_client pool;
     struct job           **jobs;      /* by op->slot - 1 */
     uint32_t               jobs_count;
@@ -776,7 +777,7 @@ static void epoll_release(struct backend *b, struct desc *desc)
 {
     struct epoll_backend *self = self_of(b);
     struct carrier       *c = carrier_of(desc);
-    bool                  idle = desc->flying == 0;
+    bool                  idle = desc->flying == 0 && self->landed == 0;
 
     desc->closing = true;
     // From the back, so that none gets its turn because the one before it was cancelled.
@@ -794,21 +795,22 @@ static void epoll_release(struct backend *b, struct desc *desc)
         list_push_back(&self->leaving, &c->leave_link);
 }
 
-/* Lets those go whose last op was given back by an earlier poll. */
-static bool let_leaving_go(struct epoll_backend *self)
+/* After ops were given back: whose last one was among them goes in the next poll. */
+static void find_idle_leavers(struct epoll_backend *self)
 {
-    struct list gone;
-    list_init(&gone);
     list_for_each (node, &self->leaving) {
-        struct desc *desc = desc_of(container_of(node, struct carrier, leave_link));
-        if (desc->flying > 0)
+        if (desc_of(container_of(node, struct carrier, leave_link))->flying > 0)
             continue;
         list_remove(node);
-        list_push_back(&gone, node);
+        list_push_back(&self->left, node);
     }
-    bool               any = !list_is_empty(&gone);
+}
+
+static bool let_leavers_go(struct epoll_backend *self)
+{
     struct list_node *node;
-    while ((node = list_pop_front(&gone)) != NULL)
+    bool              any = !list_is_empty(&self->left);
+    while ((node = list_pop_front(&self->left)) != NULL)
         let_go(desc_of(container_of(node, struct carrier, leave_link)));
     return any;
 }
@@ -844,7 +846,7 @@ static void epoll_poll(struct backend *b, int64_t deadline_ns, struct list *done
     struct epoll_backend *self = self_of(b);
     struct list           ready;
 
-    if (!list_is_empty(&self->leaving) && let_leaving_go(self))
+    if (let_leavers_go(self))
         deadline_ns = 0;
     list_init(&ready);
     list_append(&ready, &self->finished);
@@ -874,6 +876,7 @@ static void epoll_poll(struct backend *b, int64_t deadline_ns, struct list *done
     self->in_flight -= self->landed;
     self->landed = 0;
     list_append(done, &ready);
+    find_idle_leavers(self);
 }
 
 static void epoll_wake(struct backend *b)
@@ -941,6 +944,7 @@ static int epoll_open(const struct backend_opts *opts, struct backend **ret_back
     list_init(&self->finished);
     list_init(&self->retried);
     list_init(&self->leaving);
+    list_init(&self->left);
     self->rand.state = (uint64_t)hob__sys_clock_ns(CLOCK_REALTIME) ^ (uintptr_t)self;
 
     int r = open_fds(self);
@@ -958,7 +962,7 @@ static int epoll_open(const struct backend_opts *opts, struct backend **ret_back
 static void epoll_close(struct backend *b)
 {
     struct epoll_backend *self = self_of(b);
-    let_leaving_go(self);
+    let_leavers_go(self);
     hob_assert(self->in_flight == 0);
     hob_assert(list_is_empty(&self->leaving));
     hob__blocking_close(&self->pool);
