@@ -412,15 +412,17 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     task->future = future;
     task->handshake = handshake;
     set_name(task->name, opts->name);
+    begin_measuring(w, task); // empties the stack, so before anything is put on it
     if (opts->copy_bytes > 0) {
         top = (char *)((uintptr_t)(top - opts->copy_bytes) & ~(uintptr_t)63);
         memcpy(top, arg, opts->copy_bytes);
         task->arg = top;
     }
     hob__context_init(&task->context, stack->low, top, task_main, task);
-    begin_measuring(w, task);
 
     struct task *parent = w->current;
+    if (parent != NULL)
+        parent->failing = 0;
     task->locals = parent != NULL ? hob__local_ref(parent->locals) : NULL;
     list_push_back(&home->tasks, &task->sibling);
     list_push_back(&w->tasks, &task->everyone);
@@ -440,7 +442,6 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
         return 0;
     }
     check_depth(parent);
-    parent->failing = 0;
     parent->state = TASK_READY;
     list_push_front(&w->ready, &parent->link);
     switch_to(w, &parent->context, task);
