@@ -61,8 +61,8 @@ HOB_BEGIN_DECLS
     HOB_TEST_DEFINE(#area, #claim, hob_test_##area##_##claim, HOB_TEST_NO_RUNTIME, \
                     (const char *)0)
 
-/* A test whose body must stop the program, with `sentence` on standard error. It
- * runs in a child process, in the simulated world. */
+/* A test whose body must stop the program, with `sentence` on standard error; a *
+ * in it stands for any text. It runs in a child process, in the simulated world. */
 #define HOB_TEST_DIES(area, claim, sentence)                                      \
     HOB_TEST_DEFINE(#area, #claim, hob_test_##area##_##claim, 0, (sentence))
 
@@ -121,11 +121,7 @@ HOB_API void hob_test_register(hob_test *test);
 /* `expr` is not negative. HOB_CHECK_OK has the value of `expr`:
  *     ssize_t n = HOB_CHECK_OK(hob_tcp_read(conn, buf, sizeof buf)); */
 #define HOB_CHECK_OK(expr)                                                        \
-    __extension__({                                                               \
-        __typeof__(expr) hob_test_result_ = (expr);                               \
-        HOB_TEST_OR_LEAVE(hob_test_is_ok((long long)hob_test_result_, __FILE__, __LINE__, #expr)); \
-        (void)0, hob_test_result_;                                                \
-    })
+    (HOB_TEST_OR_LEAVE(HOB_EXPECT_OK(expr)), (__typeof__(expr))hob_test_last_value())
 #define HOB_EXPECT_OK(expr) hob_test_is_ok((long long)(expr), __FILE__, __LINE__, #expr)
 
 /* `expr` fails with just this code, such as -ECANCELED or HOB_EOF. */
@@ -202,6 +198,9 @@ HOB_API int hob_test_is_mem(const void *a, const void *b, size_t len, const char
 HOB_API int  hob_test_failed(const char *file, int line, const char *format, ...) HOB_PRINTF(3, 4);
 HOB_API void hob_test_skipped(const char *format, ...) HOB_PRINTF(1, 2);
 
+/* The value that hob_test_is_ok was asked about last, in this thread. */
+HOB_API long long hob_test_last_value(void);
+
 /* A number of any type: its bits, and whether they are to be read as unsigned. */
 typedef struct hob_test_number {
     unsigned long long bits;
@@ -209,8 +208,11 @@ typedef struct hob_test_number {
     const char        *text;
 } hob_test_number;
 
-HOB_API int hob_test_compare(const hob_test_number *a, const hob_test_number *b, const char *how,
+HOB_API int hob_test_compare(hob_test_number a, hob_test_number b, const char *how,
                              const char *file, int line);
+
+#define HOB_TEST_COMPARE(a, b, how)                                               \
+    hob_test_compare(HOB_TEST_NUMBER(a), HOB_TEST_NUMBER(b), how, __FILE__, __LINE__)
 
 #ifdef __cplusplus
 HOB_END_DECLS
@@ -220,22 +222,15 @@ template <typename T> static inline hob_test_number hob_test_number_of(T value, 
     return number;
 }
 HOB_BEGIN_DECLS
-#define HOB_TEST_NUMBER(name, expr) hob_test_number name = hob_test_number_of((expr), #expr)
+#define HOB_TEST_NUMBER(expr) hob_test_number_of((expr), #expr)
 #else
-#define HOB_TEST_NUMBER(name, expr)                                               \
-    __typeof__(1 ? (expr) : (expr)) HOB_JOIN(name, value_) = (expr);              \
-    hob_test_number name = { (unsigned long long)HOB_JOIN(name, value_),          \
-                             (__typeof__(HOB_JOIN(name, value_)))-1 >             \
-                                 (__typeof__(HOB_JOIN(name, value_)))1,           \
-                             #expr }
+HOB_API hob_test_number hob_test_number_of(unsigned long long bits, int is_unsigned,
+                                           const char *text);
+#define HOB_TEST_NUMBER(expr)                                                     \
+    hob_test_number_of((unsigned long long)(expr),                                \
+                       (__typeof__(1 ? (expr) : (expr)))-1 > (__typeof__(1 ? (expr) : (expr)))1, \
+                       #expr)
 #endif
-
-#define HOB_TEST_COMPARE(a, b, how)                                               \
-    __extension__({                                                               \
-        HOB_TEST_NUMBER(hob_test_a_, a);                                          \
-        HOB_TEST_NUMBER(hob_test_b_, b);                                          \
-        hob_test_compare(&hob_test_a_, &hob_test_b_, how, __FILE__, __LINE__);    \
-    })
 
 /* Returns from the function unless `ok`. In the body of a test, where a parameter
  * hides this declaration, without a value; elsewhere with HOB_ECHECK. */
@@ -263,12 +258,9 @@ HOB_BEGIN_DECLS
         hob_test_leave_body(), hob_test_leave())
 #endif
 
-#define HOB_TEST_OR_LEAVE(ok)                                                     \
-    __extension__({                                                               \
-        if (!(ok))                                                                \
-            return HOB_TEST_LEAVE();                                              \
-        (void)0;                                                                  \
-    })
+/* What is checked is evaluated outside of the block, so that a compound literal in
+ * it lives as long as it would without the check. */
+#define HOB_TEST_OR_LEAVE(ok) ((ok) ? (void)0 : __extension__({ return HOB_TEST_LEAVE(); }))
 
 HOB_END_DECLS
 

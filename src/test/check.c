@@ -115,8 +115,16 @@ static const char *with_name(long long value, char *text, size_t size)
     return text;
 }
 
+static __thread long long last_value;
+
+long long hob_test_last_value(void)
+{
+    return last_value;
+}
+
 int hob_test_is_ok(long long value, const char *file, int line, const char *what)
 {
+    last_value = value;
     if (value >= 0)
         return 1;
     return hob_test_failed(file, line, "%s\n    failed with %lld (%s: %s)", what, value,
@@ -171,18 +179,23 @@ static bool holds(int order, const char *how)
     return how[0] == '<' ? order < 0 : order > 0;
 }
 
-int hob_test_compare(const hob_test_number *a, const hob_test_number *b, const char *how,
-                     const char *file, int line)
+hob_test_number hob_test_number_of(unsigned long long bits, int is_unsigned, const char *text)
 {
-    if (holds(order(a, b), how))
+    return (hob_test_number){ bits, is_unsigned, text };
+}
+
+int hob_test_compare(hob_test_number a, hob_test_number b, const char *how, const char *file,
+                     int line)
+{
+    if (holds(order(&a, &b), how))
         return 1;
     char a_text[64], b_text[64];
-    int width = (int)strlen(a->text), other = (int)strlen(b->text);
+    int width = (int)strlen(a.text), other = (int)strlen(b.text);
     if (other > width)
         width = other;
-    return hob_test_failed(file, line, "%s %s %s is not so\n    %-*s = %s\n    %-*s = %s", a->text,
-                           how, b->text, width, a->text, number_text(a, a_text, sizeof a_text),
-                           width, b->text, number_text(b, b_text, sizeof b_text));
+    return hob_test_failed(file, line, "%s %s %s is not so\n    %-*s = %s\n    %-*s = %s", a.text,
+                           how, b.text, width, a.text, number_text(&a, a_text, sizeof a_text),
+                           width, b.text, number_text(&b, b_text, sizeof b_text));
 }
 
 /* ---- texts and bytes ---- */
