@@ -46,11 +46,11 @@ static bool path_of(const struct hob_addr *addr, char path[static sizeof addr->u
     return true;
 }
 
-/* The number of the file, not 0; 0 if there is none. */
+/* The number of the socket's file, not 0; 0 if there is none, or it is something else. */
 static uint64_t file_number(const char *path)
 {
     struct stat st;
-    if (hob__sys_stat(path, &st) < 0)
+    if (hob__sys_stat(path, &st) < 0 || !S_ISSOCK(st.st_mode))
         return 0;
     uint64_t number = (uint64_t)st.st_ino ^ ((uint64_t)st.st_dev << 48);
     return number != 0 ? number : 1;
@@ -70,8 +70,9 @@ static int unlink_socket(const struct hob_addr *addr, uint64_t file)
     char path[sizeof addr->u.raw + 1];
     if (!path_of(addr, path))
         return 0;
-    if (file != 0 && file_number(path) != file)
-        return 0; // somebody else's by now
+    uint64_t there = file_number(path);
+    if (there == 0 || (file != 0 && there != file))
+        return 0; // no socket, or somebody else's by now
     return hob__sys_unlink(path);
 }
 

@@ -394,10 +394,15 @@ static int stat_path(const struct sim *sim, const char *text, struct stat *ret_s
     return rc;
 }
 
-static int stat_node(const struct node *node, struct stat *ret_stat)
+/* Descriptors 0, 1 and 2 are of the real world; here they are devices. */
+static int stat_node(const struct node *node, int fd, struct stat *ret_stat)
 {
-    if (node == NULL)
-        return -EBADF;
+    if (node == NULL) {
+        if (fd < 0 || fd > 2)
+            return -EBADF;
+        *ret_stat = (struct stat){ .st_mode = S_IFCHR | 0600, .st_nlink = 1 };
+        return 0;
+    }
     if (node->kind == NODE_FILE) {
         stat_entry(node->entry, ret_stat);
         return 0;
@@ -421,7 +426,7 @@ static int64_t effect_of(struct sim *sim, const struct op *op, struct node *node
         return open_file(sim, op);
     case OP_STAT:
         return op->stat.path != NULL ? stat_path(sim, op->stat.path, op->stat.out)
-                                     : stat_node(node, op->stat.out);
+                                     : stat_node(node, op->desc->fd, op->stat.out);
     case OP_FSYNC:
         return node == NULL ? -EBADF : node->kind == NODE_FILE ? 0 : -EINVAL;
     case OP_READ:
