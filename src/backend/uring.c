@@ -225,6 +225,13 @@ static unsigned length_of(size_t len)
     return len > INT32_MAX ? INT32_MAX : (unsigned)len;
 }
 
+/* A datagram that finds the receiver's queue full must come back to us (Linux 6.18 and before):
+ * the kernel has copied its bytes by then, makes the call again when it can, and sends none. */
+static unsigned send_flags(const struct op *op)
+{
+    return op->desc->kind == DESC_DGRAM ? MSG_DONTWAIT : 0;
+}
+
 static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
 {
     int fd = op->desc != NULL ? op->desc->fd : -1;
@@ -239,7 +246,8 @@ static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
         io_uring_prep_recvmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags);
         return;
     case OP_SENDMSG:
-        io_uring_prep_sendmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags | MSG_NOSIGNAL);
+        io_uring_prep_sendmsg(sqe, fd, op->msg.msg,
+                              (unsigned)op->msg.flags | MSG_NOSIGNAL | send_flags(op));
         return;
     case OP_ACCEPT:
         io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -273,10 +281,11 @@ static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
 }
 
 /* A detour: the op's own call said EAGAIN (a descriptor that others made non-blocking, or a Unix
- * listener whose queue is full); it is made again when the descriptor is ready, or soon. */
+ * socket's queue is full, which its own readiness does not tell); it is made again when the
+ * descriptor is ready, or soon. */
 static void prep_detour(struct uring *u, struct op *op, struct io_uring_sqe *sqe)
 {
-    if (op->kind == OP_CONNECT)
+    if (op->kind == OP_CONNECT || (op->kind == OP_SENDMSG && op->desc->kind == DESC_DGRAM))
         io_uring_prep_timeout(sqe, &u->retry_time, 0, 0);
     else
         io_uring_prep_poll_add(sqe, op->desc->fd, is_inward(op->kind) ? POLLIN : POLLOUT);
@@ -717,6 +726,12 @@ static void uring_cancel(struct backend *b, struct op *op)
 static void let_go(struct uring *u, struct desc *desc)
 {
     struct carrier *c = carrier_of(desc);
+    if (c->held_count > 0 && !desc->keep_open) {
+        // Bytes that nobody read are lost: the peer is told by a reset, as if they still lay in
+        // the socket.
+        struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+        (void)hob__sys_setsockopt(desc->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    }
     while (c->held_count > 0) {
         uint16_t id = c->held_first;
         c->held_first = u->bufs[id].next;
