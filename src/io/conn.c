@@ -47,6 +47,7 @@ void hob__conn_open(struct conn *conn, int fd, const void *made_at)
     hob_assert(conn->tag == 0);
     conn->tag = kind->tag;
     hob__desc_open(&conn->desc, fd, kind->desc_kind, kind->what, made_at, conn_gone);
+    conn->desc.passes_fds = kind->passes_fds;
 }
 
 void hob__conn_close(struct conn *conn)
@@ -115,8 +116,8 @@ static void end_write(struct conn *conn)
         hob__conn_free(conn);
 }
 
-/* `left` bytes of the buffer are still to be written, `so_far` before this turn. True: the op
- * has ended, and its result is for the user. */
+/* `so_far` bytes of the buffer are written and `left` are not. True: the op has ended, and its
+ * result is for the user. */
 static bool end_turn(struct op *op, size_t so_far, size_t left)
 {
     struct conn *conn = container_of(op->desc, struct conn, desc);

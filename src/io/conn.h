@@ -28,6 +28,7 @@ struct conn_kind {
     hob_stream_type stream;
     enum hob__tag   tag;
     enum desc_kind  desc_kind;
+    bool            passes_fds;
     const char     *what; /* for reports */
 };
 

@@ -130,6 +130,7 @@ static const struct conn_kind unix_kind = {
     },
     .tag = TAG_UNIX,
     .desc_kind = DESC_STREAM,
+    .passes_fds = true,
     .what = "Unix connection",
 };
 
