@@ -199,7 +199,8 @@ static inline ssize_t by_promise(hob_op *op)
 {
     hob_promise *promise;
     void        *value = NULL;
-    HOB_TRY(hob_promise_new(&promise));
+    if (hob_promise_new(&promise) < 0)
+        return hob_op_await(op); // what was prepared must be started
     HOB_SCOPE(s);
 
     hob_op_settle(&s, op, promise);
