@@ -18,7 +18,6 @@
 
 #include "world.h"
 
-const char *current_case;
 uint64_t    seed = 1;
 uint64_t    races_wanted = 20000;
 int         depth = 4;
@@ -54,7 +53,6 @@ static void run_case(const struct backend_type *type, const struct test_case *te
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        current_case = test->name;
         run_in_child(type, test);
         exit(0);
     }

@@ -14,6 +14,8 @@
 
 #include "base/alloc.h"
 
+const char *doing, *doing_more;
+
 static const int64_t PATIENCE_NS = 10000000000;
 
 void fail(const char *file, int line, const char *format, ...)
@@ -24,6 +26,8 @@ void fail(const char *file, int line, const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
+    if (doing != NULL)
+        fprintf(stderr, " (%s:%s)", doing, doing_more);
     fprintf(stderr, " (seed %llu)\n", (unsigned long long)seed);
     _exit(1);
 }

@@ -50,7 +50,8 @@ struct req {
     struct msghdr *msg;
 };
 
-extern const char *current_case;
+/* Said when a check fails: where in a long case it was. */
+extern const char *doing, *doing_more;
 
 __attribute__((noreturn, format(printf, 3, 4)))
 void fail(const char *file, int line, const char *format, ...);
