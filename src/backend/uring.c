@@ -232,6 +232,25 @@ static unsigned send_flags(const struct op *op)
     return op->desc->kind == DESC_DGRAM ? MSG_DONTWAIT : 0;
 }
 
+/* Where a WRITE at the file's position begins, or negative when it is no such. */
+static int64_t position_of(const struct op *op)
+{
+    if (op->desc->kind != DESC_FILE || op->rw.offset >= 0)
+        return -1;
+    return hob__sys_seek(op->desc->fd, 0, SEEK_CUR);
+}
+
+/* A write at the file's position that a full disk or a limit cuts short leaves the position where
+ * it was (Linux 6.18 and before): the kernel tries the rest at once, and an error there hides what
+ * was done from it. The next write would overwrite these bytes. */
+static void mend_position(const struct op *op, int64_t before, int64_t written)
+{
+    if (before < 0 || written <= 0 || (size_t)written >= op->rw.len)
+        return;
+    if ((hob__sys_get_status_flags(op->desc->fd) & O_APPEND) == 0)
+        (void)hob__sys_seek(op->desc->fd, before + written, SEEK_SET);
+}
+
 static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
 {
     int fd = op->desc != NULL ? op->desc->fd : -1;
@@ -243,7 +262,7 @@ static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
         io_uring_prep_send(sqe, fd, op->send.buf, op->send.len, MSG_NOSIGNAL);
         return;
     case OP_RECVMSG:
-        io_uring_prep_recvmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags);
+        io_uring_prep_recvmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags | MSG_CMSG_CLOEXEC);
         return;
     case OP_SENDMSG:
         io_uring_prep_sendmsg(sqe, fd, op->msg.msg,
@@ -260,6 +279,7 @@ static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
         io_uring_prep_read(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
         return;
     case OP_WRITE:
+        op->result = position_of(op); // until it is done
         io_uring_prep_write(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
         return;
     case OP_OPEN:
@@ -590,6 +610,7 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
 {
     enum slot_use use = slot->use, next;
     struct statx *statx = slot->extra;
+    int64_t       result_before = op->result;
     slot->extra = NULL;
     slot_give(u, op->slot - 1);
     op->slot = 0;
@@ -603,6 +624,8 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
             return;
         result = op->result;
     }
+    if (op->kind == OP_WRITE)
+        mend_position(op, result_before, result);
     if (op->kind == OP_POLL && result == 0)
         result = POLLERR; // the kernel never answers so; but 0 would read as "nothing"
     struct desc *desc = op->desc;

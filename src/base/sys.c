@@ -198,6 +198,13 @@ int hob__sys_open(const char *path, int flags, mode_t mode)
     return RESULT_OF_RETRIED(open(path, flags, mode));
 }
 
+int64_t hob__sys_seek(int fd, int64_t offset, int whence)
+{
+    if (hob__fault())
+        return -ESPIPE;
+    return RESULT_OF((int64_t)lseek(fd, offset, whence));
+}
+
 ssize_t hob__sys_pread(int fd, void *buf, size_t len, off_t offset)
 {
     if (hob__fault())

@@ -54,6 +54,7 @@ void    hob__sys_eventfd_raise(int fd); /* adds 1; cannot fail, keeps errno; in 
 int     hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms); /* -EINTR at a signal */
 
 /* Files. */
+int64_t hob__sys_seek(int fd, int64_t offset, int whence);
 int     hob__sys_open(const char *path, int flags, mode_t mode);
 ssize_t hob__sys_pread(int fd, void *buf, size_t len, off_t offset);
 ssize_t hob__sys_pwrite(int fd, const void *buf, size_t len, off_t offset);

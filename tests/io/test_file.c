@@ -256,8 +256,6 @@ TEST_ON_ALL(file, a_file_that_grows_too_big_says_how_much_was_written_and_then_w
 
     if (in_sim())
         skip("limits of file sizes are the kernel's");
-    if (strcmp(hob_test_backend(), "uring") == 0)
-        skip("io_uring does not cut a write at RLIMIT_FSIZE");
     check_ok(hob_file_open(scratch("f"), O_CREAT | O_WRONLY, 0600, &file));
     CLOSED_BY(restore_size_limit) struct rlimit limit = limit_size(4096);
     check_eq(hob_file_write(file, bytes, sizeof bytes), sizeof bytes);
