@@ -4,6 +4,8 @@
 #include "io/conn.h"
 #include "support/io.h"
 
+#undef unix // an old macro of gcc's, which is 1
+
 /* "unix:" and a file of that name in the scratch folder. */
 static hob_addr scratch_addr(const char *name)
 {
