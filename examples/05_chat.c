@@ -214,6 +214,7 @@ static int ask_name(struct user *user)
 static int chat(struct user *user)
 {
     HOB_TRY(ask_name(user));
+    hob_task_set_name(user->name);
     enter_room(user);
     user->heard = user->room->said;
     int r = say(user->room, "* %s joined", user->name);

@@ -88,10 +88,10 @@ static int timeline_eighths(int64_t ns, int64_t span_ns)
     return (int)(ns * TIMELINE_COLUMNS * 8 / span_ns);
 }
 
-/* The scale above the bars: a number of `unit`s every so often. */
+/* The scale above the bars: a number of `unit`s (or tenths) every so often. */
 static void timeline_draw_scale(int64_t span_ns, int64_t unit_ns, const char *unit)
 {
-    int64_t step_ns = unit_ns;
+    int64_t step_ns = span_ns < 5 * unit_ns ? unit_ns / 10 : unit_ns;
     while (span_ns / step_ns > 5) {
         step_ns *= 2;
         if (span_ns / step_ns > 5)
