@@ -30,7 +30,7 @@ enum {
     USERS_MAX  = 1000,
     NAME_BYTES = 24,  /* with the final NUL */
     LINE_BYTES = 512, /* with the final NUL, as shown: name and all */
-    LINES_KEPT = 64,
+    LINES_KEPT = 256,
 };
 
 #define PATIENCE (30 * HOB_SEC)
@@ -269,7 +269,6 @@ static int chat_serve(hob_tcp_listener *listener)
                 hob_tcp_close(user.conn);
         }
         r = hob_scope_end(&users);
-        hob_promise_resolve(room->news, NULL);
         hob_promise_free(room->news);
     }
     free(room);

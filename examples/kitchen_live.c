@@ -8,7 +8,7 @@
  * chose, and take their time to answer. One of them takes more than it is given.
  *
  *     build/hob run examples/kitchen_live.c
- *     build/hob run examples/kitchen_live.c --eggs 100000 ~/src
+ *     build/hob run examples/kitchen_live.c --eggs 100000 /usr/include
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,7 @@
 #define DEADLINE (20 * HOB_SEC) /* for all of it */
 
 enum {
-    FOLDERS_MAX = 5,
+    FOLDERS_MAX = 8,
     FILES_MAX   = 2000, /* of a folder: the others are not read */
     PATH_BYTES  = 512,
     EGGS        = 1000,
@@ -29,7 +29,8 @@ enum {
 
 struct kitchen {
     struct timeline timeline;
-    const char     *folder;
+    const char     *folders[FOLDERS_MAX];
+    int             folder_count;
     int             eggs;
     hob_addr        bakery, market, courier;
     int64_t         start_ns;
@@ -60,11 +61,6 @@ static void end_bar(struct kitchen *k, struct timeline_bar *bar)
 }
 
 /* ---- files ---- */
-
-struct reading {
-    struct kitchen *kitchen;
-    char            folder[PATH_BYTES];
-};
 
 static int64_t read_file(const char *path)
 {
@@ -116,47 +112,35 @@ static int read_files(const char *folder, struct tally *tally)
     return r;
 }
 
+struct reading {
+    struct kitchen *kitchen;
+    const char     *folder;
+};
+
 static int read_folder(void *arg)
 {
     struct reading *reading = arg;
-    struct kitchen *k = reading->kitchen;
     struct tally    tally = { 0 };
     char            label[48];
-    const char     *slash = strrchr(reading->folder, '/');
+    snprintf(label, sizeof label, "read %.40s", reading->folder);
 
-    snprintf(label, sizeof label, "read %.40s/", slash != NULL ? slash + 1 : reading->folder);
-    struct timeline_bar *bar = begin_bar(k, GREEN, label);
+    struct timeline_bar *bar = begin_bar(reading->kitchen, GREEN, label);
     HOB_TRY(read_files(reading->folder, &tally));
-    end_bar(k, bar);
+    end_bar(reading->kitchen, bar);
     snprintf(bar->note, sizeof bar->note, "%d files, %lld KB", tally.files,
              (long long)(tally.bytes / 1000));
     return 0;
 }
 
-/* A task for each of the first folders, in the order of their names. */
-static int read_folders(hob_scope *scope, struct kitchen *k)
+/* Folders within folders take stack: a buffer and a path for each. */
+static void read_folders(hob_scope *scope, struct kitchen *k)
 {
-    struct dirent **entries;
-    int             count = scandir(k->folder, &entries, NULL, alphasort);
-    if (count < 0)
-        return -errno;
-
-    int started = 0;
-    for (int i = 0; i < count; i++) {
-        struct reading reading = { .kitchen = k };
-        const char    *name = entries[i]->d_name;
-        if (entries[i]->d_type == DT_DIR && name[0] != '.' && strncmp(name, "build", 5) != 0 &&
-            started < FOLDERS_MAX &&
-            snprintf(reading.folder, PATH_BYTES, "%s/%s", k->folder, name) < PATH_BYTES) {
-            hob_go_with(scope, read_folder, &reading,
-                        &(hob_task_opts){ .name = "reader", .copy_bytes = sizeof reading,
-                                          .stack_bytes = 256 * 1024 });
-            started++;
-        }
-        free(entries[i]);
+    for (int i = 0; i < k->folder_count; i++) {
+        struct reading reading = { k, k->folders[i] };
+        hob_go_with(scope, read_folder, &reading,
+                    &(hob_task_opts){ .name = "reader", .copy_bytes = sizeof reading,
+                                      .stack_bytes = 256 * 1024 });
     }
-    free(entries);
-    return 0;
 }
 
 /* ---- the services: the other side of the wire ---- */
@@ -283,7 +267,7 @@ static void ask_services(hob_scope *scope, struct kitchen *k)
         { k, "stock of tomatoes", &k->market, 5 * HOB_SEC },
         { k, "stock of basil", &k->market, 5 * HOB_SEC },
         { k, "stock of cheese", &k->market, 5 * HOB_SEC },
-        { k, "when comes the wine?", &k->courier, 800 * HOB_MSEC },
+        { k, "when is the wine?", &k->courier, 800 * HOB_MSEC },
     };
     for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++)
         hob_go_copy(scope, ask_service, &questions[i], sizeof questions[i]);
@@ -373,7 +357,7 @@ static int cook(struct kitchen *k)
     hob_scope_deadline(&dinner, hob_in(DEADLINE));
     watch_clock(&dinner, k);
     ask_services(&dinner, k);
-    HOB_TRY(read_folders(&dinner, k));
+    read_folders(&dinner, k);
     return hob_scope_end(&dinner);
 }
 
@@ -424,22 +408,35 @@ static void print_bill(const struct kitchen *k)
            (unsigned long long)k->stats.switches, k->threads, (double)k->peak_kib / 1024);
 }
 
+/* What to read when nothing is said: the house, if this is it. */
+static void choose_folders(struct kitchen *k)
+{
+    static const char *const rooms[] = { "include", "src", "examples", "tests", "docs" };
+    for (size_t i = 0; i < sizeof rooms / sizeof rooms[0]; i++)
+        if (access(rooms[i], R_OK) == 0)
+            k->folders[k->folder_count++] = rooms[i];
+    if (k->folder_count == 0)
+        k->folders[k->folder_count++] = ".";
+}
+
 int main(int argc, char **argv)
 {
-    static struct kitchen kitchen = { .folder = ".", .eggs = EGGS };
+    static struct kitchen kitchen = { .eggs = EGGS };
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--ascii") == 0) {
             kitchen.timeline.ascii = true;
         } else if (strcmp(argv[i], "--eggs") == 0 && i + 1 < argc) {
             kitchen.eggs = atoi(argv[++i]);
-        } else if (argv[i][0] != '-') {
-            kitchen.folder = argv[i];
+        } else if (argv[i][0] != '-' && kitchen.folder_count < FOLDERS_MAX) {
+            kitchen.folders[kitchen.folder_count++] = argv[i];
         } else {
-            fprintf(stderr, "usage: %s [--eggs N] [--ascii] [FOLDER]\n", argv[0]);
+            fprintf(stderr, "usage: %s [--eggs N] [--ascii] [FOLDER]...\n", argv[0]);
             return 2;
         }
     }
+    if (kitchen.folder_count == 0)
+        choose_folders(&kitchen);
 
     int r = hob_run(open_and_cook, &kitchen);
     if (r == 0)
