@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""Each example runs on each backend that this system has, and says what it should."""
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+
+BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REAL = ["uring", "epoll"]
+ALL = [*REAL, "sim"]
+SECONDS = 60
+TESTS = []
+
+
+class Failed(Exception):
+    """What was said is not what should be."""
+
+
+def example(*backends):
+    """A test of that name, once for each backend."""
+    def add(fn):
+        TESTS.extend((fn.__name__, backend, fn) for backend in backends)
+        return fn
+    return add
+
+
+def environment(backend):
+    return {**os.environ, "HOB_BACKEND": backend, "NO_COLOR": "1"}
+
+
+def run(backend, name, *args, status=0):
+    """Runs it to its end, and gives what it printed on standard output."""
+    done = subprocess.run([BUILD / "examples" / name, *args], env=environment(backend), cwd=ROOT,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS)
+    if done.returncode != status:
+        raise Failed(f"ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def expect(text, *patterns):
+    """Each pattern is found, in this order."""
+    at = 0
+    for pattern in patterns:
+        found = re.compile(pattern, re.M).search(text, at)
+        if found is None:
+            raise Failed(f"no {pattern!r} where it should be in:\n{text}")
+        at = found.end()
+
+
+@contextlib.contextmanager
+def server(backend, name):
+    """Starts it on a port that the kernel chooses, and gives the port."""
+    process = subprocess.Popen([BUILD / "examples" / name, "0"], env=environment(backend),
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    try:
+        yield int(process.stdout.readline().split()[-1])
+        if process.poll() is not None:
+            raise Failed(f"the server ended with {process.returncode}")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@contextlib.contextmanager
+def clients(port, count):
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(socket.create_connection(("127.0.0.1", port), SECONDS))
+               for _ in range(count)]
+
+
+def hear(stream, *patterns):
+    """Reads lines until each pattern was found, in this order; gives the last line."""
+    for pattern in patterns:
+        while True:
+            line = stream.readline()
+            if not line:
+                raise Failed(f"the connection ended before {pattern!r}")
+            if re.search(pattern, line):
+                break
+    return line
+
+
+# ---- one test for each example ----
+
+@example(*ALL)
+def hello(backend):
+    expect(run(backend, "01_hello"), r"^Hello after 1 second$")
+
+
+@example(*ALL)
+def fetch_order(backend):
+    expect(run(backend, "02_fetch_order"),
+           "A good day", "write_log is done", "load_user is done", "ask_price is done", "= +fetched",
+           "service is down", "ask_price Connection refused", "load_user is cancelled: a sibling failed",
+           "= +ECONNREFUSED",
+           "lost in thought", "load_user is done", "ask_price is cancelled: deadline", "= +ETIMEDOUT")
+
+
+@example(*ALL)
+def kitchen(backend):
+    text = run(backend, "03_kitchen")
+    expect(text, r"^Step by step: dinner after [56]\d minutes$", "boil the water +█", "set the table +█",
+           r"^All at once: dinner after (1[89]|2\d) minutes$", "set the table +█", "times as fast")
+    if max(len(line) for line in text.splitlines()) > 80:
+        raise Failed("wider than 80 columns")
+
+
+@example("sim")
+def kitchen_by_seed(backend):
+    first, again, other = (run(backend, "03_kitchen", "--seed", seed, "--ascii") for seed in "778")
+    expect(first, "boil the water +#")
+    if first != again or first == other:
+        raise Failed(f"a seed does not mean one meal:\n{first}{again}{other}")
+
+
+@example(*ALL)
+def echo_self_test(backend):
+    expect(run(backend, "04_echo", "--self-test"), "10 clients heard their echo")
+
+
+@example(*REAL)
+def echo(backend):
+    said = os.urandom(100000)
+    with server(backend, "04_echo") as port, clients(port, 20) as conns:
+        for conn in conns:
+            conn.sendall(said[:1000])
+        for conn in conns:
+            with conn.makefile("rb") as stream:
+                if stream.read(1000) != said[:1000]:
+                    raise Failed("not what was said")
+        conns[0].sendall(said)
+        conns[0].shutdown(socket.SHUT_WR)
+        with conns[0].makefile("rb") as stream:
+            if stream.read() != said:
+                raise Failed("not what was said, or no end after it")
+
+
+@example(*REAL)
+def chat(backend):
+    names = ["ann", "bob", "cyd"]
+    with server(backend, "05_chat") as port, clients(port, 3) as conns:
+        streams = [conn.makefile("rw", newline="\n") for conn in conns]
+        for name, stream in zip(names, streams):
+            hear(stream, r"^\* your name\?")
+            stream.write(name + "\r\n")
+            stream.flush()
+            hear(stream, rf"^\* {name} joined$")
+        streams[1].write("hello\n\033[31mred\n")
+        streams[1].flush()
+        for stream in streams:
+            hear(stream, r"^bob: hello$", r"^bob: \?\[31mred$")
+        conns[2].shutdown(socket.SHUT_RDWR)
+        hear(streams[0], r"^\* cyd left$")
+        for stream in streams:
+            stream.detach()
+
+
+@example(*REAL)
+def word_count(backend):
+    files = ["include/hob/tcp.h", "src/op/op.h", "LICENSE"]
+    text = run(backend, "06_word_count", *files)
+    counts = []
+    for name in files:
+        data = (ROOT / name).read_bytes()
+        counts.append((data.count(b"\n"), len(data.split()), len(data)))
+    counts.append(tuple(map(sum, zip(*counts))))
+    found = [tuple(map(int, line.split()[:3])) for line in text.splitlines()]
+    if found != counts:
+        raise Failed(f"{found} and not {counts}")
+    run(backend, "06_word_count", "no-such-file", status=1)
+
+
+@example(*ALL)
+def three_styles(backend):
+    styles = ["callback", "promise", "await"]
+    expect(run(backend, "07_three_styles"),
+           *[rf"^ +{style} +asks the quick +service: 3.95 " for style in styles],
+           *[rf"^ +{style} +asks the silent service: ETIMEDOUT " for style in styles])
+
+
+@example(*REAL)
+def kitchen_live(backend):
+    text = run(backend, "kitchen_live")
+    expect(text, "boil the water +█", "1000 eggs", r"price of bread .* \d+ cents$",
+           "when is the wine.* given up, as set$", r"read src .* [1-9]\d* files, [1-9]\d* KB$",
+           "all at once", "one after the other", "times as fast",
+           rf"backend {backend} +tasks 1\d\d\d ", r"peak memory \d+\.\d MiB")
+    if max(len(line) for line in text.splitlines()) > 80:
+        raise Failed(f"wider than 80 columns:\n{text}")
+
+
+@example("sim")
+def run_by_the_command(backend):
+    """The first programs, as a newcomer runs them."""
+    for name, last in ("01_hello", "Hello"), ("02_fetch_order", "ETIMEDOUT"), ("03_kitchen", "times as"):
+        done = subprocess.run([BUILD / "hob", "run", "--backend", backend, f"examples/{name}.c"],
+                              cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=SECONDS)
+        if done.returncode != 0 or last not in done.stdout.splitlines()[-1]:
+            raise Failed(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def find_backends():
+    lines = subprocess.run([BUILD / "hob", "backends"], capture_output=True, text=True,
+                           check=True).stdout.splitlines()
+    return dict(line.split(": ", 1) for line in lines if ": " in line)
+
+
+def main():
+    states = find_backends()
+    passed = failed = skipped = 0
+    for name, backend, fn in TESTS:
+        if states.get(backend) != "works":
+            print(f"skipped: examples: {name} on {backend}: {states.get(backend, 'unknown')}")
+            skipped += 1
+            continue
+        try:
+            fn(backend)
+            passed += 1
+        except (Failed, OSError, ValueError, subprocess.TimeoutExpired) as problem:
+            failed += 1
+            print(f"FAILED: examples: {name} on {backend}: {problem}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+sys.exit(main())
