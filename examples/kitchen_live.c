@@ -403,7 +403,7 @@ static void print_bill(const struct kitchen *k)
            "  without the eggs: boiled singly, they would take another %.0f minutes.\n",
            (double)k->sum_ns / (double)k->took_ns,
            (double)k->eggs_sum_ns / (double)HOB_MINUTE);
-    printf("\n  backend %s   tasks %llu   task switches %llu   threads %ld   peak memory %.1f MiB\n\n",
+    printf("\n  backend %s   tasks %llu   switches %llu   threads %ld   peak memory %.1f MiB\n\n",
            k->backend, (unsigned long long)k->stats.tasks_started,
            (unsigned long long)k->stats.switches, k->threads, (double)k->peak_kib / 1024);
 }

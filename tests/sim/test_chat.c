@@ -317,7 +317,7 @@ static uint64_t hash_of(uint64_t seed)
 
 TEST_AS(chat, a_seed_repeats_the_whole_run, HOB_TEST_NO_RUNTIME | HOB_TEST_ONE_SEED, NULL)
 {
-    int      runs = hob_test_is_deep() ? 1000 : 10;
+    int      runs = hob_test_is_deep() ? 1000 : 100;
     uint64_t hash = hash_of(1);
     hob_test_timeout(300);
     for (int i = 1; i < runs; i++)
