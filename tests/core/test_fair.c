@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* Fairness: nobody starves, whatever the others do; and who holds the worker is told. */
+#include <time.h>
+
+#include "support/tasks.h"
+
+struct greedy {
+    hob_promise *settled;
+    bool        *other_ran;
+    int          rounds;
+};
+
+static int await_without_end(void *arg)
+{
+    struct greedy *g = arg;
+    for (g->rounds = 0; g->rounds < 1000000 && !*g->other_ran; g->rounds++)
+        check_ok(hob_promise_await(g->settled, NULL));
+    return 0;
+}
+
+static int run_once_more(void *arg)
+{
+    hob_yield();
+    *(bool *)arg = true;
+    return 0;
+}
+
+TEST_ON_ALL(fair, what_is_done_at_once_does_not_keep_others_waiting)
+{
+    bool          ran = false;
+    struct greedy g = { .other_ran = &ran };
+    check_ok(hob_promise_new(&g.settled));
+    check_ok(hob_promise_resolve(g.settled, NULL));
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, run_once_more, &ran));
+    check_ok(hob_go(&s, await_without_end, &g));
+    check_ok(hob_scope_end(&s));
+    hob_promise_free(g.settled);
+    check_lt(g.rounds, 100000);
+}
+
+static int write_and_read(void *arg)
+{
+    struct greedy *g = arg;
+    hob_unix      *a, *b;
+    check_ok(hob_unix_pair(&a, &b));
+    for (g->rounds = 0; g->rounds < 100000 && !*g->other_ran; g->rounds++) {
+        char byte = 'x';
+        check_eq(hob_unix_write(a, &byte, 1), 1);
+        check_eq(hob_unix_read(b, &byte, 1), 1);
+    }
+    hob_unix_close(a);
+    hob_unix_close(b);
+    return 0;
+}
+
+TEST_ON_ALL(fair, reading_what_is_there_does_not_keep_others_waiting)
+{
+    bool          ran = false;
+    struct greedy g = { .other_ran = &ran };
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, run_once_more, &ran));
+    check_ok(hob_go(&s, write_and_read, &g));
+    check_ok(hob_scope_end(&s));
+    check(ran);
+    check_lt(g.rounds, 10000);
+}
+
+static int yield_until(void *arg)
+{
+    bool *stop = arg;
+    while (!*stop)
+        hob_yield();
+    return 0;
+}
+
+static int sleep_and_stop(void *arg)
+{
+    int r = hob_sleep(5 * HOB_MSEC);
+    *(bool *)arg = true;
+    return r;
+}
+
+TEST_ON_ALL(fair, those_who_yield_do_not_stop_the_clock)
+{
+    bool stop = false;
+    if (strcmp(hob_test_backend(), "sim") == 0)
+        skip("virtual time stands still while anybody is ready");
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, yield_until, &stop));
+    check_ok(hob_go(&s, yield_until, &stop));
+    check_ok(hob_go(&s, sleep_and_stop, &stop));
+    check_ok(hob_scope_end(&s));
+}
+
+static int checkpoint_until(void *arg)
+{
+    bool *stop = arg;
+    while (!*stop)
+        HOB_TRY(hob_checkpoint());
+    return 0;
+}
+
+TEST_ON_ALL(fair, a_loop_with_checkpoints_does_not_stop_the_clock)
+{
+    bool stop = false;
+    if (strcmp(hob_test_backend(), "sim") == 0)
+        skip("virtual time stands still while anybody is ready");
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, sleep_and_stop, &stop));
+    check_ok(hob_go(&s, checkpoint_until, &stop));
+    check_ok(hob_scope_end(&s));
+}
+
+TEST_ON_ALL(fair, a_deadline_ends_a_loop_with_checkpoints)
+{
+    bool never = false;
+    if (strcmp(hob_test_backend(), "sim") == 0)
+        skip("virtual time stands still while anybody is ready");
+    HOB_SCOPE(s);
+    hob_scope_deadline(&s, hob_in(5 * HOB_MSEC));
+    check_err(checkpoint_until(&never), -ETIMEDOUT);
+    check_err(hob_scope_end(&s), -ETIMEDOUT);
+}
+
+/* ---- who holds the worker ---- */
+
+static int compute(void *arg)
+{
+    struct timespec start, now;
+    hob_task_set_name("calculator");
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    do
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < 30);
+    return 0;
+}
+
+static int compute_beside_others(void *arg)
+{
+    hob_stats *stats = arg;
+    struct nap n = { .ns = HOB_MSEC };
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, nap, &n));
+    check_ok(hob_go(&s, compute, NULL));
+    check_ok(hob_scope_end(&s));
+    check_ok(n.result);
+    hob_stats_get(stats);
+    return 0;
+}
+
+/* SURVIVAL 14. */
+TEST_BARE_ON_ALL(fair, a_task_that_holds_the_worker_is_counted_and_named)
+{
+    hob_stats    stats;
+    hob_run_opts opts;
+    if (strcmp(hob_test_backend(), "sim") == 0)
+        skip("computing takes no virtual time");
+    hob_test_run_opts(&opts);
+    opts.slow_ns = 10 * HOB_MSEC;
+    check_ok(hob_run_with(&opts, compute_beside_others, &stats));
+    check_ge(stats.slow_runs, 1);
+    check_has(hob_test_report_text(), "calculator");
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nothing is silent: what nobody collected, who sleeps for ever, what was left open, who will
+ * not leave. Each report names the place, and tells what can be done.
+ */
+#include "support/tasks.h"
+
+/* ---- failures that nobody collected ---- */
+
+static int fail_far_away(void *arg)
+{
+    check_ok(hob_sleep(HOB_SEC));
+    return -EREMOTEIO;
+}
+
+static int leave_without_asking(void *arg)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go_with(&s, fail_far_away, NULL, &(hob_task_opts){ .name = "courier" }));
+    return 0;
+}
+
+TEST_BARE(silence, a_failure_that_nobody_collected_is_told_with_its_origin)
+{
+    check_err(hob_test_run(leave_without_asking, NULL), -EREMOTEIO);
+    const char *text = hob_test_report_text();
+    check_has(text, "courier");
+    check_has(text, "EREMOTEIO");
+    check_has(text, "leave_without_asking"); // where it was started
+}
+
+static int collect(void *arg)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, fail_far_away, NULL));
+    check_err(hob_scope_end(&s), -EREMOTEIO);
+    return 0;
+}
+
+TEST_BARE(silence, a_collected_failure_is_not_told)
+{
+    check_ok(hob_test_run(collect, NULL));
+    check_str(hob_test_report_text(), "");
+}
+
+static int fail_in_main(void *arg)
+{
+    HOB_TRY(-ENOENT);
+    return 0;
+}
+
+TEST_BARE(silence, the_failure_of_the_main_task_is_told)
+{
+    check_err(hob_test_run(fail_in_main, NULL), -ENOENT);
+    check_has(hob_test_report_text(), "ENOENT");
+    check_has(hob_test_report_text(), hob_strerror(-ENOENT));
+}
+
+/* ---- everything is asleep for ever ---- */
+
+static void promise_free_at(void *promise)
+{
+    hob_promise_free(*(hob_promise **)promise);
+}
+
+static int await_for_ever(void *promise)
+{
+    return hob_promise_await(promise, NULL);
+}
+
+static int get_stuck(void *arg)
+{
+    hob_promise *p;
+    check_ok(hob_promise_new(&p));
+    HOB_DEFER(promise_free_at, &p);
+    HOB_SCOPE(s);
+    check_ok(hob_go_with(&s, await_for_ever, p, &(hob_task_opts){ .name = "left hand" }));
+    check_ok(hob_go_with(&s, await_for_ever, p, &(hob_task_opts){ .name = "right hand" }));
+    return hob_scope_end(&s);
+}
+
+/* SURVIVAL 13. */
+TEST_BARE_ON_ALL(silence, all_asleep_for_ever_is_found_and_everybody_is_listed)
+{
+    check_err(hob_test_run(get_stuck, NULL), HOB_ESTUCK);
+    const char *text = hob_test_report_text();
+    check_has(text, "left hand");
+    check_has(text, "right hand");
+    check_has(text, "promise");
+    check_has(text, "get_stuck");
+}
+
+static int wait_for_time(void *arg)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, sleep_for_ever, NULL));
+    hob_scope_deadline(&s, hob_in(20 * HOB_MSEC));
+    check_err(hob_scope_end(&s), -ETIMEDOUT);
+    return 0;
+}
+
+TEST_BARE_ON_ALL(silence, whoever_waits_for_time_is_not_stuck)
+{
+    check_ok(hob_test_run(wait_for_time, NULL));
+    check_str(hob_test_report_text(), "");
+}
+
+/* ---- what was left open ---- */
+
+static int leave_a_promise(void *arg)
+{
+    return hob_promise_new(arg);
+}
+
+TEST_BARE(silence, a_promise_that_was_left_is_told_with_the_place_and_freed)
+{
+    hob_promise *p = NULL;
+    check_ok(hob_test_run(leave_a_promise, &p));
+    check_has(hob_test_report_text(), "promise");
+    check_has(hob_test_report_text(), "leave_a_promise");
+}
+
+static int listen_and_leave(void *arg)
+{
+    hob_tcp_listener *listener;
+    hob_addr          any = hob_addr_loopback(0);
+    return hob_tcp_listen(&any, NULL, &listener);
+}
+
+TEST_BARE_ON_ALL(silence, what_was_still_open_is_told_with_the_place_and_closed)
+{
+    check_ok(hob_test_run(listen_and_leave, NULL));
+    check_has(hob_test_report_text(), "listen_and_leave");
+    check_has(hob_test_report_text(), "open");
+}
+
+/* ---- who will not leave ---- */
+
+static int will_not_leave(void *arg)
+{
+    hob_task_set_name("stubborn");
+    for (int i = 0; i < 3000; i++)
+        ignore(hob_sleep(HOB_SEC));
+    return 0;
+}
+
+TEST(silence, a_cancelled_task_that_will_not_leave_is_told_once)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, will_not_leave, NULL));
+    hob_scope_cancel(&s, "closing time");
+    check_err(hob_scope_end(&s), -ECANCELED);
+    const char *text = hob_test_report_text();
+    check_has(text, "stubborn");
+    check_has(text, "closing time");
+    const char *first = strstr(text, "stubborn");
+    check_eq(strstr(first + 1, "closing time") == NULL || strstr(first + 1, "stubborn") == NULL, 1);
+}
+
+static int leaves_in_the_end(void *arg)
+{
+    for (int i = 0; i < 100; i++)
+        ignore(hob_sleep(HOB_SEC));
+    return 0;
+}
+
+TEST(silence, a_task_that_leaves_after_a_while_is_not_told)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, leaves_in_the_end, NULL));
+    hob_scope_cancel(&s, "closing time");
+    check_err(hob_scope_end(&s), -ECANCELED);
+}
+
+/* ---- the dump ---- */
+
+TEST(silence, a_dump_has_a_line_for_each_task)
+{
+    char  text[4096];
+    FILE *f = tmpfile();
+    check(f != NULL);
+    HOB_SCOPE(s);
+    check_ok(hob_go_with(&s, sleep_for_ever, NULL, &(hob_task_opts){ .name = "sleeper" }));
+    check_ok(hob_go_with(&s, sleep_for_ever, NULL, &(hob_task_opts){ .name = "dreamer" }));
+    settle();
+    hob_dump(fileno(f), 0);
+    rewind(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    check_has(text, "sleeper");
+    check_has(text, "dreamer");
+    check_has(text, "sleep");
+    hob_scope_cancel(&s, NULL);
+    check_err(hob_scope_end(&s), -ECANCELED);
+}
+
+/* ---- mistakes ---- */
+
+TEST_DIES(mistake, leaving_scopes_in_the_wrong_order, "scope")
+{
+    hob_scope a, b;
+    hob_scope_begin(&a);
+    hob_scope_begin(&b);
+    ignore(hob_scope_end(&a));
+    ignore(hob_scope_end(&b));
+}
+
+static int start_a_run(void *arg)
+{
+    return hob_test_run(end_at_once, NULL);
+}
+
+TEST_DIES(mistake, a_run_inside_a_run, "hob_run")
+{
+    check_ok(start_a_run(NULL));
+}
+
+HOB_TEST_DEFINE("mistake", "waiting_outside_of_a_task", waiting_outside, HOB_TEST_NO_RUNTIME,
+                "outside of")
+{
+    check_ok(hob_sleep(HOB_SEC));
+}
