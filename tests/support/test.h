@@ -12,6 +12,9 @@
 #include <hob.h>
 #include <hob/test.h>
 
+/* Callbacks and tasks of tests seldom need all that they are given. */
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
 /* Not by way of HOB_TEST: `unix` and `linux` are macros, and would be expanded on the way. */
 #define TEST_AS(area, claim, flags, dies) \
     HOB_TEST_DEFINE(#area, #claim, hob_test_##area##_##claim, flags, dies)
