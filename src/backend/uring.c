@@ -104,6 +104,16 @@ static uint64_t name_of(const struct uring *u, uint32_t index)
     return (uint64_t)u->slots[index].generation << 32 | index;
 }
 
+static void owed_link(struct uring *u, uint32_t index)
+{
+    struct slot *slot = &u->slots[index];
+    if (slot->in_owed)
+        return;
+    slot->in_owed = true;
+    slot->next_owed = u->owed;
+    u->owed = index;
+}
+
 /* A cancel will go out with the next poll, if the slot is in use then. */
 static void owe_cancel(struct uring *u, uint32_t index)
 {
@@ -112,8 +122,13 @@ static void owe_cancel(struct uring *u, uint32_t index)
         return;
     slot->cancel = CANCEL_OWED;
     slot->cancel_generation = slot->generation;
-    slot->next_owed = u->owed;
-    u->owed = index;
+    owed_link(u, index);
+}
+
+static bool is_owed(const struct slot *slot)
+{
+    return slot->use != SLOT_FREE && slot->cancel == CANCEL_OWED &&
+           slot->cancel_generation == slot->generation;
 }
 
 /* ---- submission entries ---- */
@@ -133,22 +148,29 @@ static struct io_uring_sqe *sqe_get(struct uring *u)
     return sqe;
 }
 
+/* Making room for an entry may take completions in: afterwards the slot may be
+ * free, or somebody else's, and the list and the slots may have moved. */
 static void send_cancels(struct uring *u)
 {
     while (u->owed != SLOT_NONE) {
-        uint32_t     index = u->owed;
-        struct slot *slot = &u->slots[index];
-        if (slot->use != SLOT_FREE && slot->cancel == CANCEL_OWED &&
-            slot->cancel_generation == slot->generation) {
-            struct io_uring_sqe *sqe = sqe_get(u);
-            if (sqe == NULL)
-                return; // the next poll tries again
-            slot = &u->slots[index];
-            io_uring_prep_cancel64(sqe, name_of(u, index), 0);
-            io_uring_sqe_set_data64(sqe, NAME_CANCEL);
-            slot->cancel = CANCEL_SENT;
+        uint32_t index = u->owed;
+        u->owed = u->slots[index].next_owed;
+        u->slots[index].in_owed = false;
+        if (!is_owed(&u->slots[index]))
+            continue;
+
+        struct io_uring_sqe *sqe = sqe_get(u);
+        if (sqe == NULL) {
+            owed_link(u, index); // the next poll tries again
+            return;
         }
-        u->owed = slot->next_owed;
+        if (is_owed(&u->slots[index])) {
+            io_uring_prep_cancel64(sqe, name_of(u, index), 0);
+            u->slots[index].cancel = CANCEL_SENT;
+        } else {
+            io_uring_prep_nop(sqe);
+        }
+        io_uring_sqe_set_data64(sqe, NAME_CANCEL);
     }
 }
 

@@ -28,6 +28,7 @@ struct slot {
     uint32_t         next_owed;
     enum slot_use    use : 8;
     enum slot_cancel cancel : 8;
+    bool             in_owed;           /* linked by next_owed, perhaps for an earlier owner */
 };
 
 /* A buffer of the pool while it holds bytes that nobody has read. */
