@@ -32,7 +32,7 @@ build:
 	@ninja -C $(BUILD)
 
 run: build
-	@$(BUILD)/examples/03_kitchen
+	@$(BUILD)/examples/kitchen_live .
 
 test:
 	@tools/setup.sh build test
