@@ -8,6 +8,7 @@
 
 #include "core/worker.h"
 #include "hob/inspect.h"
+#include "inspect/symbol.h"
 #include "sync/promise.h"
 
 enum { TEXT_MAX = 1024, PLACE_MAX = 256, LEFT_OPEN_SHOWN = 20 };
@@ -35,12 +36,7 @@ void hob__report(const struct worker *w, const char *format, ...)
 const char *hob__describe_task(const struct task *task, char *text, size_t size)
 {
     char function[PLACE_MAX], place[PLACE_MAX];
-    char *plus = strchr(hob_describe_address((const void *)task->fn, function, sizeof function), '+');
-    if (plus != NULL)
-        *plus = '\0';
-    char *blank = strchr(function, ' ');
-    if (blank != NULL)
-        *blank = '\0';
+    hob__function_name((const void *)task->fn, function, sizeof function);
     hob_describe_address(task->spawned_at, place, sizeof place);
     bool named = task->name[0] != '\0';
     snprintf(text, size, "task %llu%s%s%s (%s), started at %s", (unsigned long long)task->id,
@@ -63,7 +59,7 @@ void hob__report_will_not_leave(const struct task *task)
 void hob__report_slow_cleanup(const struct scope *scope, const void *fn)
 {
     char function[PLACE_MAX], place[PLACE_MAX];
-    hob_describe_address(fn, function, sizeof function);
+    hob__function_name(fn, function, sizeof function);
     hob_describe_address(scope->opened_at, place, sizeof place);
     hob__report(scope->worker,
                 "hob: the clean-up %s of the scope opened at %s took longer than its 5 s of grace; "
