@@ -19,6 +19,13 @@
 #define HOB_MUST_USE __attribute__((warn_unused_result))
 #define HOB_PRINTF(format_at, first_at) __attribute__((format(printf, format_at, first_at)))
 
+/* Declares a variable with the type of its initializer. */
+#ifdef __cplusplus
+#define HOB_AUTO auto
+#else
+#define HOB_AUTO __auto_type
+#endif
+
 /* Makes the unique local names that the block macros need. */
 #define HOB_JOIN_(a, b) a##b
 #define HOB_JOIN(a, b) HOB_JOIN_(a, b)

@@ -41,7 +41,7 @@ HOB_API int hob_fail(int error);
  *     ssize_t n = HOB_TRY(hob_tcp_read(conn, buf, sizeof buf)); */
 #define HOB_TRY(expr)                                   \
     __extension__({                                     \
-        __typeof__(expr) hob_tried_ = (expr);           \
+        HOB_AUTO hob_tried_ = (expr);                   \
         if (hob_tried_ < 0)                             \
             return hob_fail((int)hob_tried_);           \
         (void)0, hob_tried_;                            \

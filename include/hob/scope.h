@@ -116,11 +116,15 @@ typedef struct hob_shield {
 HOB_API int  hob_shield_enter(hob_shield *shield, int64_t limit_ns);
 HOB_API void hob_shield_leave(hob_shield *shield);
 
-/* One failure of a scope, for reports. The texts live as long as the scope. */
+/* One failure of a scope, for reports: hob_describe_address has words for the
+ * addresses. */
 typedef struct hob_failure {
     int         error;
-    char        task[32];     /* the name of the task that failed      */
-    const void *spawned_at;   /* the address of the call of hob_go     */
+    char        task[32];     /* the name of the task that failed; "": it had none   */
+    const void *function;     /* the task's function                                 */
+    const void *spawned_at;   /* the call of hob_go                                  */
+    const void *failed_at;    /* the HOB_TRY by which it left; NULL: it just returned */
+    uint64_t    cause;        /* for hob_failure_cause; 0: it began here             */
 } hob_failure;
 
 /* How many children failed, and the first of them in time (index 0), then the
@@ -129,6 +133,11 @@ typedef struct hob_failure {
 HOB_API size_t           hob_scope_failures(const hob_scope *scope);
 HOB_API HOB_MUST_USE int hob_scope_failure(const hob_scope *scope, size_t index,
                                            hob_failure *ret_failure);
+
+/* The failure that the task had collected, from a scope or by hob_await, when it
+ * returned the same error. Returns 0, or -ENOENT when there is none, or when it
+ * was forgotten: a worker remembers the last 32. Does not wait. */
+HOB_API HOB_MUST_USE int hob_failure_cause(const hob_failure *failure, hob_failure *ret_cause);
 
 /* The root scope of that name, made at the first call. Root scopes live until
  * hob_run ends: when its main task has returned they are cancelled, and ended.

@@ -2,7 +2,6 @@
 #include "core/future.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "core/worker.h"
@@ -17,14 +16,12 @@ hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
 {
     static const hob_task_opts defaults;
     struct scope      *scope = hob__scope_open(place, "hob_async");
-    const void        *spawned_at = __builtin_return_address(0);
     struct hob_future *future = hob__alloc_zero(sizeof *future);
     if (future == NULL)
         return NULL;
     future->tag = TAG_FUTURE;
-    future->spawned_at = spawned_at;
     list_push_back(&scope->futures, &future->link);
-    if (hob__task_start(scope, fn, arg, &defaults, spawned_at, future, NULL) < 0) {
+    if (hob__task_start(scope, fn, arg, &defaults, __builtin_return_address(0), future, NULL) < 0) {
         list_remove(&future->link);
         hob__free(future);
         return NULL;
@@ -32,12 +29,13 @@ hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
     return future;
 }
 
-void hob__future_end(struct hob_future *future, int result, const char *name)
+void hob__future_end(struct hob_future *future, int result, const struct task *task)
 {
     future->ended = true;
     future->result = result;
     future->task = NULL;
-    memcpy(future->name, name, sizeof future->name);
+    if (result < 0)
+        future->failure = hob__failure_of(task, result);
     if (future->waiter != NULL) {
         struct op *waiter = future->waiter;
         future->waiter = NULL;
@@ -86,6 +84,8 @@ int hob_await(hob_future *future)
     if (op.result < 0)
         return (int)op.result;
     int result = future->result;
+    if (result < 0)
+        hob__failure_collected(hob__task_self(), &future->failure);
     future_free(future);
     return result;
 }
@@ -107,7 +107,7 @@ void hob__futures_collect(struct scope *scope)
         bool only_cancelled = future->result == -ECANCELED ||
                               (scope->cancel_code != 0 && future->result == scope->cancel_code);
         if (future->result < 0 && !only_cancelled)
-            hob__scope_fail_at(scope, future->result, future->name, future->spawned_at);
+            hob__scope_fail(scope, &future->failure);
         future_free(future);
     }
 }

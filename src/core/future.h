@@ -19,12 +19,11 @@ struct hob_future {
     struct task     *task;     /* NULL when it has ended */
     struct op       *waiter;
     struct list_node link;     /* in scope->futures */
-    const void      *spawned_at;
-    char             name[32];
+    hob_failure      failure;  /* when result < 0 */
 };
 
 /* The task of the future returned. */
-void hob__future_end(struct hob_future *future, int result, const char *name);
+void hob__future_end(struct hob_future *future, int result, const struct task *task);
 
 /* At the end of a scope: what nobody awaited becomes its failures; all are freed. */
 void hob__futures_collect(struct scope *scope);

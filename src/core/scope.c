@@ -2,7 +2,6 @@
 #include "core/scope.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -219,23 +218,14 @@ void hob__scope_leave_child(struct scope *scope)
     }
 }
 
-void hob__scope_fail_at(struct scope *scope, int error, const char *name, const void *spawned_at)
+void hob__scope_fail(struct scope *scope, const hob_failure *failure)
 {
-    if (scope->failed < FAILURES_KEPT) {
-        hob_failure *kept = &scope->kept[scope->failed];
-        kept->error = error;
-        kept->spawned_at = spawned_at;
-        snprintf(kept->task, sizeof kept->task, "%s", name != NULL ? name : "");
-    }
+    if (scope->failed < FAILURES_KEPT)
+        scope->kept[scope->failed] = *failure;
     scope->failed++;
     if (scope->result == 0)
-        scope->result = error;
+        scope->result = failure->error;
     hob__scope_cancel(scope, -ECANCELED, "a sibling failed");
-}
-
-void hob__scope_fail(struct scope *scope, int error, const struct task *task)
-{
-    hob__scope_fail_at(scope, error, task->name, task->spawned_at);
 }
 
 size_t hob_scope_failures(const hob_scope *place)
@@ -329,8 +319,11 @@ static struct scope *ending(hob_scope *place)
 int hob_scope_end(hob_scope *place)
 {
     struct scope *scope = ending(place);
-    if (!scope->ended)
+    if (!scope->ended) {
         close_scope(scope);
+        if (scope->failed > 0)
+            hob__failure_collected(scope->owner, &scope->kept[0]);
+    }
     return scope->result;
 }
 
@@ -347,8 +340,7 @@ void hob_scope_leave(hob_scope *place)
         task->failing = failing;
 
         if (scope->failed > 0)
-            hob__scope_fail_at(scope->parent, scope->kept[0].error, scope->kept[0].task,
-                               scope->kept[0].spawned_at);
+            hob__scope_fail(scope->parent, &scope->kept[0]);
     }
     scope->tag = TAG_FREED;
 }

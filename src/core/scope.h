@@ -73,8 +73,7 @@ void hob__scope_cancel_from_above(struct scope *scope, int code, const char *rea
 struct scope *hob__scope_open(hob_scope *place, const char *caller);
 
 /* A child failed: keeps the error, and cancels the others. */
-void hob__scope_fail(struct scope *scope, int error, const struct task *task);
-void hob__scope_fail_at(struct scope *scope, int error, const char *name, const void *spawned_at);
+void hob__scope_fail(struct scope *scope, const hob_failure *failure);
 
 /* A task or op joins, and leaves. */
 void hob__scope_join(struct scope *scope);
@@ -85,8 +84,5 @@ void hob__scope_deadline_passed(struct scope *scope);
 
 /* Frees what a root that has no children any more still holds; counts its failures. */
 void hob__scope_fini(struct scope *scope);
-
-/* Prints the failures of a root: the chain of SURVIVAL row 10. */
-void hob__scope_report(const struct scope *scope, const char *headline);
 
 #endif

@@ -320,12 +320,14 @@ static void deliver_result(struct task *task, int result)
         return;
     }
     if (task->future != NULL) {
-        hob__future_end(task->future, result, task->name);
+        hob__future_end(task->future, result, task);
         return;
     }
     bool only_cancelled = code != 0 && (result == code || result == -ECANCELED);
-    if (result < 0 && !only_cancelled)
-        hob__scope_fail(home, result, task);
+    if (result < 0 && !only_cancelled) {
+        hob_failure failure = hob__failure_of(task, result);
+        hob__scope_fail(home, &failure);
+    }
 }
 
 static __attribute__((noreturn)) void end(struct task *task, int result)
@@ -397,6 +399,8 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     task->ignored_cancels = 0;
     task->solo_cancel = 0;
     task->failing = 0;
+    task->failed_error = 0;
+    task->collected_error = 0;
     task->worker = w;
     task->op = NULL;
     task->since_ns = w->wheel.now_ns;
@@ -459,8 +463,11 @@ int hob__go(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *o
 {
     struct scope *scope = hob__scope_open(place, "hob_go");
     int           r = hob__task_start(scope, fn, arg, opts, spawned_at, NULL, NULL);
-    if (hob_unlikely(r < 0)) // never silent, also where the result is not looked at
-        hob__scope_fail_at(scope, r, opts->name, spawned_at);
+    if (hob_unlikely(r < 0)) { // never silent, also where the result is not looked at
+        hob_failure failure = { .error = r, .function = (const void *)fn, .spawned_at = spawned_at };
+        set_name(failure.task, opts->name);
+        hob__scope_fail(scope, &failure);
+    }
     return r;
 }
 
@@ -534,14 +541,6 @@ void hob_ready(void *value)
 }
 
 /* ---- the rest ---- */
-
-int hob_fail(int error)
-{
-    struct task *task = hob__task_self();
-    if (task != NULL && error < 0)
-        task->failing = error;
-    return error;
-}
 
 int hob_detach(const char *root_name)
 {

@@ -42,6 +42,8 @@ struct task {
     uint32_t         ignored_cancels;   /* refusals in a row                               */
     int              solo_cancel;       /* the code, when it alone was cancelled           */
     int              failing;           /* hob_fail's note                                 */
+    int              failed_error;      /* hob_fail was last told of this,                 */
+    int              collected_error;   /* this was last collected: see core/failure.h     */
     struct context   context;
     struct list_node link;              /* in worker.ready                                 */
     struct worker   *worker;
@@ -58,6 +60,8 @@ struct task {
     const void      *spawned_at;
     uint64_t         id;
     const char      *solo_reason;
+    const void      *failed_at;         /* and here                                        */
+    uint64_t         collected;         /* its number in the worker's trail                */
     struct local_frame *locals;
     struct hob_future  *future;         /* takes its result; NULL                          */
     struct handshake   *handshake;      /* of the task in hob_go_ready; NULL               */

@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/rand.h"
 #include "base/wheel.h"
+#include "core/failure.h"
 #include "core/scope.h"
 #include "core/stack.h"
 #include "core/task.h"
@@ -65,6 +66,7 @@ struct worker {
     bool           seeded;          /* the ready order comes from `rand`        */
     bool           forked;          /* this is the child process of a fork      */
     uint64_t       stuck_at_switch;
+    struct trail   trail;           /* of collected failures                    */
     struct rand    rand;
     int64_t        last_trim_ns;
     uint64_t       trace;           /* a hash of what happened                  */

@@ -68,14 +68,25 @@ void hob__report_slow_cleanup(const struct scope *scope, const void *fn)
                 function, place, hob_error_name(HOB_ELEFT));
 }
 
+/* "task "buyer" (ask_price), started at ...; it gave up at ..." */
 static void report_failure(const struct worker *w, const char *lead, const hob_failure *failure)
 {
-    char place[PLACE_MAX];
-    bool named = failure->task[0] != '\0';
-    hob__report(w, "  %s: %s (%s)%s%s%s, in the task started at %s", lead,
-                hob_strerror(failure->error), hob_error_name(failure->error),
-                named ? ", \"" : "", failure->task, named ? "\"" : "",
-                hob_describe_address(failure->spawned_at, place, sizeof place));
+    char function[PLACE_MAX], start[PLACE_MAX], end[PLACE_MAX] = "";
+    bool named = failure->task[0] != '\0', left = failure->failed_at != NULL;
+    hob__function_name(failure->function, function, sizeof function);
+    hob_describe_address(failure->spawned_at, start, sizeof start);
+    if (left)
+        hob_describe_address(failure->failed_at, end, sizeof end);
+    hob__report(w, "  %s: %s in task%s%s%s (%s), started at %s%s%s", lead,
+                hob_error_name(failure->error), named ? " \"" : "", failure->task,
+                named ? "\"" : "", function, start, left ? "; it gave up at " : "", end);
+}
+
+static void report_chain(const struct worker *w, const char *lead, hob_failure failure)
+{
+    report_failure(w, lead, &failure);
+    while (hob_failure_cause(&failure, &failure) == 0)
+        report_failure(w, "  because of", &failure);
 }
 
 void hob__report_failures(const struct scope *scope, const char *headline)
@@ -84,7 +95,7 @@ void hob__report_failures(const struct scope *scope, const char *headline)
                 hob_error_name(scope->result));
     size_t kept = scope->failed < FAILURES_KEPT ? scope->failed : FAILURES_KEPT;
     for (size_t i = 0; i < kept; i++)
-        report_failure(scope->worker, i == 0 ? "first" : "then", &scope->kept[i]);
+        report_chain(scope->worker, i == 0 ? "first" : "then", scope->kept[i]);
     if (scope->failed > kept)
         hob__report(scope->worker, "  and %zu more", scope->failed - kept);
 }

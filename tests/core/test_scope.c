@@ -108,6 +108,43 @@ TEST(scope, later_failures_are_attached_in_order)
     check_err(hob_scope_failure(&s, 2, &f), -ENOENT);
 }
 
+static int hand_on(void *fn)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, fail_after_a_second, fn));
+    return hob_scope_end(&s);
+}
+
+TEST(scope, a_failure_names_its_cause)
+{
+    hob_failure f;
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, hand_on, &(int){ -EIO }));
+    check_err(hob_scope_end(&s), -EIO);
+    check_ok(hob_scope_failure(&s, 0, &f));
+    check(f.function == (const void *)hand_on);
+    check_ok(hob_failure_cause(&f, &f));
+    check(f.function == (const void *)fail_after_a_second);
+    check_err(f.error, -EIO);
+    check_err(hob_failure_cause(&f, &f), -ENOENT);
+}
+
+TEST(scope, causes_that_are_long_past_are_forgotten)
+{
+    hob_failure f, later;
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, hand_on, &(int){ -EIO }));
+    check_err(hob_scope_end(&s), -EIO);
+    check_ok(hob_scope_failure(&s, 0, &f));
+    check_ok(hob_failure_cause(&f, &later));
+    for (int i = 0; i < 40; i++) {
+        HOB_SCOPE(other);
+        check_ok(hob_go(&other, fail_after_a_second, &(int){ -EDOM }));
+        check_err(hob_scope_end(&other), -EDOM);
+    }
+    check_err(hob_failure_cause(&f, &later), -ENOENT);
+}
+
 TEST(scope, all_failures_are_counted_and_some_are_kept)
 {
     hob_failure f;

@@ -29,6 +29,59 @@ TEST_BARE(silence, a_failure_that_nobody_collected_is_told_with_its_origin)
     check_has(text, "leave_without_asking"); // where it was started
 }
 
+static int open_what_is_not_there(void)
+{
+    HOB_TRY(-ENOENT);
+    return 0;
+}
+
+static int reads_the_config(void *arg)
+{
+    HOB_TRY(open_what_is_not_there());
+    return 0;
+}
+
+static int awaits_the_reader(void *arg)
+{
+    HOB_SCOPE(s);
+    HOB_TRY(hob_await(hob_async(&s, reads_the_config, NULL)));
+    return hob_scope_end(&s);
+}
+
+static int starts_the_service(void *arg)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go_with(&s, awaits_the_reader, NULL, &(hob_task_opts){ .name = "service" }));
+    return hob_scope_end(&s);
+}
+
+TEST_BARE(silence, a_failure_that_was_handed_on_is_told_back_to_where_it_began)
+{
+    check_err(hob_test_run(starts_the_service, NULL), -ENOENT);
+    const char *text = hob_test_report_text();
+    const char *service = strstr(text, "service");
+    check(service != NULL);
+    check_has(service, "reads_the_config");        // which caused it,
+    check_has(service, "awaits_the_reader");       // was started there,
+    check_has(service, "open_what_is_not_there");  // and gave up here
+}
+
+static int replaces_the_error(void *arg)
+{
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, reads_the_config, NULL));
+    check_err(hob_scope_end(&s), -ENOENT);
+    return -EPROTO;
+}
+
+TEST_BARE(silence, an_error_of_its_own_is_not_blamed_on_what_was_collected)
+{
+    check_err(hob_test_run(replaces_the_error, NULL), -EPROTO);
+    const char *text = hob_test_report_text();
+    check_has(text, "EPROTO");
+    check(strstr(text, "reads_the_config") == NULL);
+}
+
 static int collect(void *arg)
 {
     HOB_SCOPE(s);
