@@ -44,9 +44,13 @@ static const uint32_t FINISHED = UINT32_MAX; /* op->slot */
 
 /* What we keep in desc->carrier. */
 enum {
-    NEXT, /* released: the next one                 */
-    OWED, /* ops that its owner does not have back yet */
+    NEXT, /* released: the next one                                        */
+    OWED, /* ops that its owner does not have back yet                     */
+    SOON, /* of these, by direction: how many are in `done`; three numbers */
 };
+
+/* The side of a descriptor on which an op waits its turn. */
+enum direction { IN, OUT, BOTH, DIRECTIONS };
 
 static struct sim *sim_of(struct backend *b)
 {
@@ -67,6 +71,26 @@ static void trace_op(struct sim *sim, const struct op *op)
     trace_word(sim, (uint64_t)op->kind);
     trace_word(sim, (uint64_t)op->result);
     trace_word(sim, op->desc != NULL ? (uint64_t)op->desc->fd : UINT64_MAX);
+}
+
+static enum direction direction_of(enum op_kind kind)
+{
+    switch (kind) {
+    case OP_SEND:
+    case OP_SENDMSG:
+    case OP_WRITE:
+        return OUT;
+    case OP_CONNECT:
+        return BOTH;
+    default:
+        return IN;
+    }
+}
+
+/* How many ops of its direction are finished on the op's descriptor and not handed over. */
+static uint64_t *soon(const struct op *op)
+{
+    return &op->desc->carrier[SOON + direction_of(op->kind)];
 }
 
 static void begin_op(struct sim *sim, struct op *op)
@@ -100,13 +124,16 @@ void hob__sim_finish(struct sim *sim, struct op *op, int64_t result)
     op->result = result;
     trace_op(sim, op);
 
-    if (op == sim->submitting) {
+    // One that was submitted before and is in `done` comes back before this one.
+    if (op == sim->submitting && (op->desc == NULL || *soon(op) == 0)) {
         op->state = OP_DONE;
         owe_less(sim, op);
-    } else {
-        op->slot = FINISHED;
-        list_push_back(&sim->done, &op->link);
+        return;
     }
+    op->slot = FINISHED;
+    list_push_back(&sim->done, &op->link);
+    if (op->desc != NULL)
+        ++*soon(op);
 }
 
 /* --- events -------------------------------------------------------------- */
@@ -220,22 +247,6 @@ void hob__sim_node_close(struct sim *sim, struct node *node)
 }
 
 /* --- trying the ops that wait -------------------------------------------- */
-
-enum direction { IN, OUT, BOTH, DIRECTIONS };
-
-static enum direction direction_of(enum op_kind kind)
-{
-    switch (kind) {
-    case OP_SEND:
-    case OP_SENDMSG:
-    case OP_WRITE:
-        return OUT;
-    case OP_CONNECT:
-        return BOTH;
-    default:
-        return IN;
-    }
-}
 
 static int64_t try_recv(struct sim *sim, struct node *node, struct msghdr *msg, int flags)
 {
@@ -593,6 +604,8 @@ static void hand_over(struct sim *sim, struct list *done)
         op->state = OP_DONE;
         op->slot = 0;
         owe_less(sim, op);
+        if (op->desc != NULL)
+            --*soon(op);
         list_push_back(done, &op->link);
     }
     sim->may_leave = sim->leaving;
