@@ -699,6 +699,7 @@ static void sim_stats(struct backend *b, struct backend_stats *ret_stats)
     *ret_stats = (struct backend_stats){
         .in_flight = sim->in_flight,
         .trace = sim->trace,
+        .numbers = sim->table_count - sim->free_count,
         .world_idle = sim->events.top == NULL && list_is_empty(&sim->done)
                    && sim->leaving.first == NULL && sim->may_leave.first == NULL,
     };

@@ -41,21 +41,24 @@ void skip(const char *reason)
 
 /* ---- the world ---- */
 
-int open_fds(void)
+int open_fds(struct world *w)
 {
-    int  count = 0;
+    struct backend_stats stats = { 0 };
+    int                  count = 0;
     DIR *dir = opendir("/proc/self/fd");
     check(dir != NULL);
     while (readdir(dir) != NULL)
         count++;
     closedir(dir);
-    return count;
+    if (w->b != NULL)
+        w->b->type->stats(w->b, &stats);
+    return count + (int)stats.numbers;
 }
 
 void world_open(struct world *w, const struct backend_type *type, const struct backend_opts *opts)
 {
     *w = (struct world){ .opts = *opts, .is_sim = strcmp(type->name, "sim") == 0 };
-    w->fds_before = open_fds();
+    w->fds_before = open_fds(w);
     w->blocks_before = hob__alloc_blocks();
     int r = type->open(opts, &w->b);
     if (r == -ENOSYS || r == -EPERM || r == -ENOMEM)
@@ -70,8 +73,10 @@ void world_close(struct world *w)
     check_eq(w->descs, 0);
     w->b->type->stats(w->b, &stats);
     check_eq(stats.in_flight, 0);
+    check_eq(stats.numbers, 0);
     w->b->type->close(w->b);
-    check_eq(open_fds(), w->fds_before);
+    w->b = NULL;
+    check_eq(open_fds(w), w->fds_before);
     check_eq(hob__alloc_blocks(), w->blocks_before);
 }
 

@@ -78,7 +78,7 @@ __attribute__((noreturn)) void skip(const char *reason);
 const struct backend_type *backend_by_name(const char *name);
 void world_open(struct world *w, const struct backend_type *type, const struct backend_opts *opts);
 void world_close(struct world *w); /* checks that nothing is left */
-int  open_fds(void);
+int  open_fds(struct world *w); /* of the kernel, and of the simulated world */
 
 /* ---- ops ---- */
 
