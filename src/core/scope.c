@@ -78,11 +78,9 @@ struct scope *hob__scope_open(hob_scope *place, const char *caller)
 
 /* ---- cancelling ---- */
 
-/* Marks one scope, and asks back what the tasks and ops directly in it wait for. */
-static void mark(struct scope *scope, int code, const char *reason)
+/* Asks back what the tasks and ops directly in it wait for. */
+static void ask_back(struct scope *scope)
 {
-    scope->cancel_code = code;
-    scope->reason = reason;
     if (scope->owner != NULL && scope->owner->scope == scope)
         hob__task_interrupt(scope->owner);
     list_for_each(node, &scope->tasks) {
@@ -106,23 +104,35 @@ void hob__scope_cancel_from_above(struct scope *scope, int code, const char *rea
         hob__scope_cancel(scope, code, reason);
 }
 
-/* Breadth first over a list, because the tree may be deeper than this stack. */
+static void mark_soon(struct scope *scope, int code, const char *reason)
+{
+    scope->cancel_code = code;
+    scope->reason = reason;
+    list_push_back(&scope->worker->marking, &scope->marking);
+}
+
+/* Breadth first over a list, because the tree may be deeper than this stack. What is asked
+ * back may cancel more (the task that somebody in hob_go_ready waits for): the walk that is
+ * under way goes there too. */
 void hob__scope_cancel(struct scope *scope, int code, const char *reason)
 {
+    struct worker *w = scope->worker;
     if (scope->cancel_code != 0)
         return;
-    struct list *marking = &scope->worker->marking;
-    hob_assert(list_is_empty(marking));
-    list_push_back(marking, &scope->marking);
-    for (struct list_node *node; (node = list_pop_front(marking)) != NULL;) {
+    mark_soon(scope, code, reason);
+    if (w->is_marking)
+        return;
+    w->is_marking = true;
+    for (struct list_node *node; (node = list_pop_front(&w->marking)) != NULL;) {
         struct scope *at = container_of(node, struct scope, marking);
-        mark(at, code, reason);
+        ask_back(at);
         list_for_each(child, &at->scopes) {
             struct scope *below = container_of(child, struct scope, sibling);
             if (is_reached(below))
-                list_push_back(marking, &below->marking);
+                mark_soon(below, at->cancel_code, at->reason);
         }
     }
+    w->is_marking = false;
 }
 
 void hob_scope_cancel(hob_scope *place, const char *reason)

@@ -60,6 +60,7 @@ struct worker {
     struct list    marking;         /* scopes that a cancellation still has to mark */
     struct list    descs;           /* open descriptors                         */
     struct list    promises;
+    bool           is_marking;      /* a walk over `marking` is under way       */
     bool           main_ended;
     int            main_result;
     bool           stuck;           /* HOB_ESTUCK was dealt out                 */

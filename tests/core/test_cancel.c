@@ -158,6 +158,35 @@ TEST(cancel, does_not_reach_outside)
     check_ok(outer_child.result);
 }
 
+/* Has a scope of its own, and never says that it is ready. */
+static int never_ready(void *arg)
+{
+    HOB_SCOPE(s);
+    *(int *)arg = hob_sleep(HOB_FOREVER);
+    return hob_scope_end(&s);
+}
+
+static int start_who_is_never_ready(void *arg)
+{
+    HOB_SCOPE(s);
+    check_err(hob_go_ready(&s, never_ready, arg, NULL, NULL), -ECANCELED);
+    return hob_scope_end(&s);
+}
+
+/* Asking back the first starter cancels its child's scope, in the midst of the walk. */
+TEST_ON_ALL(cancel, reaches_those_who_are_still_starting)
+{
+    int results[3] = { 0 };
+    HOB_SCOPE(s);
+    for (int i = 0; i < 3; i++)
+        check_ok(hob_go(&s, start_who_is_never_ready, &results[i]));
+    settle();
+    hob_scope_cancel(&s, "test");
+    check_err(hob_scope_end(&s), -ECANCELED);
+    for (int i = 0; i < 3; i++)
+        check_err(results[i], -ECANCELED);
+}
+
 struct other {
     hob_scope *scope;
     int64_t    after;
