@@ -61,16 +61,19 @@ static struct sim *sim_of(struct backend *b)
 
 static void trace_word(struct sim *sim, uint64_t word)
 {
-    uint64_t hash = (sim->trace ^ word) * UINT64_C(0x100000001B3);
-    sim->trace = hash ^ (hash >> 32);
+    sim->trace = hash_u64(sim->trace ^ word);
 }
 
-static void trace_op(struct sim *sim, const struct op *op)
+/* What happens to ops, as the trace has it. */
+enum moment { SUBMITTED, CANCEL_ASKED, FINISHING };
+
+static void trace_op(struct sim *sim, enum moment moment, const struct op *op)
 {
     trace_word(sim, (uint64_t)sim->now_ns);
-    trace_word(sim, (uint64_t)op->kind);
-    trace_word(sim, (uint64_t)op->result);
+    trace_word(sim, (uint64_t)moment << 32 | (uint64_t)op->kind);
     trace_word(sim, op->desc != NULL ? (uint64_t)op->desc->fd : UINT64_MAX);
+    if (moment == FINISHING)
+        trace_word(sim, (uint64_t)op->result);
 }
 
 static enum direction direction_of(enum op_kind kind)
@@ -122,7 +125,7 @@ void hob__sim_finish(struct sim *sim, struct op *op, int64_t result)
     if (op->desc != NULL)
         op->desc->flying--;
     op->result = result;
-    trace_op(sim, op);
+    trace_op(sim, FINISHING, op);
 
     // One that was submitted before and is in `done` comes back before this one.
     if (op == sim->submitting && (op->desc == NULL || *soon(op) == 0)) {
@@ -492,10 +495,11 @@ static void sim_submit(struct backend *b, struct op *op)
     if (hob__op_class(op->kind) == OP_QUICK) {
         op->result = quick_op(sim, op);
         op->state = OP_DONE;
-        trace_op(sim, op);
+        trace_op(sim, FINISHING, op);
         run_dirty(sim);
         return;
     }
+    trace_op(sim, SUBMITTED, op);
     begin_op(sim, op);
     sim->submitting = op;
     start_op(sim, op);
@@ -522,6 +526,7 @@ static void sim_cancel(struct backend *b, struct op *op)
 
     if (op->state != OP_FLYING || op->slot == FINISHED)
         return;
+    trace_op(sim, CANCEL_ASKED, op);
     withdraw(sim, op);
     run_dirty(sim);
 }

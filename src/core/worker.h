@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "base/rand.h"
 #include "base/wheel.h"
 #include "core/failure.h"
@@ -105,10 +106,11 @@ void hob__op_cancel(struct worker *worker, struct op *op);
 /* Everything is asleep: inspect/ tells who waits for what, then cancels all. */
 void hob__stuck(struct worker *worker);
 
-/* Hashes an event into the trace of a seeded run. */
+/* Hashes an event, and when it was, into the trace of a seeded run. */
 static inline void hob__trace(struct worker *worker, uint64_t event)
 {
-    worker->trace = (worker->trace ^ event) * UINT64_C(0x100000001B3);
+    worker->trace = hash_u64(worker->trace ^ event);
+    worker->trace = hash_u64(worker->trace ^ (uint64_t)worker->wheel.now_ns);
 }
 
 #endif
