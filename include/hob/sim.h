@@ -27,6 +27,8 @@ typedef struct hob_sim_world {
     uint32_t stream_bytes;     /* buffered in each direction of a stream; 0: 64 KiB  */
     uint32_t datagrams;        /* queued on a datagram socket; 0: 64                 */
     uint32_t disk_bytes;       /* room on the disk, then -ENOSPC; 0: no limit        */
+    uint32_t descriptors;      /* open at once, then -EMFILE; 0: no limit. Those that
+                                  are open already stay so                           */
 } hob_sim_world;
 
 /* Replaces what the world does from now on. Does not wait. Returns 0 or -ENOTSUP. */

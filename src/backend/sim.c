@@ -210,7 +210,9 @@ static int grow_table(struct sim *sim)
 
 int hob__sim_node_number(struct sim *sim, struct node *node)
 {
-    uint32_t index;
+    uint32_t index, limit = sim->world.descriptors;
+    if (limit > 0 && sim->table_count - sim->free_count >= limit)
+        return -EMFILE;
     if (sim->free_count > 0) {
         index = sim->free_fds[--sim->free_count];
     } else {

@@ -214,7 +214,7 @@ bool hob__sim_chance(struct sim *sim, uint32_t percent);
 /* A new node without a number; NULL: no memory. */
 struct node *hob__sim_node_new(struct sim *sim, enum node_kind kind, int domain);
 
-/* Gives it a number, which is returned; or -ENOMEM. */
+/* Gives it a number, which is returned; or -ENOMEM, -EMFILE. */
 int          hob__sim_node_number(struct sim *sim, struct node *node);
 struct node *hob__sim_node_at(struct sim *sim, int fd); /* NULL: -EBADF */
 void         hob__sim_node_close(struct sim *sim, struct node *node);
@@ -251,7 +251,8 @@ bool    hob__sim_is_inet(const struct node *node);
 int64_t hob__sim_latency_ns(struct sim *sim, const struct node *node);
 int     hob__sim_bind_any(struct sim *sim, struct node *node); /* if it is not bound yet */
 
-/* Numbers two new nodes, either of which may be NULL; on failure, -ENOMEM, both are gone. */
+/* Numbers two new nodes, either of which may be NULL; on failure, -ENOMEM or -EMFILE, both
+ * are gone. */
 int hob__sim_number_two(struct sim *sim, struct node *a, struct node *b, int *fds);
 
 /* Where something sent to `addr` goes; where it comes from; the address as a

@@ -502,7 +502,7 @@ int hob__sim_number_two(struct sim *sim, struct node *a, struct node *b, int *fd
         hob__sim_node_close(sim, a);
     if (b != NULL)
         hob__sim_node_close(sim, b);
-    return -ENOMEM;
+    return fds[0] < 0 ? fds[0] : fds[1];
 }
 
 int hob__sim_socket(struct sim *sim, int domain, int type)

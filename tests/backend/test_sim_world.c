@@ -207,6 +207,11 @@ static void close_file(void *arg)
     hob_file_close(arg);
 }
 
+static void close_pipe(void *arg)
+{
+    hob_pipe_close(arg);
+}
+
 TEST(sim, a_full_disk_takes_what_fits_and_then_says_so)
 {
     hob_sim_world world = { .disk_bytes = 5000 };
@@ -227,6 +232,39 @@ TEST(sim, a_full_disk_takes_what_fits_and_then_says_so)
     world.disk_bytes = 0;
     check_ok(hob_sim_set_world(&world));
     check_eq(hob_file_write(file, bytes, 1), 1);
+}
+
+TEST(sim, descriptors_run_out_where_the_limit_is)
+{
+    hob_sim_world world = { .descriptors = 3 };
+    hob_pipe     *reader, *writer, *no_reader, *no_writer;
+    hob_file     *file;
+    hob_udp      *udp;
+    hob_unix     *a, *b;
+    hob_addr      any = hob_addr_loopback(0);
+    struct stat   st;
+    check_ok(hob_sim_set_world(&world));
+    check_ok(hob_pipe_open(&reader, &writer));
+    HOB_DEFER(close_pipe, reader);
+    HOB_DEFER(close_pipe, writer);
+    check_err(hob_pipe_open(&no_reader, &no_writer), -EMFILE); // one of two is not enough
+    check_err(hob_unix_pair(&a, &b), -EMFILE);
+    check_ok(hob_file_open("/one", O_WRONLY | O_CREAT, 0600, &file)); // and the one is still there
+    check_err(hob_udp_open(&any, &udp), -EMFILE);
+    hob_file_close(file);
+    check_ok(hob_udp_open(&any, &udp));
+    check_err(hob_file_open("/two", O_WRONLY | O_CREAT, 0600, &file), -EMFILE);
+    hob_udp_close(udp);
+    check_err(hob_path_stat("/two", &st), -ENOENT);
+
+    world.descriptors = 1; // those that are open stay so
+    check_ok(hob_sim_set_world(&world));
+    check_eq(hob_pipe_write(writer, "x", 1), 1);
+    check_err(hob_udp_open(&any, &udp), -EMFILE);
+    world.descriptors = 0;
+    check_ok(hob_sim_set_world(&world));
+    check_ok(hob_udp_open(&any, &udp));
+    hob_udp_close(udp);
 }
 
 TEST(sim, holes_read_as_zeros)

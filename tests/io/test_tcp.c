@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP on every backend. What the kernel alone can do (signals, limits of
- * descriptors, Nagle) is tested on it and skipped in sim.
+ * TCP on every backend. What the kernel alone can do (signals, Nagle) is tested
+ * on it and skipped in sim.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -737,6 +737,9 @@ TEST_ON_ALL(tcp, ten_megabytes_both_ways_at_once_arrive_whole)
 
 static void restore_fd_limit(struct rlimit *limit)
 {
+    hob_sim_world unlimited = { .descriptors = 0 };
+    if (in_sim())
+        ignore(hob_sim_set_world(&unlimited));
     setrlimit(RLIMIT_NOFILE, limit);
 }
 
@@ -768,8 +771,12 @@ static int wait_for_a_pause(uint64_t pauses_before)
 static struct rlimit no_more_fds(void)
 {
     struct rlimit limit;
+    hob_sim_world full = { .descriptors = 1 };
     getrlimit(RLIMIT_NOFILE, &limit);
-    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, limit.rlim_max });
+    if (in_sim())
+        ignore(hob_sim_set_world(&full));
+    else
+        setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, limit.rlim_max });
     return limit;
 }
 
@@ -782,8 +789,6 @@ TEST_ON_ALL(tcp, accept_pauses_while_descriptors_are_short_and_then_goes_on)
     TCP(waiting);
     hob_stats stats;
 
-    if (in_sim())
-        skip("limits of descriptors are the kernel's");
     check_ok(tcp_pair(&client, &server));
     check_ok(listen_here(&listener));
     hob_stats_get(&stats);
@@ -809,8 +814,6 @@ TEST_ON_ALL(tcp, a_listener_can_be_closed_while_accept_pauses)
     TCP(waiting);
     hob_stats stats;
 
-    if (in_sim())
-        skip("limits of descriptors are the kernel's");
     check_ok(listen_here(&listener));
     hob_stats_get(&stats);
     check_ok(connect_to(listener, &waiting));
@@ -835,8 +838,6 @@ TEST_ON_ALL(tcp, an_accept_operation_tells_of_the_shortage)
     TCP(conn);
     hob_op op;
 
-    if (in_sim())
-        skip("limits of descriptors are the kernel's");
     check_ok(listen_here(&listener));
     check_ok(connect_to(listener, &waiting));
     check_ok(hob_tcp_accept_prep(&op, listener, &conn));
