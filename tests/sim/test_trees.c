@@ -418,7 +418,7 @@ static int plant(void)
 static void fell(void *arg)
 {
     (void)arg;
-    for (int i = 0; i < PROMISES; i++) {
+    for (int i = 0; i < PROMISES && grove.promises[i] != NULL; i++) {
         ignore(hob_promise_resolve(grove.promises[i], &grove));
         hob_promise_free(grove.promises[i]);
     }
