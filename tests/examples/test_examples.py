@@ -184,6 +184,35 @@ def three_styles(backend):
 
 
 @example(*REAL)
+def errors(backend):
+    expect(run(backend, "08_errors"), r"^All or nothing: .* \(ENOENT\)$",
+           "passwd +copied$", "no-such-file +No such file", "group +copied$")
+
+
+@example(*ALL)
+def deadlines(backend):
+    expect(run(backend, "09_deadlines"), "^ +50[0-9] ms  customer: nobody", "^ +10[0-9]{2} ms  customer: nobody",
+           "customer: bread!$", "clerk: it is getting dark$", "^ +13[0-9]{2} ms  clerk: all in order$",
+           "street: ECANCELED$")
+
+
+@example("sim")
+def testing(backend):
+    expect(run(backend, "10_testing"), "^3 passed, 0 failed$")
+
+
+@example(*ALL)
+def stuck(backend):
+    """It ends by itself, with the lowest byte of HOB_ESTUCK, and tells who waits."""
+    done = subprocess.run([BUILD / "examples" / "11_stuck"], env=environment(backend), timeout=SECONDS,
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    expect(done.stderr, "everything is asleep for ever", r'task \d "Ann" \(ann\), started at meet_at_a_door',
+           r'task \d "Bob" \(bob\), started at meet_at_a_door', "HOB_ESTUCK")
+    if done.returncode != -4099 & 255:
+        raise Failed(f"ended with {done.returncode}")
+
+
+@example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
     expect(text, "boil the water +█", "1000 eggs", r"price of bread .* \d+ cents$",
