@@ -24,6 +24,8 @@ static void submit_once(struct worker *w, struct op *op)
     }
     hob_require(!w->forked, "this process was forked from a running Hob program and shares its "
                             "ring and descriptors: after fork(), only exec or _exit may follow");
+    hob_require(op->desc == NULL || op->desc->worker == w,
+                "a connection, file or socket was used by another worker than the one that made it");
     w->stats.ops_submitted++;
     w->backend->type->submit(w->backend, op);
     if (op->state == OP_DONE)

@@ -17,6 +17,7 @@ void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *
 {
     struct worker *w = worker_for("a descriptor was made outside of hob_run");
     memset(desc, 0, sizeof *desc);
+    desc->worker = w;
     desc->fd = fd;
     desc->kind = kind;
     desc->what = what;
@@ -30,6 +31,8 @@ void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *
 void hob__desc_close(struct desc *desc)
 {
     struct worker *w = worker_for("a descriptor was closed outside of hob_run");
+    hob_require(desc->worker == w, "a connection, file or socket was closed by another worker "
+                                   "than the one that made it");
     hob_assert(!desc->closing);
     desc->closing = true;
     list_remove(&desc->link);

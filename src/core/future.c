@@ -6,9 +6,12 @@
 #include "base/alloc.h"
 #include "core/worker.h"
 
-static struct hob_future *future_from(hob_future *future, const char *sentence)
+static struct hob_future *future_from(hob_future *future, const char *caller)
 {
-    hob_require(future->tag == TAG_FUTURE, sentence);
+    if (hob_unlikely(future->tag != TAG_FUTURE))
+        hob__misuse_of(caller, "this is not a future, or it was awaited before");
+    if (hob_unlikely(future->worker != hob__worker))
+        hob__misuse_of(caller, "the future belongs to another worker; only that one may use it");
     return future;
 }
 
@@ -20,6 +23,7 @@ hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
     if (future == NULL)
         return NULL;
     future->tag = TAG_FUTURE;
+    future->worker = scope->worker;
     list_push_back(&scope->futures, &future->link);
     if (hob__task_start(scope, fn, arg, &defaults, __builtin_return_address(0), future, NULL) < 0) {
         list_remove(&future->link);
@@ -73,7 +77,7 @@ int hob_await(hob_future *future)
 {
     if (future == NULL)
         return -ENOMEM;
-    future_from(future, "hob_await: this is not a future, or it was awaited before");
+    future_from(future, "hob_await");
     hob_require(future->waiter == NULL, "hob_await: another task awaits this future already");
 
     struct op op = {
@@ -94,7 +98,7 @@ void hob_future_cancel(hob_future *future, const char *reason)
 {
     if (future == NULL)
         return;
-    future_from(future, "hob_future_cancel: this is not a future, or it was awaited before");
+    future_from(future, "hob_future_cancel");
     if (future->task != NULL)
         hob__task_cancel(future->task, -ECANCELED, reason != NULL ? reason : "hob_future_cancel");
 }

@@ -11,10 +11,12 @@
 struct op;
 struct scope;
 struct task;
+struct worker;
 
 struct hob_future {
     uint32_t         tag;
     bool             ended;
+    struct worker   *worker;
     int              result;
     struct task     *task;     /* NULL when it has ended */
     struct op       *waiter;

@@ -13,6 +13,7 @@ int64_t hob_now(void)
 
 int64_t hob_in(int64_t duration_ns)
 {
+    hob_require(hob__worker != NULL, "hob_in: called outside of hob_run");
     int64_t deadline;
     if (duration_ns <= 0)
         return hob_now();
@@ -80,6 +81,7 @@ int hob_sleep_until(int64_t deadline_ns)
 
 int hob_sleep(int64_t duration_ns)
 {
+    hob_require(hob__worker != NULL, "hob_sleep: called outside of hob_run");
     return hob_sleep_until(duration_ns > 0 ? hob_in(duration_ns) : 0);
 }
 

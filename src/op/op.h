@@ -84,6 +84,7 @@ enum op_state {
 };
 
 struct hob_addr;
+struct worker;
 struct msghdr;
 struct stat;
 struct op;
@@ -110,6 +111,7 @@ struct desc {
     uint32_t        flying;     /* ops in flight on it; the backend counts                   */
     struct list     ops;        /* these ops, by op.link                                     */
     void          (*gone)(struct desc *desc); /* the number is closed: free the object       */
+    struct worker  *worker;     /* whose it is                                               */
     struct list_node link;      /* among the worker's open descriptors                       */
     const void     *made_at;    /* the address of the user's call, for reports               */
     const char     *what;       /* "TCP connection", for reports                             */

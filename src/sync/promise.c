@@ -17,6 +17,7 @@ int hob_promise_new(hob_promise **ret_promise)
     if (promise == NULL)
         return -ENOMEM;
     promise->tag = TAG_PROMISE;
+    promise->worker = w;
     promise->made_at = __builtin_return_address(0);
     list_init(&promise->waiters);
     list_push_back(&w->promises, &promise->link);
@@ -24,9 +25,12 @@ int hob_promise_new(hob_promise **ret_promise)
     return 0;
 }
 
-static hob_promise *promise_from(const hob_promise *promise, const char *sentence)
+static hob_promise *promise_from(const hob_promise *promise, const char *caller)
 {
-    hob_require(promise->tag == TAG_PROMISE, sentence);
+    if (hob_unlikely(promise->tag != TAG_PROMISE))
+        hob__misuse_of(caller, "this is not a promise, or it was freed");
+    if (hob_unlikely(promise->worker != hob__worker))
+        hob__misuse_of(caller, "the promise belongs to another worker; only that one may use it");
     return (hob_promise *)(uintptr_t)promise;
 }
 
@@ -55,20 +59,20 @@ static int settle(hob_promise *promise, int error, void *value)
 
 int hob_promise_resolve(hob_promise *promise, void *value)
 {
-    return settle(promise_from(promise, "hob_promise_resolve: this promise was freed"), 0, value);
+    return settle(promise_from(promise, "hob_promise_resolve"), 0, value);
 }
 
 int hob_promise_reject(hob_promise *promise, int error)
 {
     hob_require(error < 0, "hob_promise_reject: the error must be negative");
-    return settle(promise_from(promise, "hob_promise_reject: this promise was freed"), error, NULL);
+    return settle(promise_from(promise, "hob_promise_reject"), error, NULL);
 }
 
 void hob_promise_free(hob_promise *promise)
 {
     if (promise == NULL)
         return;
-    promise_from(promise, "hob_promise_free: this promise was freed before");
+    promise_from(promise, "hob_promise_free");
     if (!promise->settled && !list_is_empty(&promise->waiters)) {
         char place[256];
         hob__report(hob__worker, "hob: a promise was freed that nobody settled, while others wait "
@@ -84,12 +88,12 @@ void hob_promise_free(hob_promise *promise)
 
 int hob_promise_is_settled(const hob_promise *promise)
 {
-    return promise_from(promise, "hob_promise_is_settled: this promise was freed")->settled;
+    return promise_from(promise, "hob_promise_is_settled")->settled;
 }
 
 void *hob_promise_value(const hob_promise *promise)
 {
-    return promise_from(promise, "hob_promise_value: this promise was freed")->value;
+    return promise_from(promise, "hob_promise_value")->value;
 }
 
 static void start_waiting(struct op *op)
@@ -121,13 +125,13 @@ static void prep(struct op *op, hob_promise *promise)
 
 void hob_promise_await_prep(hob_op *place, hob_promise *promise)
 {
-    promise_from(promise, "hob_promise_await_prep: this promise was freed");
+    promise_from(promise, "hob_promise_await_prep");
     prep(hob__op_prep(place, OP_PROMISE, NULL), promise);
 }
 
 int hob_promise_await(hob_promise *promise, void **ret_value)
 {
-    promise_from(promise, "hob_promise_await: this promise was freed");
+    promise_from(promise, "hob_promise_await");
     struct op op = { .state = OP_IDLE };
     prep(&op, promise);
     hob__op_await(&op);
@@ -152,7 +156,7 @@ static void call_then(void *arg, ssize_t result)
 
 int hob_promise_then(hob_scope *scope, hob_promise *promise, hob_promise_fn *fn, void *arg)
 {
-    promise_from(promise, "hob_promise_then: this promise was freed");
+    promise_from(promise, "hob_promise_then");
     struct then *then = hob__alloc_zero(sizeof *then);
     if (then == NULL)
         return -ENOMEM;

@@ -15,6 +15,7 @@ struct hob_promise {
     void            *value;
     struct list      waiters; /* op.link of those who wait, oldest first */
     struct list_node link;    /* in worker.promises */
+    struct worker   *worker;
     const void      *made_at;
 };
 

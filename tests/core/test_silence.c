@@ -5,6 +5,8 @@
  */
 #include "support/tasks.h"
 
+#include <pthread.h>
+
 /* ---- failures that nobody collected ---- */
 
 static int fail_far_away(void *arg)
@@ -273,4 +275,62 @@ HOB_TEST_DEFINE("mistake", "waiting_outside_of_a_task", waiting_outside, HOB_TES
                 "outside of")
 {
     check_ok(hob_sleep(HOB_SEC));
+}
+
+/* ---- the wrong thread ---- */
+
+static void *resolve_it(void *promise)
+{
+    ignore(hob_promise_resolve(promise, NULL));
+    return NULL;
+}
+
+static void *close_it(void *listener)
+{
+    hob_tcp_listener_close(listener);
+    return NULL;
+}
+
+static void in_a_thread(void *(*fn)(void *), void *arg)
+{
+    pthread_t thread;
+    expect_eq(pthread_create(&thread, NULL, fn, arg), 0);
+    expect_eq(pthread_join(thread, NULL), 0);
+}
+
+TEST_DIES(mistake, settling_a_promise_in_another_thread,
+          "hob_promise_resolve: the promise belongs to another worker")
+{
+    hob_promise *promise;
+    check_ok(hob_promise_new(&promise));
+    in_a_thread(resolve_it, promise);
+}
+
+TEST_DIES(mistake, closing_in_another_thread, "closed outside of hob_run")
+{
+    hob_tcp_listener *listener;
+    hob_addr          any = hob_addr_loopback(0);
+    check_ok(hob_tcp_listen(&any, NULL, &listener));
+    in_a_thread(close_it, listener);
+}
+
+static int close_in_a_run(void *listener)
+{
+    hob_tcp_listener_close(listener);
+    return 0;
+}
+
+static void *close_it_in_a_run(void *listener)
+{
+    hob_run_opts opts = { .backend = "sim" };
+    ignore(hob_run_with(&opts, close_in_a_run, listener));
+    return NULL;
+}
+
+TEST_DIES(mistake, closing_in_another_run, "by another worker")
+{
+    hob_tcp_listener *listener;
+    hob_addr          any = hob_addr_loopback(0);
+    check_ok(hob_tcp_listen(&any, NULL, &listener));
+    in_a_thread(close_it_in_a_run, listener);
 }
