@@ -206,6 +206,7 @@ static void start_in(hob_scope *scope_place, hob_op *place, const char *caller,
 
 void hob_op_call(hob_scope *scope, hob_op *place, hob_op_fn *fn, void *arg)
 {
+    hob_require(fn != NULL, "hob_op_call: there is no function to call: it is NULL");
     start_in(scope, place, "hob_op_call", call_back, fn, arg);
 }
 

@@ -377,6 +377,7 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
 {
     struct worker *w = home->worker;
     hob_require(w == hob__worker, "hob_go: the scope belongs to another worker");
+    hob_require(fn != NULL, "hob_go: there is no function to run: it is NULL");
     if (w->stats.tasks_alive >= w->opts.tasks_max)
         return -EAGAIN;
     int    stack_class = hob__stack_class(opts->stack_bytes);

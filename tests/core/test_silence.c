@@ -277,6 +277,20 @@ HOB_TEST_DEFINE("mistake", "waiting_outside_of_a_task", waiting_outside, HOB_TES
     check_ok(hob_sleep(HOB_SEC));
 }
 
+TEST_DIES(mistake, a_task_without_a_function, "hob_go: there is no function")
+{
+    HOB_SCOPE(s);
+    ignore(hob_go(&s, NULL, NULL));
+}
+
+TEST_DIES(mistake, a_callback_without_a_function, "hob_op_call: there is no function")
+{
+    hob_op op;
+    HOB_SCOPE(s);
+    hob_sleep_prep(&op, 0);
+    hob_op_call(&s, &op, NULL, NULL);
+}
+
 /* ---- the wrong thread ---- */
 
 static void *resolve_it(void *promise)
