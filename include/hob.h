@@ -22,13 +22,17 @@
  * Cancelling.  When the scope of a task is cancelled, what it waits for returns
  *   -ECANCELED, or -ETIMEDOUT for a deadline, and so does every later call that
  *   waits, until the scope is left. A call whose effect happened returns its
- *   real result. HOB_SHIELD gives clean-up its time.
- * Memory.  A pointer argument is lent for the length of the call. What is kept,
- *   copied or given away is said.
+ *   real result. HOB_SHIELD gives clean-up its time. (HOB_ESTUCK comes in the
+ *   place of -ECANCELED when everybody was asleep for ever.)
+ * Memory.  A pointer argument is lent for the length of the call; given to a
+ *   function that ends in _prep, until the operation ended. What is kept, copied
+ *   or given away is said.
  * NULL.  Options and the argument of close and free may be NULL; nothing else,
  *   unless said.
  * Threads.  Every object belongs to the worker that made it, and every function
- *   is called there. A task never changes its worker.
+ *   is called there: in a task or in a callback, inside of hob_run. A task never
+ *   changes its worker. What only looks at its arguments (hob_strerror, the
+ *   functions of hob/addr.h, hob_describe_address) may be called anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
  *   function and the mistake. What a peer sends never does.
  */

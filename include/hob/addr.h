@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Addresses of sockets, as values. Names are resolved elsewhere: here are only numbers. */
+/* Addresses of sockets, as values: numbers and paths, no names of hosts. Nothing here waits. */
 #ifndef HOB_ADDR_H
 #define HOB_ADDR_H
 
@@ -29,18 +29,19 @@ HOB_API HOB_MUST_USE int hob_addr_parse(const char *text, hob_addr *ret_addr);
 /* 127.0.0.1 with this port; 0 lets the kernel choose one. */
 HOB_API hob_addr hob_addr_loopback(uint16_t port);
 
-/* Takes over a sockaddr of `len` bytes. Returns 0 or -EINVAL. */
+/* Copies a sockaddr of `len` bytes. Returns 0, or -EINVAL for another family or a
+ * wrong length. */
 HOB_API HOB_MUST_USE int hob_addr_from_sockaddr(const struct sockaddr *sa, size_t len,
                                                 hob_addr *ret_addr);
 
 /* The port, or 0 for an address that has none. */
 HOB_API uint16_t hob_addr_port(const hob_addr *addr);
 
-/* Writes the address as hob_addr_parse reads it and returns `text`; it is cut
- * when `size` is too small, and always ends in NUL. */
+/* Writes the address as hob_addr_parse reads it ("none" for none) and returns
+ * `text`; it is cut when `size` is too small, and always ends in NUL. */
 HOB_API const char *hob_addr_format(const hob_addr *addr, char *text, size_t size);
 
-/* 1 when both are the same address. */
+/* 1 when both are the same address, 0 when not. */
 HOB_API int hob_addr_equal(const hob_addr *a, const hob_addr *b);
 
 HOB_END_DECLS

@@ -4,7 +4,11 @@
  *
  * All functions here wait for the disk without holding up other tasks. A call
  * on the disk that has begun is not torn from under its buffer: when it is
- * cancelled meanwhile, it returns its real result a little later.
+ * cancelled meanwhile, it returns its real result a little later. So is a call
+ * that was in flight when another task closed the file.
+ *
+ * Several tasks may use a file at once. Reads at its position begin in the order of
+ * the calls, and so do writes; with an offset there is no order.
  */
 #ifndef HOB_FILE_H
 #define HOB_FILE_H
@@ -18,7 +22,7 @@ HOB_BEGIN_DECLS
 typedef struct hob_file hob_file;
 
 /* Opens `path` with the flags and the mode of open(2); O_CLOEXEC is added.
- * Waits. Returns 0 or a negative errno. `path` is lent.
+ * Waits. Returns 0 or a negative errno: those of open(2), -ECANCELED, -ETIMEDOUT.
  *
  * FIFOs and devices are opened at once, as with O_NONBLOCK: one for writing that
  * nobody reads gives -ENXIO; one for reading that nobody writes reads as ended

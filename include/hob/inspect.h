@@ -9,7 +9,9 @@ HOB_BEGIN_DECLS
 
 /* Writes a line for each task of this worker to `fd` (2 is standard error): its
  * number, name, function, what it waits for and how long, and where it was
- * started. At most `tasks_max` lines, 0 for all. Blocks as write(2) does. */
+ * started. At most `tasks_max` lines, 0 for all. Blocks as write(2) does, and
+ * where a place is named for the first time as hob_describe_address. Nothing
+ * outside of hob_run. */
 HOB_API void hob_dump(int fd, size_t tasks_max);
 
 /* How deep the tasks started at one place went. */

@@ -12,8 +12,10 @@
  *     hob_op_call(&scope, &op, on_read, arg);   // on_read(arg, n) is called
  *     hob_op_settle(&scope, &op, promise);      // the promise gets n
  *
- * The plain functions (hob_tcp_read) are the first of these in one call. What was
- * prepared must be started: it may hold memory or a descriptor from then on.
+ * The plain functions (hob_tcp_read) are the first of these in one call. A prep
+ * function never waits; one that returns an int can fail (-ENOMEM and what it
+ * says), and then there is nothing to start. What was prepared must be started:
+ * it may hold memory or a descriptor from then on.
  *
  * The place, and every buffer given to `prep`, belongs to the operation until
  * it ended: until hob_op_await returned, the callback was called or the promise

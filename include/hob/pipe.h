@@ -9,7 +9,8 @@ HOB_BEGIN_DECLS
 
 typedef struct hob_pipe hob_pipe;
 
-/* Makes a pipe: its reading end and its writing end. Does not wait. */
+/* Makes a pipe: its reading end and its writing end, both the caller's. Does not
+ * wait. Returns 0, -EMFILE, -ENFILE, -ENOMEM. */
 HOB_API HOB_MUST_USE int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_writer);
 
 /* Takes over a descriptor of yours that is a pipe, a terminal, a character
@@ -18,7 +19,9 @@ HOB_API HOB_MUST_USE int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_wri
  * wait. Returns 0, -EBADF, -ENOMEM. */
 HOB_API HOB_MUST_USE int hob_pipe_from_fd(int fd, hob_pipe **ret_pipe);
 
-/* As in hob/tcp.h; -EPIPE when nobody can read any more. */
+/* As in hob/tcp.h. Reading gives 0 when every writing end is closed, writing
+ * -EPIPE when nobody can read any more. Using an end in the wrong direction gives
+ * -EBADF. As a stream a pipe has no shutdown (-ENOTSUP): closing it says the same. */
 HOB_API HOB_MUST_USE ssize_t hob_pipe_read(hob_pipe *pipe, void *buf, size_t len);
 HOB_API void                 hob_pipe_read_prep(hob_op *op, hob_pipe *pipe, void *buf, size_t len);
 HOB_API HOB_MUST_USE ssize_t hob_pipe_write(hob_pipe *pipe, const void *buf, size_t len);

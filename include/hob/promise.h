@@ -3,7 +3,7 @@
  * Promises: a value to come, told to everyone who waits.
  *
  * A promise is settled once, with a value or with an error; many may await it,
- * before and after. Freeing one that is not settled gives its waiters
+ * before and after. Freeing one that others wait for, unsettled, gives them
  * HOB_EBROKEN and reports where it was made. A promise belongs to one worker.
  */
 #ifndef HOB_PROMISE_H
@@ -16,7 +16,8 @@ HOB_BEGIN_DECLS
 /* Makes an unsettled promise. Does not wait. Returns 0 or -ENOMEM. */
 HOB_API HOB_MUST_USE int hob_promise_new(hob_promise **ret_promise);
 
-/* Frees it, NULL too. Whoever still waits gets HOB_EBROKEN. Does not wait. */
+/* Frees it; NULL is fine. Whoever still waits gets HOB_EBROKEN, and whoever was
+ * told already keeps what they were told. Does not wait. */
 HOB_API void hob_promise_free(hob_promise *promise);
 
 /* Settles it with a value; or with an error, which must be negative. Returns 0,
@@ -41,7 +42,8 @@ typedef void hob_promise_fn(void *arg, int error, void *value);
 HOB_API HOB_MUST_USE int hob_promise_then(hob_scope *scope, hob_promise *promise,
                                           hob_promise_fn *fn, void *arg);
 
-/* Waiting for the promise as an operation: its result is 0, or the error. */
+/* Waiting for the promise as an operation: its result is 0, or the error. The
+ * promise must live until the operation was started. */
 HOB_API void hob_promise_await_prep(hob_op *op, hob_promise *promise);
 
 /* The value, NULL while it is not resolved. Does not wait. */

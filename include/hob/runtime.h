@@ -30,14 +30,18 @@ typedef struct hob_run_opts {
  * Returns 0, or the negative error that the main task returned or that escaped
  * from a scope: it was printed then, with where it came from. The value is fit
  * for returning from main(). Before anything runs: -ENOMEM, -EAGAIN, and
- * -ENOTSUP for a backend that this system does not have. */
+ * -ENOTSUP for a backend that this system does not have.
+ *
+ * While it runs, a SIGPIPE that nobody handles is ignored in the whole process,
+ * and SIGSEGV and SIGBUS are looked at, so that stack overflow can be told; then
+ * all is as it was. After fork(), the child may only exec or _exit. */
 HOB_API int hob_run(hob_task_fn *main_fn, void *arg);
 HOB_API int hob_run_with(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg);
 
 /* The name of the backend in use: "uring", "epoll" or "sim"; "" outside a run. */
 HOB_API const char *hob_backend_name(void);
 
-/* A random number: of the system, or in sim of the seed. Does not wait. */
+/* A random number, not for secrets; in sim drawn from the seed. Does not wait. */
 HOB_API uint64_t hob_random(void);
 
 typedef struct hob_stats {

@@ -65,22 +65,24 @@ HOB_API void hob_scope_cancel(hob_scope *scope, const char *reason);
  * deadline of an enclosing scope holds as well. Does not wait. */
 HOB_API void hob_scope_deadline(hob_scope *scope, int64_t deadline_ns);
 
-/* 0, or -ECANCELED or -ETIMEDOUT if the scope, or one around it, was cancelled.
- * Does not wait. */
+/* 0, or the code of its cancellation if the scope, or one around it, was
+ * cancelled: -ECANCELED, -ETIMEDOUT, HOB_ESTUCK. Does not wait. */
 HOB_API int hob_scope_cancelled(const hob_scope *scope);
 
 /* The same question for the innermost scope of the calling task. */
 HOB_API int hob_cancelled(void);
 
-/* The reason given to the cancellation that reached the calling task:
- * hob_scope_cancel's text, "deadline", "a sibling failed", or NULL when it is
- * not cancelled. Does not wait. */
+/* The reason given to the cancellation that reached the calling task: the text
+ * given to hob_scope_cancel, or one of Hob's ("deadline", "a sibling failed",
+ * "its block was left by an error" and so on); NULL when it is not cancelled.
+ * Does not wait. */
 HOB_API const char *hob_cancel_reason(void);
 
 /* Has fn(arg) run when the scope ends, after its children ended; the last
  * deferred runs first. It runs shielded from cancellation for the scope's grace
  * time (5 s); then its calls return -ETIMEDOUT, and the delay is reported.
- * Returns 0, or -ENOMEM, and then fn(arg) was run already. Does not wait. */
+ * Returns 0, or -ENOMEM, and then fn(arg) was run already. Does not wait. Not for
+ * root scopes. */
 HOB_API HOB_MUST_USE int hob_scope_defer(hob_scope *scope, void (*fn)(void *arg), void *arg);
 
 /* Runs fn(arg) at the end of the surrounding block: clean-up for one function,
@@ -100,8 +102,10 @@ HOB_API void hob_deferred_run(hob_deferred *deferred);
  * It is bounded: after `limit_ns` its calls return -ETIMEDOUT.
  *
  *     HOB_SHIELD(2 * HOB_SEC) {
- *         (void)hob_tcp_write(conn, goodbye, sizeof goodbye);
- *     } */
+ *         sent = hob_tcp_write(conn, goodbye, sizeof goodbye);
+ *     }
+ *
+ * The block may be left by break and by return. */
 #define HOB_SHIELD(limit_ns)                                                      \
     for (__attribute__((cleanup(hob_shield_leave))) hob_shield HOB_JOIN(          \
              hob_shield_, __LINE__) = { { { 0 } }, 0 };                           \

@@ -15,11 +15,12 @@ HOB_BEGIN_DECLS
 
 typedef struct hob_stream hob_stream;
 
+/* What a stream of your own can do; the functions below say what each must. */
 typedef struct hob_stream_type {
-    const char *name;
+    const char *name; /* for people: "tcp" */
     ssize_t (*read)(hob_stream *stream, void *buf, size_t len);
     ssize_t (*write_some)(hob_stream *stream, const void *buf, size_t len);
-    int (*shutdown)(hob_stream *stream);
+    int (*shutdown)(hob_stream *stream); /* NULL: it cannot */
     void (*close)(hob_stream *stream);
 } hob_stream_type;
 

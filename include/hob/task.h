@@ -48,7 +48,9 @@ HOB_API HOB_MUST_USE int hob_go_ready(hob_scope *scope, hob_task_fn *fn, void *a
                                       const hob_task_opts *opts, void **ret_value);
 
 /* Tells the task that waits in hob_go_ready that this one has started, with a
- * value for it. No effect when nobody waits for it, or the second time. */
+ * value for it, which is only carried: what it points to must live until the other
+ * has looked. No effect when nobody waits for it, or the second time. Does not
+ * wait. */
 HOB_API void hob_ready(void *value);
 
 /* The result of a task to come. */
@@ -59,8 +61,8 @@ typedef struct hob_future hob_future;
  * nobody awaited it, it is a failure of the scope like any other.
  *
  * Does not wait, but the child runs first, to its first wait. Returns the
- * future, which belongs to the scope; NULL when memory ran out, which
- * hob_await turns into -ENOMEM. */
+ * future, which belongs to the scope; NULL when memory or tasks ran out, which
+ * hob_await turns into -ENOMEM. Such a task may also return a positive number. */
 HOB_API HOB_MUST_USE hob_future *hob_async(hob_scope *scope, hob_task_fn *fn, void *arg);
 
 /* Waits for the task and takes its result: what its function returned. The
@@ -68,15 +70,19 @@ HOB_API HOB_MUST_USE hob_future *hob_async(hob_scope *scope, hob_task_fn *fn, vo
  * because the *caller* was cancelled: hob_cancelled() tells. */
 HOB_API HOB_MUST_USE int hob_await(hob_future *future);
 
-/* Cancels the task of a future, and nobody else. Does not wait. */
+/* Cancels the task of a future, and nobody else; the future is still to be
+ * awaited. No effect when the task has ended, or on NULL. `reason` as in
+ * hob_scope_cancel. Does not wait. */
 HOB_API void hob_future_cancel(hob_future *future, const char *reason);
 
 /* Moves the calling task out of its scope into the root scope of that name: its
  * old scope no longer waits for it. The task must have left all scopes that it
- * opened itself. Returns 0 or -ENOMEM. Does not wait. */
+ * opened itself, and be one for whose result nobody waits (hob_async,
+ * hob_go_ready). Returns 0 or -ENOMEM. Does not wait. */
 HOB_API HOB_MUST_USE int hob_detach(const char *root_name);
 
-/* Lets all others that are ready run first. Waits only for those. */
+/* Lets all others that are ready run first. Waits only for those, also when the
+ * task was cancelled. */
 HOB_API void hob_yield(void);
 
 /* For loops that compute: lets others run when this task has run for its share,

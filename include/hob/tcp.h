@@ -34,7 +34,8 @@ typedef struct hob_tcp_listen_opts {
  * which). SO_REUSEADDR is set. Does not wait. Returns 0, or a negative errno:
  *   -EADDRINUSE     somebody listens there
  *   -EACCES         the port needs privileges
- *   -EADDRNOTAVAIL  not an address of this machine */
+ *   -EADDRNOTAVAIL  not an address of this machine
+ *   -EAFNOSUPPORT   neither IPv4 nor IPv6 */
 HOB_API HOB_MUST_USE int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
                                         hob_tcp_listener **ret_listener);
 
@@ -62,7 +63,9 @@ HOB_API void hob_tcp_listener_close(hob_tcp_listener *listener);
  * alone:
  *   -ECONNREFUSED                nobody listens there
  *   -EHOSTUNREACH, -ENETUNREACH  no way there
- *   -ECANCELED, -ETIMEDOUT       the scope, or the kernel gave up */
+ *   -EAFNOSUPPORT                neither IPv4 nor IPv6
+ *   -ETIMEDOUT                   the kernel gave up; or the scope's deadline
+ *   -ECANCELED                   the scope was cancelled */
 HOB_API HOB_MUST_USE int hob_tcp_connect(const hob_addr *peer, const hob_tcp_opts *opts,
                                          hob_tcp **ret_conn);
 
@@ -73,10 +76,11 @@ HOB_API HOB_MUST_USE int hob_tcp_connect_prep(hob_op *op, const hob_addr *peer,
 
 /* Reads up to `len` bytes into `buf`, which is lent until the call returns.
  *
- * Waits for at least one byte. Returns how many came, 0 when the peer has
- * finished sending, or a negative errno:
- *   -ECONNRESET  the peer went away; what came before it was read first
- *   -ECANCELED   the scope was cancelled, or the connection closed: no byte is lost */
+ * Waits for at least one byte (with a `len` of 0 it returns 0 at once). Returns how
+ * many came, 0 when the peer has finished sending, or a negative errno:
+ *   -ECONNRESET             the peer went away; what came before it was read first
+ *   -ECANCELED, -ETIMEDOUT  the scope was cancelled, or the connection closed: no
+ *                           byte is lost, the next read gets it */
 HOB_API HOB_MUST_USE ssize_t hob_tcp_read(hob_tcp *conn, void *buf, size_t len);
 HOB_API void                 hob_tcp_read_prep(hob_op *op, hob_tcp *conn, void *buf, size_t len);
 
@@ -101,7 +105,8 @@ HOB_API HOB_MUST_USE int hob_tcp_shutdown(hob_tcp *conn);
  * write it get -ECANCELED. Never waits, cannot fail. */
 HOB_API void hob_tcp_close(hob_tcp *conn);
 
-/* The two ends' addresses. Asked of the kernel at the first call. */
+/* The two ends' addresses. Asked of the kernel at the first call, which does not
+ * wait, and remembered; all zero when the peer was gone by then. */
 HOB_API hob_addr hob_tcp_local_addr(hob_tcp *conn);
 HOB_API hob_addr hob_tcp_peer_addr(hob_tcp *conn);
 

@@ -33,9 +33,9 @@ HOB_API int64_t hob_in(int64_t duration_ns);
  * CLOCK_REALTIME). For showing to people; it can jump. Does not wait. */
 HOB_API int64_t hob_wall_now(void);
 
-/* Sleeps for `duration_ns`. Waits; for 0 or less it only checks for
- * cancellation. Returns 0, or -ECANCELED or -ETIMEDOUT when the scope ended
- * the sleep. */
+/* Sleeps for `duration_ns`; for HOB_FOREVER, until it is cancelled. Waits; for 0
+ * or less it only checks for cancellation. Returns 0, or -ECANCELED or -ETIMEDOUT
+ * when the scope ended the sleep. */
 HOB_API HOB_MUST_USE int hob_sleep(int64_t duration_ns);
 
 /* Sleeps until `deadline_ns`; otherwise as hob_sleep. */
@@ -47,7 +47,7 @@ HOB_API void hob_sleep_prep(hob_op *op, int64_t deadline_ns);
 /* A regular beat. A place of yours; it needs no clean-up. */
 typedef struct hob_ticker {
     int64_t period_ns;
-    int64_t next_ns; /* the beat that hob_ticker_wait will wait for */
+    int64_t next_ns; /* the tick that hob_ticker_wait will wait for */
 } hob_ticker;
 
 /* Starts a beat of `period_ns` (more than 0) whose first tick comes one period

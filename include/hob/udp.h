@@ -11,11 +11,13 @@ HOB_BEGIN_DECLS
 typedef struct hob_udp hob_udp;
 
 /* Opens a socket bound to `local`; port 0 lets the kernel choose one. Does not
- * wait. Returns 0 or a negative errno, as bind(2). */
+ * wait. Returns 0 or a negative errno, as bind(2); -EAFNOSUPPORT for an address
+ * that is neither IPv4 nor IPv6. */
 HOB_API HOB_MUST_USE int hob_udp_open(const hob_addr *local, hob_udp **ret_socket);
 
 /* Fixes the peer: only its datagrams are received, hob_udp_send may take NULL,
- * and its ICMP errors come back (-ECONNREFUSED). May wait. */
+ * and its ICMP errors come back (-ECONNREFUSED). May wait. Returns 0 or a negative
+ * errno. */
 HOB_API HOB_MUST_USE int hob_udp_connect(hob_udp *socket, const hob_addr *peer);
 
 /* Receives one datagram into `buf`, which is lent. Waits for one. Returns its
@@ -29,12 +31,17 @@ HOB_API HOB_MUST_USE int hob_udp_recv_prep(hob_op *op, hob_udp *socket, void *bu
                                            hob_addr *ret_from);
 
 /* Sends one datagram to `to`, or to the connected peer if that is NULL. Waits
- * for room in the socket's buffer. Returns `len`, or -EMSGSIZE and so on. */
+ * for room in the socket's buffer. Returns `len`, or a negative errno:
+ *   -EMSGSIZE               longer than a datagram can be
+ *   -EDESTADDRREQ           no `to`, and the socket is not connected
+ *   -ECONNREFUSED           an earlier datagram to the connected peer was refused
+ *   -ECANCELED, -ETIMEDOUT  the scope, or the socket was closed: nothing was sent */
 HOB_API HOB_MUST_USE ssize_t hob_udp_send(hob_udp *socket, const void *buf, size_t len,
                                           const hob_addr *to);
 HOB_API HOB_MUST_USE int hob_udp_send_prep(hob_op *op, hob_udp *socket, const void *buf,
                                            size_t len, const hob_addr *to);
 
+/* The address it is bound to. Does not wait. */
 HOB_API hob_addr hob_udp_local_addr(const hob_udp *socket);
 
 /* Closes and frees it; NULL is fine. Tasks that use it get -ECANCELED. */

@@ -33,7 +33,8 @@ HOB_API HOB_MUST_USE int hob_unix_connect(const hob_addr *peer, hob_unix **ret_c
 HOB_API HOB_MUST_USE int hob_unix_connect_prep(hob_op *op, const hob_addr *peer,
                                                hob_unix **ret_conn);
 
-/* Two connected ends. Does not wait. */
+/* Two connected ends, both the caller's. Does not wait. Returns 0, -EMFILE, -ENFILE,
+ * -ENOMEM. */
 HOB_API HOB_MUST_USE int hob_unix_pair(hob_unix **ret_a, hob_unix **ret_b);
 
 HOB_API HOB_MUST_USE ssize_t hob_unix_read(hob_unix *conn, void *buf, size_t len);
@@ -46,15 +47,19 @@ HOB_API HOB_MUST_USE int     hob_unix_shutdown(hob_unix *conn);
 HOB_API void                 hob_unix_close(hob_unix *conn);
 HOB_API hob_stream          *hob_unix_stream(hob_unix *conn);
 
-/* Sends `len` bytes (at least 1) together with copies of `count` descriptors,
- * which stay the caller's. Returns how many bytes were taken. */
+/* Sends `len` bytes (at least 1) together with copies of `count` descriptors (at
+ * most HOB_UNIX_FDS_MAX), which stay the caller's. Waits until there is room.
+ * Returns how many bytes were taken: at least 1, and the descriptors went with
+ * them; hob_unix_write sends the rest. Errors as hob_unix_write. */
 HOB_API HOB_MUST_USE ssize_t hob_unix_send_fds(hob_unix *conn, const void *buf, size_t len,
                                                const int *fds, size_t count);
 
-/* Receives bytes and the descriptors that came with them into `fds`, which has
- * room for *count; afterwards *count says how many came. They are the caller's,
- * and CLOEXEC. Those that find no room are closed, and the call gives
- * -EMSGSIZE. (hob_unix_read closes all descriptors that come.) */
+/* Receives up to `len` bytes (at least 1) and the descriptors that came with them
+ * into `fds`, which has room for *count; afterwards *count says how many came.
+ * They are the caller's, and CLOEXEC. Waits for at least one byte. Returns how many
+ * bytes came, 0 at the end, or an error as hob_unix_read. When there is no room for
+ * all descriptors, they are closed, the bytes are gone, and it gives -EMSGSIZE;
+ * -EMFILE when no number was free. (hob_unix_read closes all that come.) */
 HOB_API HOB_MUST_USE ssize_t hob_unix_recv_fds(hob_unix *conn, void *buf, size_t len, int *fds,
                                                size_t *count);
 
