@@ -22,7 +22,8 @@
  * was settled. An operation in flight belongs to its scope, like a task: the
  * scope's end waits for it, and cancelling the scope cancels it. The result
  * wins: a cancelled operation gives its real result, or -ECANCELED and had no
- * effect.
+ * effect. (A write of a whole buffer to a socket is several in one: cancelled in
+ * between, it gives -ECANCELED, and a part was written.)
  */
 #ifndef HOB_OP_H
 #define HOB_OP_H
