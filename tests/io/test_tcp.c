@@ -304,34 +304,6 @@ TEST_ON_ALL(tcp, a_closed_port_refuses)
     check(conn == NULL);
 }
 
-enum { CROWD = 8 };
-
-/* Fills the queue of a listener that nobody serves, so that the next connect waits. */
-static int crowd_before(hob_tcp_listener **listener, hob_tcp *crowd[CROWD])
-{
-    hob_tcp_listen_opts opts = { .backlog = 1 };
-    hob_addr            addr = hob_addr_loopback(0);
-
-    check_ok(hob_tcp_listen(&addr, &opts, listener));
-    for (int i = 0; i < CROWD; i++) {
-        HOB_SCOPE(s);
-        hob_scope_deadline(&s, hob_in(100 * HOB_MSEC));
-        int r = connect_to(*listener, &crowd[i]);
-        (void)!hob_scope_end(&s);
-        if (r == -ETIMEDOUT)
-            return 0;
-        check_ok(r);
-    }
-    fail("the queue of one took %d", CROWD);
-    return HOB_ECHECK;
-}
-
-static void close_crowd(hob_tcp *(*crowd)[CROWD])
-{
-    for (int i = 0; i < CROWD; i++)
-        hob_tcp_close((*crowd)[i]);
-}
-
 /* SURVIVAL 36: a silent port. */
 TEST_ON_ALL(tcp, a_port_that_does_not_answer_times_out_at_the_deadline)
 {

@@ -78,6 +78,34 @@ static inline int tcp_pair(hob_tcp **ret_client, hob_tcp **ret_server)
     return 0;
 }
 
+enum { CROWD = 8 };
+
+/* Fills the queue of a listener that nobody serves, so that the next connect waits. */
+static inline int crowd_before(hob_tcp_listener **listener, hob_tcp *crowd[CROWD])
+{
+    hob_tcp_listen_opts opts = { .backlog = 1 };
+    hob_addr            addr = hob_addr_loopback(0);
+
+    check_ok(hob_tcp_listen(&addr, &opts, listener));
+    for (int i = 0; i < CROWD; i++) {
+        HOB_SCOPE(s);
+        hob_scope_deadline(&s, hob_in(100 * HOB_MSEC));
+        int r = connect_to(*listener, &crowd[i]);
+        (void)!hob_scope_end(&s);
+        if (r == -ETIMEDOUT)
+            return 0;
+        check_ok(r);
+    }
+    fail("the queue of one took %d", CROWD);
+    return HOB_ECHECK;
+}
+
+static inline void close_crowd(hob_tcp *(*crowd)[CROWD])
+{
+    for (int i = 0; i < CROWD; i++)
+        hob_tcp_close((*crowd)[i]);
+}
+
 /* ---- bytes that show when one is lost, doubled or moved ---- */
 
 static inline unsigned char byte_at(uint64_t position, unsigned salt)
