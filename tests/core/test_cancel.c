@@ -59,7 +59,7 @@ TEST(cancel, the_opener_itself_is_cancelled_too)
 }
 
 /* SURVIVAL 8. */
-TEST(cancel, only_the_first_one_counts)
+TEST_ON_ALL(cancel, only_the_first_one_counts)
 {
     HOB_SCOPE(a);
     hob_scope_cancel(&a, "first");
@@ -129,7 +129,7 @@ static int sleep_in_scopes(void *arg)
     return results[1];
 }
 
-TEST(cancel, reaches_scopes_and_tasks_inside)
+TEST_ON_ALL(cancel, reaches_scopes_and_tasks_inside)
 {
     int results[4] = { 0 };
     HOB_SCOPE(s);
@@ -238,7 +238,7 @@ static int take_over_and_clean_up(void *arg)
     return r;
 }
 
-TEST(cancel, a_task_started_in_a_cancelled_scope_runs_to_its_first_wait)
+TEST_ON_ALL(cancel, a_task_started_in_a_cancelled_scope_runs_to_its_first_wait)
 {
     int owned = 0;
     HOB_SCOPE(s);
@@ -380,7 +380,7 @@ static int await_it(void *arg)
     return 0;
 }
 
-TEST(result, a_cancellation_after_the_result_comes_too_late)
+TEST_ON_ALL(result, a_cancellation_after_the_result_comes_too_late)
 {
     struct waiting w = { .result = 1 };
     check_ok(hob_promise_new(&w.promise));
@@ -395,7 +395,7 @@ TEST(result, a_cancellation_after_the_result_comes_too_late)
     hob_promise_free(w.promise);
 }
 
-TEST(result, a_cancellation_before_the_result_had_no_effect_on_the_promise)
+TEST_ON_ALL(result, a_cancellation_before_the_result_had_no_effect_on_the_promise)
 {
     struct waiting w = { .result = 1 };
     void          *value = NULL;

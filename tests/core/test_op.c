@@ -159,7 +159,7 @@ TEST(op, can_be_cancelled_alone)
     check_eq(hob_now() - start, HOB_SEC);
 }
 
-TEST(op, cancelled_after_its_result_it_gives_the_result)
+TEST_ON_ALL(op, cancelled_after_its_result_it_gives_the_result)
 {
     hob_op       op;
     struct calls c = { .result = 1 };
@@ -228,7 +228,7 @@ static void free_the_place(void *arg, ssize_t result)
 }
 
 /* SURVIVAL 15. */
-TEST(op, the_place_may_be_freed_in_the_callback)
+TEST_ON_ALL(op, the_place_may_be_freed_in_the_callback)
 {
     hob_op *op = malloc(sizeof *op);
     check(op != NULL);

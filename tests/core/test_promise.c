@@ -90,7 +90,7 @@ TEST(promise, an_error_is_what_await_returns)
 }
 
 /* SURVIVAL 12. */
-TEST(promise, the_first_settling_counts)
+TEST_ON_ALL(promise, the_first_settling_counts)
 {
     int   one, two;
     void *value;
@@ -301,7 +301,7 @@ static void free_the_promise(void *arg, int error, void *value)
 }
 
 /* SURVIVAL 15. */
-TEST(then, a_callback_may_free_its_promise)
+TEST_ON_ALL(then, a_callback_may_free_its_promise)
 {
     struct chain   c = { 0 };
     struct waiting w = { 0 };

@@ -197,43 +197,6 @@ TEST_BARE(task, the_limit_of_tasks_is_an_error_and_not_growth)
     check_err(results[4], -EAGAIN);
 }
 
-static int start_and_end_many(void *arg)
-{
-    int rounds = *(int *)arg;
-    for (int i = 0; i < rounds; i++) {
-        HOB_SCOPE(s);
-        for (int j = 0; j < 1000; j++)
-            check_ok(hob_go(&s, sleep_for_ever, NULL));
-        hob_scope_cancel(&s, NULL);
-        check_err(hob_scope_end(&s), -ECANCELED);
-    }
-    return 0;
-}
-
-/* The memory that the process has, in KiB. */
-static long resident_kib(void)
-{
-    long  kib = -1;
-    char  line[128];
-    FILE *f = fopen("/proc/self/status", "re");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (sscanf(line, "VmRSS: %ld", &kib) == 1)
-            break;
-    if (f != NULL)
-        fclose(f);
-    return kib;
-}
-
-/* SURVIVAL 4. The first rounds fill the pools; after that nothing may grow. */
-TEST_ONCE(task, a_million_tasks_leave_the_memory_as_it_was)
-{
-    hob_test_timeout(60);
-    check_ok(start_and_end_many(&(int){ 20 }));
-    long before = resident_kib();
-    check_ok(start_and_end_many(&(int){ hob_test_is_deep() ? 1000 : 100 }));
-    check_le(resident_kib(), before + before / 10);
-}
-
 /* ---- names ---- */
 
 static int look_at_my_name(void *arg)

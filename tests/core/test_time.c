@@ -119,7 +119,6 @@ TEST(time, one_after_the_other_from_every_position)
     }
 }
 
-/* SURVIVAL 23. */
 struct many {
     int     left;
     int64_t when;
