@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "core/worker.h"
 #include "io/conn.h"
 
 struct hob_pipe {
@@ -172,7 +173,7 @@ int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_writer)
 /* What the descriptor is, as the backend sees it; -EBADF: it is none. */
 static int look_at(int fd, struct stat *ret_stat)
 {
-    struct desc desc = { .fd = fd, .kind = DESC_PIPE };
+    struct desc desc = { .fd = fd, .kind = DESC_PIPE, .worker = hob__worker };
     struct op   op = { .kind = OP_STAT, .desc = &desc, .stat = { .out = ret_stat } };
 
     list_init(&desc.ops);
