@@ -9,7 +9,7 @@
 #   make fuzz          feeds the parsers with noise; FUZZ_SECONDS=N for each
 #   make test-deep     sanitizers, Valgrind, the other compiler, other machines, long runs;
 #                      PART=asan for one of them
-#   make bench         measures; BENCH=name for one question
+#   make bench         measures; BENCH=echo50 for one question
 #   make bench-table   measures and writes the table of README.md
 #   make install       installs to PREFIX, below DESTDIR if that is set
 #   make portrait      numbers about this tree
@@ -63,10 +63,10 @@ bench:
 	@tools/setup.sh build bench
 	@test -f build-bench/build.ninja || meson setup build-bench -Dbench=true -Dtests=false
 	@ninja -C build-bench
-	@bench/run.py build-bench $(BENCH)
+	@tools/bench.py $(BENCH) --build build-bench
 
 bench-table: bench
-	@bench/table.py
+	@tools/bench_table.py
 
 install: build
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
