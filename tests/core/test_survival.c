@@ -5,6 +5,8 @@
  */
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +245,45 @@ TEST_ON_ALL(survival, a_cleanup_has_its_time_and_no_more)
     check_err(result, -ETIMEDOUT);
     check_ge(hob_now() - start, 5 * HOB_MSEC);
     check_lt(hob_now() - start, HOB_MINUTE);
+}
+
+/* ---- 19: fork ---- */
+
+/* In the child: uses what belongs to its parent. */
+static __attribute__((noreturn)) void use_what_is_the_parents(int out, hob_tcp *conn)
+{
+    signal(SIGABRT, SIG_DFL);
+    dup2(out, STDERR_FILENO);
+    ignore(hob_tcp_write(conn, "x", 1));
+    _exit(0);
+}
+
+TEST_AS(survival, a_forked_child_may_only_exec, HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    TCP(client);
+    TCP(server);
+    int     fds[2], status;
+    char    said[512], byte;
+    ssize_t n, len = 0;
+
+    check_ok(tcp_pair(&client, &server));
+    check_ok(pipe(fds));
+    pid_t child = fork();
+    if (child == 0)
+        use_what_is_the_parents(fds[1], client);
+    close(fds[1]);
+    while ((n = read(fds[0], said + len, sizeof said - 1 - (size_t)len)) > 0)
+        len += n;
+    said[len] = '\0';
+    close(fds[0]);
+    check_eq(waitpid(child, &status, 0), child);
+    check(WIFSIGNALED(status));
+    check_eq(WTERMSIG(status), SIGABRT);
+    check_has(said, "forked");
+
+    check_eq(hob_tcp_write(client, "y", 1), 1); // the parent has all that it had
+    check_eq(hob_tcp_read(server, &byte, 1), 1);
+    check_eq(byte, 'y');
 }
 
 /* ---- 22: the calendar clock jumps ---- */
