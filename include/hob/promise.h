@@ -36,8 +36,9 @@ HOB_API HOB_MUST_USE int hob_promise_await(hob_promise *promise, void **ret_valu
 
 /* Has fn(arg, error, value) called from the loop when it is settled, or soon if
  * it is already: exactly once, in the order of these calls, also with
- * HOB_EBROKEN; -ECANCELED when `scope` is cancelled first. The scope does not end
- * before that. Returns 0 or -ENOMEM. Does not wait. */
+ * HOB_EBROKEN; with -ECANCELED or -ETIMEDOUT when `scope` is cancelled first. The
+ * scope does not end before that. Returns 0 or -ENOMEM; the function is not called
+ * then. Does not wait. */
 typedef void hob_promise_fn(void *arg, int error, void *value);
 HOB_API HOB_MUST_USE int hob_promise_then(hob_scope *scope, hob_promise *promise,
                                           hob_promise_fn *fn, void *arg);

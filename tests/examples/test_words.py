@@ -17,6 +17,9 @@ CODE = re.compile(r"^```c\n(.*?)^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 # A path in code quotes, such as `src/core/loop.c`, and with it a function of that file.
 PATH = re.compile(r"`((?:src|include|examples|tests|docs|bench|tools|cmd)/[\w./-]+)`(?:, `(\w+)`)?")
+# An example that is to be run, and a name of Hob.
+EXAMPLE = re.compile(r"\bexamples/\w+\.[ch]\b")
+NAME = re.compile(r"\b(?:hob|HOB)_\w*[a-zA-Z0-9]\b")
 
 # As the examples are compiled. A part of a program leaves functions unused.
 FLAGS = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter",
@@ -61,11 +64,33 @@ def check_paths(document):
             yield f"there is no {function} in {path}"
 
 
+def check_examples(document):
+    for path in EXAMPLE.findall(document.read_text()):
+        if not (ROOT / path).exists():
+            yield f"there is no {path}"
+
+
+def check_names(document, known):
+    for name in sorted(set(NAME.findall(document.read_text())) - known):
+        yield f"nothing is called {name}"
+
+
+def known_names():
+    names = {"hob_thing_verb", "hob__thing_verb"}  # how names are made
+    names.update(program.stem for program in (ROOT / "bench").glob("*.c"))
+    for folder in ("include", "src", "examples", "tests"):
+        for source in (ROOT / folder).rglob("*.[chS]"):
+            names.update(NAME.findall(source.read_text()))
+    return names
+
+
 def main():
+    names = known_names()
     programs = [p.read_text() for p in sorted((ROOT / "examples").glob("*.c"))]
     passed = failed = 0
     for document in DOCUMENTS:
-        problems = [*check_links(document), *check_paths(document)]
+        problems = [*check_links(document), *check_paths(document), *check_examples(document),
+                    *check_names(document, names)]
         if document in SHOWN:
             problems += check_code(document, programs)
         if document == ROOT / "README.md":
