@@ -43,6 +43,7 @@
 
 #include "hob/addr.h"
 #include "hob/base.h"
+#include "hob/chan.h"
 #include "hob/error.h"
 #include "hob/fd.h"
 #include "hob/file.h"
@@ -52,6 +53,7 @@
 #include "hob/promise.h"
 #include "hob/runtime.h"
 #include "hob/scope.h"
+#include "hob/select.h"
 #include "hob/sim.h"
 #include "hob/stream.h"
 #include "hob/task.h"

@@ -78,7 +78,7 @@ void hob__op_finish_local(struct op *op, int64_t result)
 {
     hob_assert(op->state == OP_FLYING);
     op->result = result;
-    if (op->done == hob__task_wake_op) { // only puts a task into the ready queue
+    if (op->done == hob__task_wake_op || op->done_at_once) { // no user code runs in it
         op->state = OP_IDLE;
         op->done(op);
         return;

@@ -10,6 +10,8 @@
 #include "hob/op.h"
 #include "op/op.h"
 
+struct task;
+
 /* The place hob_op from inside. */
 struct user_op {
     struct op        op;
@@ -23,6 +25,11 @@ struct user_op {
  * op->result. The one way to wait. In a cancelled scope the result is -ECANCELED
  * or -ETIMEDOUT and the op was not submitted: finish() is still called. */
 void hob__op_await(struct op *op);
+
+/* For what is mostly done at once, without an op: begin returns 0, or the code with which the
+ * call is refused; end counts what was done, so that who never waits lets others run. */
+int  hob__inline_begin(struct task *task, const char *caller);
+void hob__inline_end(struct task *task);
 
 /* Carries out an op of class OP_QUICK, which never waits, cancelled or not. */
 int64_t hob__op_quick(struct op *op);

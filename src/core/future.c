@@ -73,17 +73,22 @@ static void future_free(struct hob_future *future)
     hob__free(future);
 }
 
+void hob__future_op_init(struct op *op, struct hob_future *future)
+{
+    future_from(future, "hob_await");
+    hob_require(future->waiter == NULL, "hob_await: another task awaits this future already");
+    op->kind = OP_JOIN;
+    op->local.start = start_waiting;
+    op->local.withdraw = stop_waiting;
+    op->local.on = future;
+}
+
 int hob_await(hob_future *future)
 {
     if (future == NULL)
         return -ENOMEM;
-    future_from(future, "hob_await");
-    hob_require(future->waiter == NULL, "hob_await: another task awaits this future already");
-
-    struct op op = {
-        .kind = OP_JOIN,
-        .local = { .start = start_waiting, .withdraw = stop_waiting, .on = future },
-    };
+    struct op op = { .state = OP_IDLE };
+    hob__future_op_init(&op, future);
     hob__op_await(&op);
     if (op.result < 0)
         return (int)op.result;

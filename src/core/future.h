@@ -24,6 +24,9 @@ struct hob_future {
     hob_failure      failure;  /* when result < 0 */
 };
 
+/* Makes the op one that waits until the task has ended. */
+void hob__future_op_init(struct op *op, struct hob_future *future);
+
 /* The task of the future returned. */
 void hob__future_end(struct hob_future *future, int result, const struct task *task);
 

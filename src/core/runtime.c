@@ -15,6 +15,7 @@
 #include "inspect/overflow.h"
 #include "inspect/report.h"
 #include "inspect/watchdog.h"
+#include "sync/chan.h"
 #include "sync/promise.h"
 
 __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
@@ -130,6 +131,7 @@ static int worker_new(const hob_run_opts *given, struct worker **ret_worker)
     list_init(&w->marking);
     list_init(&w->descs);
     list_init(&w->promises);
+    list_init(&w->chans);
     hob__stack_pool_init(&w->stacks);
     w->sites_cap = SITES_CAP;
     w->sites = hob__alloc_zero(SITES_CAP * sizeof w->sites[0]); // without: no measurements
@@ -164,6 +166,8 @@ static void release_left_open(struct worker *w)
     }
     for (struct list_node *node; (node = list_first(&w->promises)) != NULL;)
         hob_promise_free(container_of(node, struct hob_promise, link));
+    for (struct list_node *node; (node = list_first(&w->chans)) != NULL;)
+        hob_chan_free(container_of(node, struct hob_chan, link));
 }
 
 /* The result of the run: the main task's, else the first failure of a root scope. */

@@ -220,6 +220,25 @@ void hob__op_await(struct op *op)
     }
 }
 
+int hob__inline_begin(struct task *task, const char *caller)
+{
+    if (hob_unlikely(task == NULL))
+        hob__misuse_of(caller, "called outside of a task: in a callback, or without hob_run");
+    task->failing = 0;
+    int code = hob__task_cancelled(task);
+    if (hob_unlikely(code != 0))
+        refuse(task);
+    else
+        task->ignored_cancels = 0;
+    return code;
+}
+
+void hob__inline_end(struct task *task)
+{
+    if (--task->worker->inline_left == 0)
+        hob__task_step_aside(task);
+}
+
 void hob__task_interrupt(struct task *task)
 {
     if (task->state == TASK_PARKED && task->op != NULL)

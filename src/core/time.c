@@ -54,7 +54,7 @@ static bool stop_for_ever(struct op *op)
     return true;
 }
 
-static void prep(struct op *op, int64_t deadline_ns)
+void hob__sleep_op_init(struct op *op, int64_t deadline_ns)
 {
     if (deadline_ns == HOB_FOREVER) { // no timer: so that "asleep for ever" can be seen
         op->kind = OP_PARK;
@@ -68,13 +68,13 @@ static void prep(struct op *op, int64_t deadline_ns)
 
 void hob_sleep_prep(hob_op *place, int64_t deadline_ns)
 {
-    prep(hob__op_prep(place, OP_SLEEP, NULL), deadline_ns);
+    hob__sleep_op_init(hob__op_prep(place, OP_SLEEP, NULL), deadline_ns);
 }
 
 int hob_sleep_until(int64_t deadline_ns)
 {
     struct op op = { .state = OP_IDLE };
-    prep(&op, deadline_ns);
+    hob__sleep_op_init(&op, deadline_ns);
     hob__op_await(&op);
     return (int)op.result;
 }

@@ -62,6 +62,7 @@ struct worker {
     struct list    descs;           /* open descriptors                         */
     struct list    promises;
     bool           is_marking;      /* a walk over `marking` is under way       */
+    struct list    chans;
     bool           main_ended;
     int            main_result;
     bool           stuck;           /* HOB_ESTUCK was dealt out                 */
@@ -93,6 +94,9 @@ void hob__op_deliver(struct worker *worker, struct op *op);
 /* Submits to the backend, again and again while finish() asks for it; returns
  * true when it is FLYING, false when it is finished (IDLE again). */
 bool hob__op_submit(struct worker *worker, struct op *op);
+
+/* Makes the op one that waits for that time, or with HOB_FOREVER for ever. */
+void hob__sleep_op_init(struct op *op, int64_t deadline_ns);
 
 /* Puts a sleep into the wheel; DONE at once when its time has come. */
 void hob__sleep_start(struct worker *worker, struct op *op);

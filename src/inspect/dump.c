@@ -9,6 +9,7 @@
 #include "hob/inspect.h"
 #include "hob/time.h"
 #include "inspect/report.h"
+#include "sync/chan.h"
 
 enum { LINE_MAX_BYTES = 900, STUCK_TASKS_SHOWN = 100 };
 
@@ -49,6 +50,15 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         else
             snprintf(text, size, "waits for another task, since %.3f s", for_s);
         return;
+    case OP_CHAN_SEND:
+    case OP_CHAN_RECV: {
+        const hob_chan *chan = op->local.on;
+        bool            named = chan->opts.name != NULL;
+        snprintf(text, size, "waits in %s on the channel%s%s%s made at %s, since %.3f s", what,
+                 named ? " \"" : "", named ? chan->opts.name : "", named ? "\"" : "",
+                 hob_describe_address(chan->made_at, place, sizeof place), for_s);
+        return;
+    }
     default:
         if (op->desc != NULL)
             snprintf(text, size, "waits in %s on the %s made at %s (descriptor %d), since %.3f s",

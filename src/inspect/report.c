@@ -9,6 +9,7 @@
 #include "core/worker.h"
 #include "hob/inspect.h"
 #include "inspect/symbol.h"
+#include "sync/chan.h"
 #include "sync/promise.h"
 
 enum { TEXT_MAX = 1024, PLACE_MAX = 256, LEFT_OPEN_SHOWN = 20 };
@@ -116,6 +117,12 @@ void hob__report_left_open(struct worker *w)
         if (++shown <= LEFT_OPEN_SHOWN)
             hob__report(w, "hob: left at the end: a promise, made at %s. hob_promise_free it.",
                         hob_describe_address(promise->made_at, place, sizeof place));
+    }
+    list_for_each(node, &w->chans) {
+        const struct hob_chan *chan = container_of(node, struct hob_chan, link);
+        if (++shown <= LEFT_OPEN_SHOWN)
+            hob__report(w, "hob: left at the end: a channel, made at %s. hob_chan_free it.",
+                        hob_describe_address(chan->made_at, place, sizeof place));
     }
     if (shown > LEFT_OPEN_SHOWN)
         hob__report(w, "hob: and %d more were left", shown - LEFT_OPEN_SHOWN);

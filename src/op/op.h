@@ -46,6 +46,9 @@ enum op_class {
     X(SLEEP,      "sleep",      LOCAL)    \
     X(PROMISE,    "promise",    LOCAL)    \
     X(JOIN,       "join",       LOCAL)    \
+    X(CHAN_SEND,  "channel send", LOCAL)  \
+    X(CHAN_RECV,  "channel receive", LOCAL) \
+    X(SELECT,     "select",     LOCAL)    \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \
@@ -122,6 +125,7 @@ struct op {
     enum op_kind  kind : 8;
     enum op_state state : 8;
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
+    unsigned      done_at_once : 1; /* done() runs no user code: called in the finish  */
     uint32_t      slot;             /* the backend's own                               */
     struct desc  *desc;             /* NULL for an op that has none (yet)              */
 
@@ -129,7 +133,7 @@ struct op {
     union {
         struct timer sleep;                                              /* SLEEP            */
         struct { void (*start)(struct op *op); bool (*withdraw)(struct op *op);
-                 void *on; void *extra; } local;                         /* PROMISE, JOIN, PARK */
+                 void *on; void *extra; } local;                         /* LOCAL but SLEEP  */
         struct { void *buf; size_t len; size_t so_far; } recv;           /* RECV             */
         struct { const void *buf; size_t len; size_t so_far; } send;     /* SEND             */
         struct { void *buf; size_t len; int64_t offset; size_t so_far; } rw; /* READ, WRITE;

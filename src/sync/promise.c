@@ -115,7 +115,7 @@ static bool stop_waiting(struct op *op)
     return true;
 }
 
-static void prep(struct op *op, hob_promise *promise)
+void hob__promise_op_init(struct op *op, hob_promise *promise)
 {
     op->kind = OP_PROMISE;
     op->local.start = start_waiting;
@@ -126,14 +126,14 @@ static void prep(struct op *op, hob_promise *promise)
 void hob_promise_await_prep(hob_op *place, hob_promise *promise)
 {
     promise_from(promise, "hob_promise_await_prep");
-    prep(hob__op_prep(place, OP_PROMISE, NULL), promise);
+    hob__promise_op_init(hob__op_prep(place, OP_PROMISE, NULL), promise);
 }
 
 int hob_promise_await(hob_promise *promise, void **ret_value)
 {
     promise_from(promise, "hob_promise_await");
     struct op op = { .state = OP_IDLE };
-    prep(&op, promise);
+    hob__promise_op_init(&op, promise);
     hob__op_await(&op);
     if (op.result == 0 && ret_value != NULL)
         *ret_value = op.local.extra;
@@ -162,7 +162,7 @@ int hob_promise_then(hob_scope *scope, hob_promise *promise, hob_promise_fn *fn,
         return -ENOMEM;
     then->fn = fn;
     then->arg = arg;
-    prep(&then->user.op, promise);
+    hob__promise_op_init(&then->user.op, promise);
     hob_op_call(scope, (hob_op *)&then->user, call_then, then);
     return 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/list.h"
 #include "hob/promise.h"
+#include "op/op.h"
 
 struct hob_promise {
     uint32_t         tag;
@@ -18,5 +19,8 @@ struct hob_promise {
     struct worker   *worker;
     const void      *made_at;
 };
+
+/* Makes the op one that waits until the promise is settled. */
+void hob__promise_op_init(struct op *op, hob_promise *promise);
 
 #endif

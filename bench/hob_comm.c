@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What does it cost to tell another task something? One question a run, on the public
+ * headers only:
+ *
+ *     hob_comm rendezvous N   a value there and one back, without a queue; a round trip counts
+ *     hob_comm stream N       values through a queue of 128; a value counts
+ *     hob_comm select N       four channels without a queue, four senders, one selecting receiver
+ */
+#include <hob.h>
+
+#include "bench.h"
+
+struct question {
+    const char  *name;
+    hob_task_fn *fn;
+};
+
+static long count;
+
+static void print_ns(int64_t began_ns)
+{
+    bench_print("ns", (double)(bench_cpu_ns() - began_ns) / (double)count);
+}
+
+struct pair {
+    hob_chan *there, *back;
+};
+
+static int answer(void *arg)
+{
+    struct pair *pair = arg;
+    long         value;
+    for (long i = 0; i < count; i++) {
+        HOB_TRY(hob_chan_recv(pair->there, &value));
+        HOB_TRY(hob_chan_send(pair->back, &value));
+    }
+    return 0;
+}
+
+static int ask_rendezvous(void *arg)
+{
+    struct pair pair;
+    long        value;
+    (void)arg;
+    HOB_TRY(hob_chan_new(sizeof value, 0, HOB_WAIT, NULL, &pair.there));
+    HOB_TRY(hob_chan_new(sizeof value, 0, HOB_WAIT, NULL, &pair.back));
+    HOB_SCOPE(s);
+    hob_go(&s, answer, &pair);
+    int64_t began = bench_cpu_ns();
+    for (long i = 0; i < count; i++) {
+        HOB_TRY(hob_chan_send(pair.there, &i));
+        HOB_TRY(hob_chan_recv(pair.back, &value));
+    }
+    print_ns(began);
+    HOB_TRY(hob_scope_end(&s));
+    hob_chan_free(pair.there);
+    hob_chan_free(pair.back);
+    return 0;
+}
+
+static int send_all(void *arg)
+{
+    for (long i = 0; i < count; i++)
+        HOB_TRY(hob_chan_send(arg, &i));
+    return 0;
+}
+
+static int ask_stream(void *arg)
+{
+    hob_chan *chan;
+    long      value, sum = 0;
+    (void)arg;
+    HOB_TRY(hob_chan_new(sizeof value, 128, HOB_WAIT, NULL, &chan));
+    HOB_SCOPE(s);
+    int64_t began = bench_cpu_ns();
+    hob_go(&s, send_all, chan);
+    for (long i = 0; i < count; i++) {
+        HOB_TRY(hob_chan_recv(chan, &value));
+        sum += value;
+    }
+    print_ns(began);
+    HOB_TRY(hob_scope_end(&s));
+    hob_chan_free(chan);
+    return sum == count * (count - 1) / 2 ? 0 : hob_fail(-EBADMSG);
+}
+
+static int ask_select(void *arg)
+{
+    hob_chan *chans[4];
+    long      value;
+    (void)arg;
+    count = count / 4 * 4;
+    for (int i = 0; i < 4; i++)
+        HOB_TRY(hob_chan_new(sizeof value, 0, HOB_WAIT, NULL, &chans[i]));
+    HOB_SCOPE(s);
+    count /= 4;
+    for (int i = 0; i < 4; i++)
+        hob_go(&s, send_all, chans[i]);
+    count *= 4;
+    int64_t began = bench_cpu_ns();
+    for (long i = 0; i < count; i++) {
+        if (HOB_SELECT(NULL, HOB_RECV(chans[0], &value), HOB_RECV(chans[1], &value),
+                       HOB_RECV(chans[2], &value), HOB_RECV(chans[3], &value)) < 0)
+            return hob_fail(-EBADMSG);
+    }
+    print_ns(began);
+    hob_scope_cancel(&s, "all were received");
+    (void)!hob_scope_end(&s);
+    for (int i = 0; i < 4; i++)
+        hob_chan_free(chans[i]);
+    return 0;
+}
+
+static const struct question questions[] = {
+    { "rendezvous", ask_rendezvous },
+    { "stream", ask_stream },
+    { "select", ask_select },
+};
+
+int main(int argc, char **argv)
+{
+    hob_run_opts opts = { .slow_ns = -1 };
+
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
+        if (argc != 3 || strcmp(argv[1], questions[i].name) != 0)
+            continue;
+        count = atol(argv[2]);
+        if (count < 4)
+            break;
+        return hob_run_with(&opts, questions[i].fn, NULL) == 0 ? 0 : 1;
+    }
+    fprintf(stderr, "usage: hob_comm rendezvous|stream|select N\n");
+    return 2;
+}
