@@ -47,6 +47,45 @@ HOB_API HOB_MUST_USE int hob_promise_then(hob_scope *scope, hob_promise *promise
  * promise must live until the operation was started. */
 HOB_API void hob_promise_await_prep(hob_op *op, hob_promise *promise);
 
+/* Whoever makes the value can be told that nobody wants it any more: has fn(arg)
+ * called by hob_promise_cancel, once; it must not wait, and must see to it that
+ * the promise is settled soon. Does not wait. */
+HOB_API void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg);
+
+/* Asks for a promise back: calls what hob_promise_on_cancel set, or else rejects
+ * the promise with -ECANCELED. No effect on a settled one. Does not wait: await it
+ * to know that its maker has let go. A promise given to hob_op_settle cancels the
+ * operation. */
+HOB_API void hob_promise_cancel(hob_promise *promise);
+
+/* What is waited for in several promises. */
+typedef enum hob_promise_how {
+    HOB_ALL,         /* until all are resolved, or the first is rejected     */
+    HOB_ALL_SETTLED, /* until each is resolved or rejected                   */
+    HOB_ANY,         /* until the first is resolved, or all are rejected     */
+    HOB_RACE,        /* until the first is settled                           */
+} hob_promise_how;
+
+/* Waits for several promises. Those that are not needed any more, and all when the
+ * task is cancelled, are cancelled; and it does not return before all are settled, so
+ * that nothing goes on behind the caller's back. Waits.
+ *
+ * Returns 0; for HOB_ANY and HOB_RACE the index of the promise that decided it. Or the
+ * error: of the first in time to be rejected (HOB_ALL, HOB_ANY), of the first to be
+ * settled (HOB_RACE); -ECANCELED, -ETIMEDOUT; -ENOMEM. In a scope that was cancelled
+ * before, and without memory, it returns at once and touches no promise. Without
+ * promises: 0, and for HOB_ANY and HOB_RACE -EINVAL. */
+HOB_API HOB_MUST_USE int hob_promise_await_many(hob_promise_how how, hob_promise *const *promises,
+                                                size_t count);
+
+/* The same as a promise, which the caller frees: it is resolved with the index as its
+ * value, (void *)(intptr_t)index, or rejected with the error. The array is copied; the
+ * promises must live until then. The waiting belongs to `scope`. Returns 0, -ENOMEM.
+ * Does not wait. */
+HOB_API HOB_MUST_USE int hob_promise_of_many(hob_scope *scope, hob_promise_how how,
+                                             hob_promise *const *promises, size_t count,
+                                             hob_promise **ret_promise);
+
 /* The value, NULL while it is not resolved. Does not wait. */
 HOB_API void *hob_promise_value(const hob_promise *promise);
 

@@ -52,6 +52,17 @@ HOB_API void hob_scope_begin(hob_scope *scope);
  * again. */
 HOB_API HOB_MUST_USE int hob_scope_end(hob_scope *scope);
 
+/* What the end of one child means to the others. */
+typedef enum hob_policy {
+    HOB_FAIL_FAST,     /* the first failure cancels the others: what scopes do unless told  */
+    HOB_WAIT_ALL,      /* nobody is cancelled; the result is the first failure in time      */
+    HOB_FIRST_SUCCESS, /* the first child that returns 0 cancels the others, and then the
+                          scope's result is 0; when all fail, the first failure             */
+} hob_policy;
+
+/* Sets the policy of a scope that has no children yet. Does not wait. */
+HOB_API void hob_scope_policy(hob_scope *scope, hob_policy policy);
+
 /* What HOB_SCOPE calls at the end of its block. */
 HOB_API void hob_scope_leave(hob_scope *scope);
 

@@ -166,6 +166,7 @@ static void settle(struct op *op)
     hob_promise    *promise = user->arg;
     int64_t         result = told_result(user);
     leave_scope(user);
+    hob_promise_on_cancel(promise, NULL, NULL);
     if (result >= 0)
         hob_promise_resolve(promise, (void *)(intptr_t)result);
     else
@@ -210,8 +211,14 @@ void hob_op_call(hob_scope *scope, hob_op *place, hob_op_fn *fn, void *arg)
     start_in(scope, place, "hob_op_call", call_back, fn, arg);
 }
 
+static void cancel_op(void *place)
+{
+    hob_op_cancel(place);
+}
+
 void hob_op_settle(hob_scope *scope, hob_op *place, hob_promise *promise)
 {
+    hob_promise_on_cancel(promise, cancel_op, place);
     start_in(scope, place, "hob_op_settle", settle, NULL, promise);
 }
 

@@ -235,7 +235,23 @@ void hob__scope_fail(struct scope *scope, const hob_failure *failure)
     scope->failed++;
     if (scope->result == 0)
         scope->result = failure->error;
-    hob__scope_cancel(scope, -ECANCELED, "a sibling failed");
+    if (scope->policy == HOB_FAIL_FAST)
+        hob__scope_cancel(scope, -ECANCELED, "a sibling failed");
+}
+
+void hob__scope_succeed(struct scope *scope)
+{
+    if (scope->policy != HOB_FIRST_SUCCESS || scope->cancel_code != 0)
+        return;
+    scope->won = 1;
+    hob__scope_cancel(scope, -ECANCELED, "a sibling succeeded");
+}
+
+void hob_scope_policy(hob_scope *place, hob_policy policy)
+{
+    struct scope *scope = hob__scope_open(place, "hob_scope_policy");
+    hob_require(scope->children == 0, "hob_scope_policy: the scope has children already");
+    scope->policy = policy;
 }
 
 size_t hob_scope_failures(const hob_scope *place)
@@ -311,7 +327,9 @@ static void close_scope(struct scope *scope)
     take_deadline_away(scope);
     list_remove(&scope->sibling);
     task->scope = scope->parent;
-    if (scope->result == 0)
+    if (scope->won)
+        scope->result = 0;
+    else if (scope->result == 0)
         scope->result = scope->cancel_code;
     scope->ended = 1;
 }
@@ -331,7 +349,7 @@ int hob_scope_end(hob_scope *place)
     struct scope *scope = ending(place);
     if (!scope->ended) {
         close_scope(scope);
-        if (scope->failed > 0)
+        if (scope->result < 0 && scope->failed > 0)
             hob__failure_collected(scope->owner, &scope->kept[0]);
     }
     return scope->result;
@@ -349,7 +367,7 @@ void hob_scope_leave(hob_scope *place)
         close_scope(scope);
         task->failing = failing;
 
-        if (scope->failed > 0)
+        if (scope->failed > 0 && !scope->won)
             hob__scope_fail(scope->parent, &scope->kept[0]);
     }
     scope->tag = TAG_FREED;

@@ -31,7 +31,8 @@ struct scope {
     unsigned         ended : 1;
     unsigned         is_root : 1;      /* no owner: hob_root, and the one of the main task */
     unsigned         has_deadline : 1; /* `deadline` is in the wheel                       */
-    unsigned         is_mute : 1;      /* its failures were printed already                */
+    unsigned         policy : 2;       /* hob_policy                                       */
+    unsigned         won : 1;          /* HOB_FIRST_SUCCESS: somebody did                  */
     int              cancel_code;      /* 0, -ECANCELED, -ETIMEDOUT, HOB_ESTUCK            */
     int              result;           /* the first failure                                */
     uint32_t         children;         /* tasks and ops in it                              */
@@ -74,6 +75,9 @@ struct scope *hob__scope_open(hob_scope *place, const char *caller);
 
 /* A child failed: keeps the error, and cancels the others. */
 void hob__scope_fail(struct scope *scope, const hob_failure *failure);
+
+/* A child returned 0. */
+void hob__scope_succeed(struct scope *scope);
 
 /* A task or op joins, and leaves. */
 void hob__scope_join(struct scope *scope);

@@ -346,6 +346,8 @@ static void deliver_result(struct task *task, int result)
     if (result < 0 && !only_cancelled) {
         hob_failure failure = hob__failure_of(task, result);
         hob__scope_fail(home, &failure);
+    } else if (result == 0 && !task->daemon) {
+        hob__scope_succeed(home);
     }
 }
 

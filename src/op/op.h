@@ -49,6 +49,7 @@ enum op_class {
     X(CHAN_SEND,  "channel send", LOCAL)  \
     X(CHAN_RECV,  "channel receive", LOCAL) \
     X(SELECT,     "select",     LOCAL)    \
+    X(MANY,       "many promises", LOCAL) \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \

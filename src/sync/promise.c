@@ -96,6 +96,25 @@ void *hob_promise_value(const hob_promise *promise)
     return promise_from(promise, "hob_promise_value")->value;
 }
 
+void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg)
+{
+    promise_from(promise, "hob_promise_on_cancel: this promise was freed");
+    promise->cancel = fn;
+    promise->cancel_arg = arg;
+}
+
+void hob_promise_cancel(hob_promise *promise)
+{
+    promise_from(promise, "hob_promise_cancel: this promise was freed");
+    if (promise->settled || promise->cancelled)
+        return;
+    promise->cancelled = true;
+    if (promise->cancel != NULL)
+        promise->cancel(promise->cancel_arg);
+    else
+        settle(promise, -ECANCELED, NULL);
+}
+
 static void start_waiting(struct op *op)
 {
     hob_promise *promise = op->local.on;

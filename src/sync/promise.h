@@ -13,7 +13,10 @@ struct hob_promise {
     uint32_t         tag;
     int              error;
     bool             settled;
+    bool             cancelled; /* hob_promise_cancel was called */
     void            *value;
+    void           (*cancel)(void *arg);
+    void            *cancel_arg;
     struct list      waiters; /* op.link of those who wait, oldest first */
     struct list_node link;    /* in worker.promises */
     struct worker   *worker;
