@@ -111,6 +111,7 @@ static int open_backend(struct worker *w)
 static void worker_free(struct worker *w)
 {
     hob__stack_pool_fini(&w->stacks);
+    hob__map_fini(&w->suspended);
     hob__free(w->sites);
     w->tag = TAG_FREED;
     hob__free(w);

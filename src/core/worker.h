@@ -63,6 +63,8 @@ struct worker {
     struct list    promises;
     bool           is_marking;      /* a walk over `marking` is under way       */
     struct list    chans;
+    struct map     suspended;       /* waits of hob_suspend                     */
+    uint64_t       suspend_key;
     bool           main_ended;
     int            main_result;
     bool           stuck;           /* HOB_ESTUCK was dealt out                 */

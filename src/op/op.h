@@ -50,6 +50,7 @@ enum op_class {
     X(CHAN_RECV,  "channel receive", LOCAL) \
     X(SELECT,     "select",     LOCAL)    \
     X(MANY,       "many promises", LOCAL) \
+    X(SUSPEND,    "a foreign call", LOCAL) \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \
