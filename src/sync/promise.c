@@ -98,14 +98,14 @@ void *hob_promise_value(const hob_promise *promise)
 
 void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg)
 {
-    promise_from(promise, "hob_promise_on_cancel: this promise was freed");
+    promise_from(promise, "hob_promise_on_cancel");
     promise->cancel = fn;
     promise->cancel_arg = arg;
 }
 
 void hob_promise_cancel(hob_promise *promise)
 {
-    promise_from(promise, "hob_promise_cancel: this promise was freed");
+    promise_from(promise, "hob_promise_cancel");
     if (promise->settled || promise->cancelled)
         return;
     promise->cancelled = true;
