@@ -175,7 +175,7 @@ static void call_then(void *arg, ssize_t result)
 
 int hob_promise_then(hob_scope *scope, hob_promise *promise, hob_promise_fn *fn, void *arg)
 {
-    promise_from(promise, "hob_promise_then: this promise was freed");
+    promise_from(promise, "hob_promise_then");
     struct then *then = hob__alloc_zero(sizeof *then);
     if (then == NULL)
         return -ENOMEM;
