@@ -14,7 +14,7 @@
 
 #include "support/test.h"
 
-#define CLOSED_BY(fn) __attribute__((cleanup(fn)))
+#define CLOSED_BY(fn) __attribute__((cleanup(fn), unused))
 
 #define CLOSER(name, type, close)                  \
     static inline void name(type **thing)          \
