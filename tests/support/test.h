@@ -49,6 +49,24 @@
 
 #define settle()                 hob_test_settle()
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED true
+#endif
+#endif
+#ifndef IS_SANITIZED
+#define IS_SANITIZED false
+#endif
+
+/* Whether all is many times slower than it could be: sanitizers, and Valgrind and emulators,
+ * which are started with HOB_TEST_TIMEOUT. A test that counts to a million counts less there. */
+static inline bool all_is_slow(void)
+{
+    return IS_SANITIZED || getenv("HOB_TEST_TIMEOUT") != NULL;
+}
+
 /* For results that the test knows already, or that do not matter to it. */
 static inline void ignore(long long result)
 {
