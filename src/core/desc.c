@@ -21,7 +21,7 @@ void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *
     desc->fd = fd;
     desc->kind = kind;
     desc->what = what;
-    desc->made_at = made_at;
+    desc->made_at = hob__place_of(made_at);
     desc->gone = gone;
     list_init(&desc->ops);
     list_push_back(&w->descs, &desc->link);

@@ -384,6 +384,18 @@ static void task_main(void *arg)
     end(task, task->fn(task->arg));
 }
 
+/* The machine code of task_main in front of the place where fn returns to is shorter. */
+enum { TASK_MAIN_BYTES = 512 };
+
+const void *hob__place_of(const void *return_address)
+{
+    const struct task *task = hob__task_self();
+    uintptr_t          from_start = (uintptr_t)return_address - (uintptr_t)task_main;
+    if (hob_likely(from_start >= TASK_MAIN_BYTES) || task == NULL)
+        return return_address;
+    return (const void *)task->fn;
+}
+
 static void set_name(char name[32], const char *text)
 {
     size_t len = text != NULL ? strnlen(text, 31) : 0;
@@ -432,7 +444,7 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     task->floor = stack->low;
     task->fn = fn;
     task->arg = arg;
-    task->spawned_at = spawned_at;
+    task->spawned_at = hob__place_of(spawned_at);
     task->id = ++w->stats.tasks_started;
     task->solo_reason = NULL;
     task->future = future;

@@ -109,6 +109,11 @@ int hob__go(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *o
 /* Runs ready tasks until none is left or the backend is due. Called by the loop. */
 void hob__tasks_run(struct worker *worker);
 
+/* The place of a call, by the address to which it returns. A call that is the last
+ * thing a task's function does may have become a jump, and returns to Hob: then it
+ * is that function. */
+const void *hob__place_of(const void *return_address);
+
 /* The running task of this thread, or NULL. */
 struct task *hob__task_self(void);
 

@@ -18,7 +18,7 @@ int hob_promise_new(hob_promise **ret_promise)
         return -ENOMEM;
     promise->tag = TAG_PROMISE;
     promise->worker = w;
-    promise->made_at = __builtin_return_address(0);
+    promise->made_at = hob__place_of(__builtin_return_address(0));
     list_init(&promise->waiters);
     list_push_back(&w->promises, &promise->link);
     *ret_promise = promise;
