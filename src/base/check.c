@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 void (*hob__check_who)(int fd);
+const char *hob__check_instead;
 
 static void say_and_abort(const char *line, size_t len)
 {
@@ -20,6 +21,14 @@ static void say_and_abort(const char *line, size_t len)
     abort();
 }
 
+/* Never returns when there is a reason that lies deeper than the failed check. */
+static void say_deeper_reason(void)
+{
+    const char *reason = __atomic_exchange_n(&hob__check_instead, NULL, __ATOMIC_RELAXED);
+    if (reason != NULL)
+        hob__misuse(reason);
+}
+
 static size_t cut(int len, size_t size)
 {
     return len < 0 ? 0 : (size_t)len < size ? (size_t)len : size - 1;
@@ -28,6 +37,7 @@ static size_t cut(int len, size_t size)
 void hob__assert_failed(const char *what, const char *file, int line)
 {
     char text[512];
+    say_deeper_reason();
     int  len = snprintf(text, sizeof text, "hob: assertion failed at %s:%d: %s\n", file, line, what);
     say_and_abort(text, cut(len, sizeof text));
     abort();
@@ -36,6 +46,7 @@ void hob__assert_failed(const char *what, const char *file, int line)
 void hob__misuse(const char *sentence)
 {
     char text[512];
+    say_deeper_reason();
     int  len = snprintf(text, sizeof text, "hob: %s\n", sentence);
     say_and_abort(text, cut(len, sizeof text));
     abort();
@@ -44,6 +55,7 @@ void hob__misuse(const char *sentence)
 void hob__misuse_of(const char *function, const char *sentence)
 {
     char text[512];
+    say_deeper_reason();
     int  len = snprintf(text, sizeof text, "hob: %s: %s\n", function, sentence);
     say_and_abort(text, cut(len, sizeof text));
     abort();

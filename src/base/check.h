@@ -44,6 +44,10 @@ __attribute__((noreturn, cold)) void hob__misuse_of(const char *function, const 
 /* Set by the core: writes who is running on this thread to `fd`. May be NULL. */
 extern void (*hob__check_who)(int fd);
 
+/* Set by the core, once nothing of Hob may be used any more: the sentence for all checks
+ * that fail from then on, whatever they were about. */
+extern const char *hob__check_instead;
+
 /* Long-lived objects begin with a tag; a freed one's is wiped. */
 enum hob__tag {
     TAG_FREED = 0x0DEAD0DE,

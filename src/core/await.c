@@ -22,8 +22,6 @@ static void submit_once(struct worker *w, struct op *op)
         op->local.start(op);
         return;
     }
-    hob_require(!w->forked, "this process was forked from a running Hob program and shares its "
-                            "ring and descriptors: after fork(), only exec or _exit may follow");
     hob_require(op->desc == NULL || op->desc->worker == w,
                 "a connection, file or socket was used by another worker than the one that made it");
     w->stats.ops_submitted++;
@@ -224,5 +222,6 @@ void hob_op_settle(hob_scope *scope, hob_op *place, hob_promise *promise)
 
 void hob_op_cancel(hob_op *place)
 {
+    hob_require(hob__worker != NULL, "hob_op_cancel: called outside of hob_run");
     hob__op_cancel(hob__worker, &((struct user_op *)place)->op);
 }

@@ -91,6 +91,7 @@ static int64_t sleep_until(struct worker *w)
 
 static void loop_turn(struct worker *w)
 {
+    hob_require(!w->forked, HOB__ONLY_EXEC);
     w->stats.turns++;
     w->backend->type->poll(w->backend, sleep_until(w), &w->done);
     run_due_timers(w);

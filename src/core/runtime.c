@@ -34,10 +34,15 @@ enum {
 
 /* ---- fork: the child must not touch the parent's ring ---- */
 
+/* Without a worker every call fails its checks; where Hob itself goes on, it looks at `forked`. */
 static void in_forked_child(void)
 {
-    if (hob__worker != NULL)
-        hob__worker->forked = true;
+    if (hob__worker == NULL)
+        return;
+    hob__worker->forked = true;
+    hob__worker = NULL;
+    hob__check_instead = HOB__ONLY_EXEC;
+    hob__check_who = NULL;
 }
 
 static void register_atfork(void)
@@ -224,7 +229,8 @@ static bool ignore_sigpipe(struct sigaction *ret_old)
 static int hob__run_from(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg,
                          const void *called_at)
 {
-    hob_require(hob__worker == NULL, "hob_run: it is running in this thread already");
+    hob_require(hob__worker == NULL && hob__check_instead == NULL,
+                "hob_run: it is running in this thread already");
     struct worker *w;
     int            r = worker_new(opts, &w);
     if (r < 0)

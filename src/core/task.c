@@ -354,6 +354,7 @@ static void deliver_result(struct task *task, int result)
 static __attribute__((noreturn)) void end(struct task *task, int result)
 {
     struct worker *w = task->worker;
+    hob_require(!w->forked, HOB__ONLY_EXEC);
     hob_require(task->scope == task->home,
                 "a task's function returned with a scope still open: hob_scope_end or HOB_SCOPE");
     hob_require(result <= 0 || task->future != NULL,

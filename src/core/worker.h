@@ -85,6 +85,10 @@ struct worker {
     void          *signal_stack;
 };
 
+/* What a forked child is told, whatever it tried. */
+#define HOB__ONLY_EXEC "this process was forked from a running Hob program, whose ring, descriptors " \
+                       "and tasks are its parent's: after fork() only exec or _exit may follow"
+
 extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
 
 /* The loop: runs until everything has ended. */
