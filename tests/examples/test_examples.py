@@ -212,6 +212,11 @@ def stuck(backend):
         raise Failed(f"ended with {done.returncode}")
 
 
+@example(*ALL)
+def channels(backend):
+    expect(run(backend, "12_channels"), "^waiter: anything more", "^served 8 plates", "^at most 2 plates stood")
+
+
 @example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
