@@ -66,8 +66,8 @@ typedef struct hob_future hob_future;
 HOB_API HOB_MUST_USE hob_future *hob_async(hob_scope *scope, hob_task_fn *fn, void *arg);
 
 /* Waits for the task and takes its result: what its function returned. The
- * future is gone afterwards, unless the result is -ECANCELED or -ETIMEDOUT
- * because the *caller* was cancelled: hob_cancelled() tells. */
+ * future is gone afterwards, unless the caller is cancelled and this is the
+ * result: as long as hob_cancelled() returns the same, it was not taken. */
 HOB_API HOB_MUST_USE int hob_await(hob_future *future);
 
 /* Cancels the task of a future, and nobody else; the future is still to be

@@ -92,9 +92,12 @@ int hob_await(hob_future *future)
     hob__op_await(&op);
     if (op.result < 0)
         return (int)op.result;
-    int result = future->result;
+    struct task *self = hob__task_self();
+    int          result = future->result;
+    if (result < 0 && result == hob__task_cancelled(self))
+        return result; // the caller will think that it is its own, and may await again
     if (result < 0)
-        hob__failure_collected(hob__task_self(), &future->failure);
+        hob__failure_collected(self, &future->failure);
     future_free(future);
     return result;
 }

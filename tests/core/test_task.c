@@ -490,6 +490,45 @@ TEST(async, a_cancelled_future_is_cancelled_alone)
     check_ok(sibling.result);
 }
 
+struct awaiting {
+    hob_scope  *scope;
+    hob_future *future;
+    int         first, then;
+    bool        was_taken;
+};
+
+static int await_twice(void *arg)
+{
+    struct awaiting *a = arg;
+    {
+        HOB_SCOPE(s);
+        a->scope = &s;
+        a->first = a->then = hob_await(a->future);
+        a->was_taken = hob_cancelled() == 0;
+        a->scope = NULL;
+        ignore(hob_scope_end(&s));
+    }
+    if (!a->was_taken)
+        a->then = hob_await(a->future);
+    return 0;
+}
+
+/* The awaiter cannot tell whether the task was cancelled, or itself; so it may await again. */
+TEST_ON_ALL(async, a_cancelled_awaiter_of_a_cancelled_task_can_await_again)
+{
+    HOB_SCOPE(s);
+    struct awaiting a = { .future = hob_async(&s, sleep_for_ever, NULL) };
+    hob_go(&s, await_twice, &a);
+    settle();
+    hob_future_cancel(a.future, "the task");
+    hob_yield(); // to the task; the awaiter is ready now, and on a seeded order may have run
+    if (a.scope != NULL)
+        hob_scope_cancel(a.scope, "and the awaiter");
+    check_ok(hob_scope_end(&s));
+    check_err(a.first, -ECANCELED);
+    check_err(a.then, -ECANCELED);
+}
+
 TEST(async, a_cancelled_awaiter_can_await_again)
 {
     struct nap three = { .ns = 3 * HOB_SEC };

@@ -252,7 +252,7 @@ static void await_one(struct pen *pen, struct beast *child)
         hob_future_cancel(future, "a whim");
     }
     int r = hob_await(future);
-    child->is_left = hob_cancelled() != 0 && r == hob_cancelled() && child->returned != r;
+    child->is_left = hob_cancelled() != 0 && r == hob_cancelled();
     if (child->is_left)
         note_left(child);
     else
