@@ -4,8 +4,8 @@
  *
  * Each task does a few random things: it sleeps, opens a scope and starts children in it
  * (plain ones, daemons, futures, ones that say when they are ready), sets deadlines, cancels
- * this scope or any other, shields itself, waits for promises and settles them, detaches
- * itself, fails. Beside each scope stands a pen, which says what must be true of it.
+ * this scope or any other, shields itself, waits for promises and settles them, sends and
+ * receives, detaches itself, fails. Beside each scope stands a pen, which says what must be true of it.
  *
  * Invariants:
  *   1. When a scope has ended, none of its children is alive.
@@ -14,7 +14,9 @@
  *   3. Each cleanup runs once, after the children ended, the last deferred first.
  *   4. A sleep takes its time, or says why not; in a shield it takes its time.
  *   5. An awaited task's result is what it returned; a promise has one value for all.
- *   6. At the end nobody is left, nor anything of theirs (the runner looks for that).
+ *   6. What was sent is received once; what a cancelled send kept, or what a cancelled receive
+ *      did not take, is neither lost nor there twice.
+ *   7. At the end nobody is left, nor anything of theirs (the runner looks for that).
  */
 #include <limits.h>
 
@@ -25,8 +27,9 @@ enum {
     TASKS = 300,        /* in one tree, at most */
     CHILDREN = 5,       /* of one scope, at most */
     DEPTH = 6,
-    PENS = 2 * TASKS + 8,
+    PENS = 4 * TASKS + 8,
     PROMISES = 8,
+    GOODS = 4 * TASKS,  /* that are sent, at most */
     ERROR_FIRST = 200,  /* errors of failing tasks: each has its own number */
 };
 
@@ -55,6 +58,9 @@ static struct grove {
     int          pens_used;
     hob_promise *promises[PROMISES];
     void        *values[PROMISES];
+    hob_chan    *market;
+    struct { bool is_sent, is_kept, is_received; } goods[GOODS];
+    int          goods_used;
 } grove;
 
 static int live(void *arg);
@@ -207,6 +213,42 @@ static int wait_for_a_promise(struct pen *outer)
     return 0;
 }
 
+static void note_received(int nth)
+{
+    expect(nth >= 0 && nth < grove.goods_used);
+    expect(!grove.goods[nth].is_kept);
+    expect(!grove.goods[nth].is_received);
+    grove.goods[nth].is_received = true;
+}
+
+/* Sends or receives, with little patience. */
+static void trade(struct pen *outer)
+{
+    hob_scope s;
+    int       mine = -1, r;
+
+    hob_scope_begin(&s);
+    struct pen *pen = pen_open(NULL, outer);
+    pen->deadline_ns = hob_in(moment());
+    hob_scope_deadline(&s, pen->deadline_ns);
+    if (by_chance(50) && grove.goods_used < GOODS) {
+        mine = grove.goods_used++;
+        r = hob_chan_send(grove.market, &mine);
+        grove.goods[mine].is_sent = r == 0;
+        grove.goods[mine].is_kept = r < 0;
+        expect(r == 0 || !grove.goods[mine].is_received);
+    } else {
+        r = hob_chan_recv(grove.market, &mine);
+        if (r == 0)
+            note_received(mine);
+        else
+            expect_eq(mine, -1);
+    }
+    if (r < 0)
+        expect_eq(hob_cancelled(), r);
+    pen_close(pen, hob_scope_end(&s));
+}
+
 static void settle_a_promise(void)
 {
     size_t n = rand_below(&grove.rand, PROMISES);
@@ -331,7 +373,7 @@ static void open_a_scope(struct beast *self)
 
 static int do_something(struct beast *self)
 {
-    switch (rand_below(&grove.rand, 12)) {
+    switch (rand_below(&grove.rand, 14)) {
     case 0:
     case 1:
     case 2:
@@ -356,6 +398,11 @@ static int do_something(struct beast *self)
     case 10:
         hob_yield();
         return hob_checkpoint();
+    case 11:
+    case 12:
+        if (grove.pens_used < PENS - 2)
+            trade(&self->me);
+        return 0;
     default:
         if (!by_chance(30))
             return 0;
@@ -412,6 +459,7 @@ static int plant(void)
 {
     for (int i = 0; i < PROMISES; i++)
         check_ok(hob_promise_new(&grove.promises[i]));
+    check_ok(hob_chan_new(sizeof(int), rand_below(&grove.rand, 3), HOB_WAIT, NULL, &grove.market));
     return 0;
 }
 
@@ -422,6 +470,16 @@ static void fell(void *arg)
         ignore(hob_promise_resolve(grove.promises[i], &grove));
         hob_promise_free(grove.promises[i]);
     }
+    hob_chan_free(grove.market);
+}
+
+static void clear_the_market(void)
+{
+    int nth;
+    while (hob_chan_try_recv(grove.market, &nth) == 0)
+        note_received(nth);
+    for (int i = 0; i < grove.goods_used; i++)
+        expect_eq(grove.goods[i].is_received, grove.goods[i].is_sent);
 }
 
 TEST_ON_ALL(trees, whatever_grows_no_scope_breaks_its_word)
@@ -436,4 +494,5 @@ TEST_ON_ALL(trees, whatever_grows_no_scope_breaks_its_word)
     while (grove.loose > 0)
         check_ok(hob_sleep(HOB_MSEC));
     check_eq(grove.begun, grove.ended);
+    clear_the_market();
 }
