@@ -41,8 +41,8 @@ def parts():
     return [
         Part("long", "many seeds, and all points of torture", "-Dbuildtype=release",
              f"{only} --backends sim --pass '--deep --torture --seeds 100'"),
-        Part("races", "long random runs on each backend", "", f"{only} --backends {REAL} "
-             "--pass --deep", build="build-long"),
+        Part("races", "long random runs on each backend", "-Dbuildtype=release",
+             f"{only} --backends {REAL} --pass=--deep", build="build-long"),
         Part("asan", "address and undefined-behaviour sanitizers",
              f"-Db_sanitize=address,undefined -Db_lundef=false {CHECKED}",
              f"{only} --backends {REAL}",
