@@ -20,7 +20,9 @@ typedef struct hob_run_opts {
     int         blocking_threads; /* at most, for files on epoll; 0: 4                  */
     int64_t     slow_ns;         /* report a task that holds its worker longer; 0: 10 ms,
                                     < 0: never                                          */
-    void (*report)(void *arg, const char *text); /* takes what would go to stderr       */
+    void (*report)(void *arg, const char *text); /* takes what would go to stderr, but for
+                                    what ends the process. One call at a time; what
+                                    slow_ns finds comes from another thread             */
     void *report_arg;
 } hob_run_opts;
 

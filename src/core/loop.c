@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "hob/time.h"
+#include "inspect/watchdog.h"
 
 #define TRIM_EVERY (100 * HOB_MSEC)
 
@@ -89,11 +90,20 @@ static int64_t sleep_until(struct worker *w)
     return hob__wheel_next(&w->wheel);
 }
 
+static void poll_backend(struct worker *w)
+{
+    __atomic_store_n(&w->sleeps, true, __ATOMIC_RELAXED);
+    w->backend->type->poll(w->backend, sleep_until(w), &w->done);
+    __atomic_store_n(&w->sleeps, false, __ATOMIC_RELAXED);
+    if (hob_unlikely(__atomic_load_n(&w->watchdog_dozes, __ATOMIC_RELAXED)))
+        hob__watchdog_rouse(w);
+}
+
 static void loop_turn(struct worker *w)
 {
     hob_require(!w->forked, HOB__ONLY_EXEC);
     w->stats.turns++;
-    w->backend->type->poll(w->backend, sleep_until(w), &w->done);
+    poll_backend(w);
     run_due_timers(w);
     run_done_ops(w);
     hob__tasks_run(w);
@@ -104,4 +114,5 @@ void hob__loop_run(struct worker *w)
     hob__tasks_run(w);
     while (!all_ended(w))
         loop_turn(w);
+    __atomic_store_n(&w->sleeps, true, __ATOMIC_RELAXED);
 }

@@ -37,6 +37,7 @@ enum {
 /* Without a worker every call fails its checks; where Hob itself goes on, it looks at `forked`. */
 static void in_forked_child(void)
 {
+    hob__watchdog_forget();
     if (hob__worker == NULL)
         return;
     hob__worker->forked = true;
@@ -309,6 +310,7 @@ void hob_stats_get(hob_stats *ret_stats)
     *ret_stats = w->stats;
     ret_stats->timers = w->wheel.count;
     ret_stats->recv_pool_empty = backend.recv_pool_empty;
+    ret_stats->slow_runs = hob__watchdog_slow_runs(w);
     ret_stats->trace_hash = w->trace ^ backend.trace;
     for (int i = 0; i < STACK_CLASSES; i++) {
         ret_stats->stacks_mapped += w->stacks.classes[i].mapped;

@@ -69,6 +69,8 @@ struct worker {
     int            main_result;
     bool           stuck;           /* HOB_ESTUCK was dealt out                 */
     bool           seeded;          /* the ready order comes from `rand`        */
+    bool           sleeps;          /* atomic: in the backend, or at the end    */
+    bool           watchdog_dozes;  /* atomic: and is to be roused              */
     bool           forked;          /* this is the child process of a fork      */
     uint64_t       stuck_at_switch;
     struct trail   trail;           /* of collected failures                    */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "inspect/report.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,9 @@
 
 enum { TEXT_MAX = 1024, PLACE_MAX = 256, LEFT_OPEN_SHOWN = 20 };
 
+/* The worker's thread reports, and the watchdog's. What takes reports may cause one. */
+static pthread_mutex_t one_at_a_time = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
 void hob__report(const struct worker *w, const char *format, ...)
 {
     char    text[TEXT_MAX];
@@ -26,7 +30,9 @@ void hob__report(const struct worker *w, const char *format, ...)
     if ((size_t)len > sizeof text - 2)
         len = (int)sizeof text - 2;
     if (w != NULL && w->opts.report != NULL) {
+        pthread_mutex_lock(&one_at_a_time);
         w->opts.report(w->opts.report_arg, text);
+        pthread_mutex_unlock(&one_at_a_time);
         return;
     }
     text[len++] = '\n';

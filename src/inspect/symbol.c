@@ -75,6 +75,11 @@ static void give_lock(void)
     __atomic_store_n(&owner, 0, __ATOMIC_RELEASE);
 }
 
+bool hob__symbols_are_asked_by(int thread_id)
+{
+    return __atomic_load_n(&owner, __ATOMIC_RELAXED) == thread_id;
+}
+
 /* ---- finding out ---- */
 
 static int module_index(const char *path)
