@@ -18,6 +18,9 @@
 #include "sync/chan.h"
 #include "sync/promise.h"
 
+struct list            hob__workers = { { &hob__workers.head, &hob__workers.head } };
+static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
+
 __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
 
 enum {
@@ -38,6 +41,8 @@ enum {
 static void in_forked_child(void)
 {
     hob__watchdog_forget();
+    pthread_mutex_init(&workers_lock, NULL);
+    list_init(&hob__workers);
     if (hob__worker == NULL)
         return;
     hob__worker->forked = true;
@@ -116,6 +121,9 @@ static int open_backend(struct worker *w)
 
 static void worker_free(struct worker *w)
 {
+    pthread_mutex_lock(&workers_lock);
+    list_remove(&w->everyone);
+    pthread_mutex_unlock(&workers_lock);
     hob__stack_pool_fini(&w->stacks);
     hob__map_fini(&w->suspended);
     hob__free(w->sites);
@@ -143,6 +151,9 @@ static int worker_new(const hob_run_opts *given, struct worker **ret_worker)
     w->sites_cap = SITES_CAP;
     w->sites = hob__alloc_zero(SITES_CAP * sizeof w->sites[0]); // without: no measurements
     hob__worker = w;
+    pthread_mutex_lock(&workers_lock);
+    list_push_back(&hob__workers, &w->everyone);
+    pthread_mutex_unlock(&workers_lock);
 
     int r = open_backend(w);
     if (r < 0) {

@@ -43,6 +43,7 @@ struct site {
 
 struct worker {
     uint32_t       tag;
+    struct list_node everyone;      /* in hob__workers                          */
     struct task   *current;         /* NULL while the loop itself runs          */
     struct context loop;
     struct list    ready;           /* tasks to run, oldest first               */
@@ -90,6 +91,9 @@ struct worker {
 /* What a forked child is told, whatever it tried. */
 #define HOB__ONLY_EXEC "this process was forked from a running Hob program, whose ring, descriptors " \
                        "and tasks are its parent's: after fork() only exec or _exit may follow"
+
+/* All of them, for debuggers. Guarded by a lock in runtime.c. */
+extern struct list hob__workers;
 
 extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
 

@@ -82,7 +82,7 @@ static int never_ends(void *arg)
 
 static int often(void *arg)
 {
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 30; i++)
         HOB_TRY(start(calculate, arg));
     print_slow_runs();
     return 0;

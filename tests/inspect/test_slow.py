@@ -60,8 +60,8 @@ def test_a_task_that_never_ends_is_told(backend):
 
 def test_many_slow_runs_are_counted_and_few_are_told(backend):
     text, count, _ = run(backend, "often")
-    assert count >= 5, count
-    assert text.count("has held its worker") <= 2, text
+    assert count >= 3, count
+    assert 1 <= text.count("has held its worker") <= count // 2 + 1, text
 
 
 def test_the_watchdog_wakes_up_with_the_worker(backend):
