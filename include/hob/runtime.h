@@ -32,7 +32,8 @@ typedef struct hob_run_opts {
  * Returns 0, or the negative error that the main task returned or that escaped
  * from a scope: it was printed then, with where it came from. The value is fit
  * for returning from main(). Before anything runs: -ENOMEM, -EAGAIN, and
- * -ENOTSUP for a backend that this system does not have.
+ * -ENOTSUP for a backend that this system does not have, and in a program that
+ * runs with a shadow stack (CET).
  *
  * While it runs, a SIGPIPE that nobody handles is ignored in the whole process,
  * and SIGSEGV and SIGBUS are looked at, so that stack overflow can be told; then

@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -392,6 +393,27 @@ int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int
         return n;
     __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);
     return wait_in_ms(epoll_fd, events, count, timeout_ns);
+}
+
+/* ---- shadow stacks ---- */
+
+#ifdef __x86_64__
+enum { ARCH_SHSTK_STATUS_ = 0x5005, SHADOW_STACK_ON = 1 };
+#else
+enum { PR_GET_SHADOW_STACK_STATUS_ = 74, SHADOW_STACK_ON = 1 };
+#endif
+
+int hob__sys_has_shadow_stack(void)
+{
+    unsigned long status = 0;
+    if (hob__fault())
+        return 1;
+#ifdef __x86_64__
+    long r = syscall(SYS_arch_prctl, ARCH_SHSTK_STATUS_, &status);
+#else
+    long r = prctl(PR_GET_SHADOW_STACK_STATUS_, &status, 0, 0, 0);
+#endif
+    return r == 0 && (status & SHADOW_STACK_ON) != 0;
 }
 
 /* ---- time, chance, signals ---- */

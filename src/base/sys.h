@@ -86,6 +86,10 @@ int hob__sys_epoll_create(int flags);
 int hob__sys_epoll_ctl(int epoll_fd, int what, int fd, struct epoll_event *event);
 int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int64_t timeout_ns);
 
+/* 1 when the calling thread has a shadow stack, which knows where each call may return
+ * to; 0 when it has none, or the kernel knows of no such thing. A fault on purpose: 1. */
+int hob__sys_has_shadow_stack(void);
+
 /* Time, chance, signals. */
 int64_t hob__sys_clock_ns(clockid_t clock); /* cannot fail for the clocks that everybody has */
 ssize_t hob__sys_getrandom(void *buf, size_t len, unsigned flags);

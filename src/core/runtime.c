@@ -119,6 +119,19 @@ static int open_backend(struct worker *w)
     return r;
 }
 
+/* Usually the loader has left shadow stacks off, because this library does not claim to bear
+ * them; but a program can switch them on by itself. Better told now than by a fault at the
+ * first switch. */
+static int check_stacks(const struct worker *w)
+{
+    if (!hob__sys_has_shadow_stack())
+        return 0;
+    hob__report(w, "hob: this program runs with a shadow stack, but Hob's tasks have none to switch "
+                   "to, and the first would be stopped by the processor. Start it with "
+                   "GLIBC_TUNABLES=glibc.cpu.x86_shstk=off, or link it without -z shstk.");
+    return -ENOTSUP;
+}
+
 static void worker_free(struct worker *w)
 {
     pthread_mutex_lock(&workers_lock);
@@ -155,7 +168,9 @@ static int worker_new(const hob_run_opts *given, struct worker **ret_worker)
     list_push_back(&hob__workers, &w->everyone);
     pthread_mutex_unlock(&workers_lock);
 
-    int r = open_backend(w);
+    int r = check_stacks(w);
+    if (r == 0)
+        r = open_backend(w);
     if (r < 0) {
         worker_free(w);
         return r;
