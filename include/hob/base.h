@@ -26,6 +26,10 @@
 #define HOB_AUTO __auto_type
 #endif
 
+/* Room for what the library keeps in a place of yours. Bytes, since the compiler lets
+ * bytes be looked at as any type, also across a link with optimization. */
+#define HOB_OPAQUE(words) __attribute__((aligned(8))) unsigned char _private[8 * (words)]
+
 /* Makes the unique local names that the block macros need. */
 #define HOB_JOIN_(a, b) a##b
 #define HOB_JOIN(a, b) HOB_JOIN_(a, b)

@@ -15,7 +15,8 @@
  * The plain functions (hob_tcp_read) are the first of these in one call. A prep
  * function never waits; one that returns an int can fail (-ENOMEM and what it
  * says), and then there is nothing to start. What was prepared must be started:
- * it may hold memory or a descriptor from then on.
+ * it may hold memory or a descriptor from then on. What is no longer wanted is
+ * started in a cancelled scope: it has no effect and lets go of all it holds.
  *
  * The place, and every buffer given to `prep`, belongs to the operation until
  * it ended: until hob_op_await returned, the callback was called or the promise
@@ -37,7 +38,7 @@ typedef struct hob_promise hob_promise;
 
 /* A place for one operation. It may be used again when the operation ended. */
 typedef struct hob_op {
-    uint64_t _private[18];
+    HOB_OPAQUE(18);
 } hob_op;
 
 /* Called on the worker, from the loop, never from inside another Hob call. It

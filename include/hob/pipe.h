@@ -16,7 +16,8 @@ HOB_API HOB_MUST_USE int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_wri
 /* Takes over a descriptor of yours that is a pipe, a terminal, a character
  * device, or a file that is read or written in one go: such as 0, whatever
  * standard input is. It is closed with the pipe, unless it is 0, 1 or 2. May
- * wait. Returns 0, -EBADF, -ENOMEM. */
+ * wait. Returns 0, -EBADF, -ENOMEM. The simulated world has 0, 1 and 2 only, and
+ * gives -EBADF for other numbers. */
 HOB_API HOB_MUST_USE int hob_pipe_from_fd(int fd, hob_pipe **ret_pipe);
 
 /* As in hob/tcp.h. Reading gives 0 when every writing end is closed, writing

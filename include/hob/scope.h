@@ -27,7 +27,7 @@ HOB_BEGIN_DECLS
 
 /* A place for one scope. */
 struct hob_scope {
-    uint64_t _private[64];
+    HOB_OPAQUE(64);
 };
 
 /* Opens a scope named `s` that ends with the surrounding block, also on return.
