@@ -4,7 +4,9 @@
  * on it and skipped in sim.
  */
 #include <netinet/in.h>
+#include <linux/rtnetlink.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -301,6 +303,60 @@ TEST_ON_ALL(tcp, a_closed_port_refuses)
     hob_addr addr = hob_tcp_listener_addr(listener);
     close_listener(&listener);
     check_err(hob_tcp_connect(&addr, NULL, &conn), -ECONNREFUSED);
+    check(conn == NULL);
+}
+
+static void leave_network(const int *home)
+{
+    if (*home >= 0 && setns(*home, CLONE_NEWNET) == 0)
+        close(*home);
+}
+
+/* "There is no way to 192.0.2.1": the word of a router, here of our own kernel. */
+static int block_the_way(void)
+{
+    struct {
+        struct nlmsghdr head;
+        struct rtmsg    route;
+        struct rtattr   to;
+        unsigned char   ip[4];
+    } ask = {
+        .head = { .nlmsg_len = sizeof ask, .nlmsg_type = RTM_NEWROUTE,
+                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_ACK },
+        .route = { .rtm_family = AF_INET, .rtm_dst_len = 32, .rtm_table = RT_TABLE_MAIN,
+                   .rtm_protocol = RTPROT_STATIC, .rtm_type = RTN_UNREACHABLE },
+        .to = { .rta_len = RTA_LENGTH(4), .rta_type = RTA_DST },
+        .ip = { 192, 0, 2, 1 },
+    };
+    struct { struct nlmsghdr head; struct nlmsgerr err; char rest[256]; } said = { 0 };
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    if (fd < 0)
+        return -errno;
+    int r = send(fd, &ask, sizeof ask, 0) < 0 || recv(fd, &said, sizeof said, 0) < 0
+                ? -errno : said.err.error;
+    close(fd);
+    return r;
+}
+
+/* SURVIVAL 36: no way there. In a network of our own, which has no way anywhere. */
+TEST_ON_ALL(tcp, where_no_way_leads_says_so)
+{
+    CLOSED_BY(leave_network) int home = -1;
+    TCP(conn);
+    hob_addr there;
+
+    if (in_sim())
+        skip("every address of the simulated world can be reached");
+    int was = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (was < 0 || unshare(CLONE_NEWNET) < 0) {
+        close(was);
+        skip("a network of our own is not allowed here: %s", strerror(errno));
+    }
+    home = was;
+    check_ok(hob_addr_parse("192.0.2.1:9", &there));
+    check_err(hob_tcp_connect(&there, NULL, &conn), -ENETUNREACH);
+    check_ok(block_the_way());
+    check_err(hob_tcp_connect(&there, NULL, &conn), -EHOSTUNREACH);
     check(conn == NULL);
 }
 
