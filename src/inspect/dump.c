@@ -9,6 +9,7 @@
 #include "hob/inspect.h"
 #include "hob/time.h"
 #include "inspect/report.h"
+#include "sync/promise.h"
 #include "sync/chan.h"
 
 enum { LINE_MAX_BYTES = 900, STUCK_TASKS_SHOWN = 100 };
@@ -40,7 +41,10 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         snprintf(text, size, "sleeps for ever, since %.3f s", for_s);
         return;
     case OP_PROMISE:
-        snprintf(text, size, "waits for a promise, since %.3f s", for_s);
+        snprintf(text, size, "waits for the promise made at %s, since %.3f s",
+                 hob_describe_address(((const struct hob_promise *)op->local.on)->made_at, place,
+                                      sizeof place),
+                 for_s);
         return;
     case OP_JOIN:
         if (op->local.start == NULL && op->local.withdraw == NULL && scope != NULL)
