@@ -61,12 +61,14 @@ test-deep:
 
 bench:
 	@tools/setup.sh build bench
-	@test -f build-bench/build.ninja || meson setup build-bench -Dbench=true -Dtests=false
-	@ninja -C build-bench
-	@tools/bench.py $(BENCH) --build build-bench
+	@bench/setup.sh
+	@meson setup build-bench $(if $(wildcard build-bench/build.ninja),--reconfigure) \
+		-Dbench=true -Dtests=false -Dexamples=false >/dev/null
+	@ninja -C build-bench --quiet
+	@bench/run.py $(BENCH) --build build-bench
 
 bench-table: bench
-	@tools/bench_table.py
+	@bench/table.py
 
 install: build
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)

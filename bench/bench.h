@@ -3,7 +3,7 @@
  * What the programs in bench/ share: the clock of CPU time, the form of the answer,
  * and a listening socket.
  *
- * A program prints lines of "name number"; tools/bench.py reads them. A server prints
+ * A program prints lines of "name number"; bench/run.py reads them. A server prints
  * "port N" and serves until it is killed, for five minutes at most.
  */
 #ifndef BENCH_H

@@ -9,6 +9,7 @@
  *     hob_tasks async N                  hob_async of an empty task, and hob_await
  *     hob_tasks sleepers N SECONDS       N tasks asleep at once, each on its own stack
  *     hob_tasks sleepers-call N SECONDS  N sleeps at once, in callback form
+ *     hob_tasks sleepers-then N SECONDS  the same, and each settles a promise
  */
 #include <hob.h>
 
@@ -130,21 +131,28 @@ static int sleep_once(void *arg)
     return 0;
 }
 
-/* Called when all are started; then waits for all. */
-static int print_sleepers(hob_scope *s, int64_t began_ns)
-{
-    long   early = woken;
-    double tables = bench_status_bytes("VmPTE"), later;
+static double tables_bytes;
 
+/* All are started: `woken` of them too early. */
+static int print_started(int64_t began_ns)
+{
     if (asleep != count)
         return hob_fail(-ECHILD);
+    tables_bytes = bench_status_bytes("VmPTE");
     bench_print("start_s", (double)(hob_now() - began_ns) / 1e9);
-    HOB_TRY(hob_scope_end(s));
+    bench_print("woke_early", (double)woken);
+    return 0;
+}
+
+static int print_woken(void)
+{
+    double later = bench_status_bytes("VmPTE");
+
     if (woken != count)
         return hob_fail(-ECHILD);
-    later = bench_status_bytes("VmPTE");
-    bench_print("woke_early", (double)early);
-    bench_print("bytes", (bench_status_bytes("VmHWM") + (later > tables ? later : tables)) / (double)count);
+    if (later > tables_bytes)
+        tables_bytes = later;
+    bench_print("bytes", (bench_status_bytes("VmHWM") + tables_bytes) / (double)count);
     bench_print("cpu_s", (double)bench_cpu_ns() / 1e9);
     return 0;
 }
@@ -157,7 +165,9 @@ static int ask_sleepers(void *arg)
     HOB_SCOPE(s);
     for (long i = 0; i < count; i++)
         hob_go(&s, sleep_once, NULL);
-    return print_sleepers(&s, began);
+    HOB_TRY(print_started(began));
+    HOB_TRY(hob_scope_end(&s));
+    return print_woken();
 }
 
 static void on_woken(void *arg, ssize_t result)
@@ -167,22 +177,58 @@ static void on_woken(void *arg, ssize_t result)
         woken++;
 }
 
+/* Memory of which only what is touched is counted. */
+static void *new_array(size_t bytes_each)
+{
+    void *p = mmap(NULL, (size_t)count * bytes_each, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        bench_die("mmap");
+    return p;
+}
+
 static int ask_sleepers_call(void *arg)
 {
-    size_t  bytes = (size_t)count * sizeof(hob_op);
     int64_t began = hob_now();
-    hob_op *ops = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    hob_op *ops = new_array(sizeof *ops);
 
     (void)arg;
-    if (ops == MAP_FAILED)
-        return hob_fail(-ENOMEM);
     HOB_SCOPE(s);
     for (long i = 0; i < count; i++) {
         hob_sleep_prep(&ops[i], hob_in(duration_ns));
         hob_op_call(&s, &ops[i], on_woken, NULL);
         asleep++;
     }
-    return print_sleepers(&s, began);
+    HOB_TRY(print_started(began));
+    HOB_TRY(hob_scope_end(&s));
+    return print_woken();
+}
+
+static int ask_sleepers_then(void *arg)
+{
+    int64_t       began = hob_now();
+    hob_op       *ops = new_array(sizeof *ops);
+    hob_promise **promises = new_array(sizeof(hob_promise *));
+
+    (void)arg;
+    HOB_SCOPE(s);
+    for (long i = 0; i < count; i++) {
+        HOB_TRY(hob_promise_new(&promises[i]));
+        hob_sleep_prep(&ops[i], hob_in(duration_ns));
+        hob_op_settle(&s, &ops[i], promises[i]);
+        asleep++;
+    }
+    HOB_TRY(print_started(began));
+    for (long i = 0; i < count; i++) {
+        HOB_TRY(hob_promise_await(promises[i], NULL));
+        woken++;
+    }
+    HOB_TRY(hob_scope_end(&s));
+    HOB_TRY(print_woken());
+    for (long i = 0; i < count; i++)
+        hob_promise_free(promises[i]);
+    return 0;
 }
 
 static const struct question questions[] = {
@@ -193,6 +239,7 @@ static const struct question questions[] = {
     { "async", ask_async, 1 },
     { "sleepers", ask_sleepers, 2 },
     { "sleepers-call", ask_sleepers_call, 2 },
+    { "sleepers-then", ask_sleepers_then, 2 },
 };
 
 int main(int argc, char **argv)
@@ -210,6 +257,6 @@ int main(int argc, char **argv)
         return hob_run_with(&opts, questions[i].fn, NULL) == 0 ? 0 : 1;
     }
     fprintf(stderr, "usage: hob_tasks yield|spawn|spawn-shared|spawn-wait|async N\n"
-                    "       hob_tasks sleepers|sleepers-call N SECONDS\n");
+                    "       hob_tasks sleepers|sleepers-call|sleepers-then N SECONDS\n");
     return 2;
 }

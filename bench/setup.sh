@@ -1,33 +1,52 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Installs the peers that Hob is measured against, on Debian 12, as root:
+# Installs the peers that Hob is measured against, on Debian 12, as root or by sudo:
 #
-#   liburing-dev libuv1-dev libevent-dev   libraries of the echo and timer peers
-#   libboost-context-dev                   the context switch of Boost
-#   golang-1.23-go                         Go; from bookworm-backports, since Debian 12 has 1.19
+#   libuv1-dev libevent-dev    libraries of the echo and timer peers
+#   libboost-context-dev       the context switch of Boost
+#   golang-1.23-go             Go; from bookworm-backports, since Debian 12 has 1.19
 #
 # The backports suite is added beside the sources that the system already has, from the same
 # place that its main suite comes from, and at its low default priority: nothing else changes.
-# A peer that cannot be had is left out, and the benchmarks say so.
-set -eu
+# A peer that cannot be had is left out, and the benchmarks say so: this never fails.
+set -u
 
 sources=/etc/apt/sources.list.d/hob-bench-backports.sources
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+go=/usr/lib/go-1.23/bin/go
 
-if [ "$(id -u)" != 0 ]; then
-    echo "bench/setup.sh: run as root to install peers; measuring what is there" >&2
+say() {
+    echo "bench/setup.sh: $*" >&2
+}
+
+is_there() {
+    dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | grep -q '^ii'
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    say "no apt here; measuring beside what is installed"
     exit 0
 fi
 
-try_install() {
-    for package in "$@"; do
-        if dpkg -s "$package" 2>/dev/null | grep -q '^Status: .* installed'; then
-            continue
-        fi
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" \
-            >/dev/null || echo "bench/setup.sh: $package: not to be had" >&2
-    done
+missing=
+for package in libuv1-dev libevent-dev libboost-context-dev; do
+    is_there $package || missing="$missing $package"
+done
+if [ -z "$missing" ] && [ -x $go ]; then
+    exit 0
+fi
+if [ "$(id -u)" != 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        exec sudo -n sh "$0"
+    fi
+    say "not root; measuring without$missing$([ -x $go ] || echo ' Go 1.23')"
+    exit 0
+fi
+
+install_package() {
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o DPkg::Lock::Timeout=120 \
+        --no-install-recommends "$1" >/dev/null 2>&1 </dev/null
 }
 
 # The URI that the suite "bookworm", component "main", is read from.
@@ -42,13 +61,10 @@ add_backports() {
     fi
     uri=$(main_uri)
     if [ -z "$uri" ]; then
-        apt-get update -qq || true
-        uri=$(main_uri)
-    fi
-    if [ -z "$uri" ]; then
-        echo "bench/setup.sh: no source of Debian 12 found, so no backports" >&2
+        say "this is not Debian 12, or it has no source of packages: no backports"
         return
     fi
+    say "adding the suite bookworm-backports ($sources) for Go 1.23; Debian 12 itself has 1.19"
     {
         echo "Types: deb"
         echo "URIs: $uri"
@@ -58,14 +74,18 @@ add_backports() {
             echo "Signed-By: $keyring"
         fi
     } >"$sources"
-    if ! apt-get update -qq; then
-        echo "bench/setup.sh: no backports there" >&2
+    if ! apt-get update -qq >/dev/null 2>&1; then
+        say "no backports there"
         rm -f "$sources"
     fi
 }
 
-try_install liburing-dev libuv1-dev libevent-dev libboost-context-dev
-if [ ! -x /usr/lib/go-1.23/bin/go ]; then
+for package in $missing; do
+    install_package "$package" || { apt-get update -qq >/dev/null 2>&1 && install_package "$package"; } ||
+        say "$package is not to be had; measuring without it"
+done
+if [ ! -x $go ]; then
     add_backports
-    try_install golang-1.23-go
+    install_package golang-1.23-go || say "golang-1.23-go is not to be had; measuring without Go"
 fi
+exit 0

@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmarks of bench/ and writes what came out to bench/results/.
 
-    tools/bench.py [QUESTION ...] --build DIR [--rounds N]
+    bench/run.py [QUESTION ...] --build DIR [--rounds N] [--minutes M]
 
 A question is asked of all contestants in turn, A B C A B C …, so that what the machine does
 meanwhile meets them all. A ratio is taken within a round, and the median of these is shown:
 it travels to other machines, while the figures in brackets do not. bench/README.md tells how
-to read the numbers, tools/bench_table.py puts them into README.md.
+to read the numbers, bench/table.py puts them into README.md.
 """
 
 import argparse
@@ -30,6 +30,8 @@ LOAD_CORE = CORES[1 % len(CORES)]
 
 START_SECONDS_MAX = 10
 RUN_SECONDS_MAX = 120
+ROUNDS = 7
+MINUTES_MAX = 9  # when these are over, each question that is left gets one round
 
 
 class NotInstalled(Exception):
@@ -63,7 +65,8 @@ class Claim:
 
 
 class Question:
-    def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None):
+    def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None,
+                 rounds=ROUNDS):
         self.name = name
         self.title = title
         self.metric = metric
@@ -72,6 +75,7 @@ class Question:
         self.claims = claims
         self.also = also  # further metrics to show: (metric, heading)
         self.load = load  # a server's load: arguments of bench/load
+        self.rounds = rounds
 
 
 def echo_question(connections, raw_limits):
@@ -94,7 +98,8 @@ def echo_question(connections, raw_limits):
         ],
         raw_limits,
         also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")],
-        load=["--connections", str(connections), "--size", "64"],
+        load=["--connections", str(connections), "--size", "64", "--ms", "700"],
+        rounds=9,
     )
 
 
@@ -169,14 +174,17 @@ QUESTIONS = [
             Contestant("Go", "go_peer", ["sleepers", SLEEPERS, SLEEP_SECONDS]),
             Contestant("Hob, tasks", "hob_tasks", ["sleepers", SLEEPERS, SLEEP_SECONDS]),
             Contestant("Hob, callbacks", "hob_tasks", ["sleepers-call", SLEEPERS, SLEEP_SECONDS]),
+            Contestant("Hob, promises", "hob_tasks", ["sleepers-then", SLEEPERS, SLEEP_SECONDS]),
         ],
         [
             Claim("Hob, tasks", "Go", 1.0),
             Claim("Hob, tasks", None, 4.8 * 1024, metric="bytes"),
             Claim("Hob, callbacks", None, 160, metric="bytes"),
+            Claim("Hob, promises", None, 160, metric="bytes"),
             Claim("Hob, tasks", None, 0, metric="woke_early"),
         ],
         also=[("bytes", "bytes each, at the peak")],
+        rounds=3,
     ),
     echo_question(50, [
         Claim("Hob on uring", "raw io_uring", 1.05),
@@ -276,10 +284,13 @@ def run_once(build, question, contestant):
     return run_to_end(argv, SERVER_CORE, contestant.env)
 
 
-def ask(build, question, rounds):
-    """Returns {contestant: {"rounds": [values, …]}}, or {"absent": why}."""
+def ask(build, question, rounds, end):
+    """Returns {contestant: {"rounds": [values, …]}}, or {"absent": why}. After `end` (a time of
+    time.monotonic) no round begins but the first."""
     answers = {c.name: {"rounds": []} for c in question.contestants}
     for n in range(rounds):
+        if n > 0 and time.monotonic() > end:
+            break
         for contestant in question.contestants:
             answer = answers[contestant.name]
             if "absent" in answer:
@@ -364,7 +375,8 @@ def ratio_base(question, answers):
     return None
 
 
-def summarize(question, answers, rounds):
+def summarize(question, answers):
+    rounds = max(len(a.get("rounds", [])) for a in answers.values())
     base = ratio_base(question, answers)
     rows = []
     for contestant in question.contestants:
@@ -416,7 +428,7 @@ def claim_text(question_title, unit, claim):
 
 
 def print_summary(summary):
-    print(f"\n{summary['title']}")
+    print(f"\n{summary['title']} ({summary['rounds']} rounds)")
     for row in summary["rows"]:
         if row["absent"] is not None:
             print(f"  {row['name']:<24} {row['absent']}")
@@ -449,20 +461,24 @@ def main():
     parser.add_argument("questions", nargs="*", metavar="QUESTION",
                         help="such as spawn or echo; none: all but ring")
     parser.add_argument("--build", default="build", help="the build folder (build)")
-    parser.add_argument("--rounds", type=int, default=5, help="of each question (5)")
+    parser.add_argument("--rounds", type=int, help="of each question (each has its own number)")
+    parser.add_argument("--minutes", type=float, default=MINUTES_MAX,
+                        help=f"then each question that is left gets one round ({MINUTES_MAX})")
     parser.add_argument("--no-save", action="store_true", help="leave bench/results as it is")
     args = parser.parse_args()
-    if args.rounds < 1:
+    if args.rounds is not None and args.rounds < 1:
         parser.error("--rounds must be at least 1")
 
     m = machine()
-    print(f"{m['kernel']}, {m['cores']} cores of {m['cpu']} ({m['arch']}); {args.rounds} rounds, "
-          "medians of the ratios within a round, their range, [absolute figures]")
+    print(f"{m['kernel']}, {m['cores']} cores of {m['cpu']} ({m['arch']}). "
+          "Medians of the ratios within a round, their range, [absolute figures]")
     if len(CORES) < 2:
         print("One core only: server and load share it, and the ratios are blurred.")
     all_summaries = []
+    end = time.monotonic() + 60 * args.minutes
     for question in choose(args.questions):
-        summary = summarize(question, ask(args.build, question, args.rounds), args.rounds)
+        answers = ask(args.build, question, args.rounds or question.rounds, end)
+        summary = summarize(question, answers)
         all_summaries.append(summary)
         print_summary(summary)
         sys.stdout.flush()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Puts the results of the last benchmarks into README.md, between its two bench markers.
 
-    tools/bench_table.py [--check | --print] [README]
+    bench/table.py [--check | --print] [README]
 
 --check changes nothing and fails when the table is not what bench/results says.
 """
@@ -14,7 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import bench  # noqa: E402
+import run as bench  # noqa: E402
 
 BEGIN = "<!-- bench:begin -->"
 END = "<!-- bench:end -->"
@@ -104,11 +104,11 @@ def main():
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        sys.exit(f"bench_table: {args.readme} has no {BEGIN} … {END}")
+        sys.exit(f"bench/table.py: {args.readme} has no {BEGIN} … {END}")
     new = f"{before}{BEGIN}\n{table}\n{END}{after}"
     if args.check:
         if new != text:
-            sys.exit("bench_table: the table in README.md is not what bench/results says; "
+            sys.exit("bench/table.py: the table in README.md is not what bench/results says; "
                      "run make bench-table")
         return
     if new != text:
