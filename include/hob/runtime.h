@@ -11,6 +11,9 @@ HOB_BEGIN_DECLS
  * HOB_BACKEND, HOB_SEED, HOB_LOG=1. */
 typedef struct hob_run_opts {
     const char *backend;         /* "uring", "epoll", "sim"; NULL: the best there is    */
+    uint32_t    workers;         /* threads with a loop of their own, each started when
+                                    something is first started on it; 0: as many as the
+                                    processors that this process may use; in sim 4      */
     uint64_t    seed;            /* for sim; 0: 1                                       */
     size_t      stack_bytes;     /* the main task's stack; 0: 8 MiB, of which only what
                                     is touched takes memory                             */
@@ -21,8 +24,8 @@ typedef struct hob_run_opts {
     int64_t     slow_ns;         /* report a task that holds its worker longer; 0: 10 ms,
                                     < 0: never                                          */
     void (*report)(void *arg, const char *text); /* takes what would go to stderr, but for
-                                    what ends the process. One call at a time; what
-                                    slow_ns finds comes from another thread             */
+                                    what ends the process. On any worker, or, for what
+                                    slow_ns finds, on another thread; one call at a time */
     void *report_arg;
 } hob_run_opts;
 
@@ -43,6 +46,11 @@ HOB_API int hob_run_with(const hob_run_opts *opts, hob_task_fn *main_fn, void *a
 
 /* The name of the backend in use: "uring", "epoll" or "sim"; "" outside a run. */
 HOB_API const char *hob_backend_name(void);
+
+/* How many workers this run may have, and the number of the calling one: 0 is that of
+ * hob_run's caller. In sim they all take turns in one thread. */
+HOB_API uint32_t hob_workers(void);
+HOB_API uint32_t hob_worker_number(void);
 
 /* A random number, not for secrets; in sim drawn from the seed. Does not wait. */
 HOB_API uint64_t hob_random(void);

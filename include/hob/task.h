@@ -22,7 +22,14 @@ typedef struct hob_task_opts {
     size_t      stack_bytes; /* 0: 64 KiB; rounded up to 64 KiB, 256 KiB, 1 or 8 MiB */
     size_t      copy_bytes;  /* copy this much of *arg onto the task's stack first   */
     unsigned    daemon : 1;  /* cancelled when only daemons are left in the scope    */
+    int         where;       /* the worker: 0: this one, HOB_ANYWHERE, HOB_ON(number) */
 } hob_task_opts;
+
+/* On which worker a task runs, from its beginning to its end. HOB_ANYWHERE: the first
+ * that is idle. On another worker than the caller's it does not run before hob_go
+ * returns, and what both use must be fit for two threads. */
+#define HOB_ANYWHERE   (-1)
+#define HOB_ON(number) ((int)(number) + 1)
 
 /* Starts fn(arg) as a child of `scope`.
  *
@@ -39,7 +46,7 @@ HOB_API int hob_go_copy(hob_scope *scope, hob_task_fn *fn, const void *arg, size
 /* The same, with options. */
 HOB_API int hob_go_with(hob_scope *scope, hob_task_fn *fn, void *arg, const hob_task_opts *opts);
 
-/* The same, and waits until the child calls hob_ready(value), which is written
+/* The same for a child on this worker, and waits until it calls hob_ready(value), which is written
  * to *ret_value (unless that is NULL), or ends. Returns 0 when the child is
  * ready; the child's error if it failed before, which then does not fail the
  * scope; HOB_EBROKEN if it returned 0 without a word; -ECANCELED or -ETIMEDOUT
@@ -64,6 +71,14 @@ typedef struct hob_future hob_future;
  * future, which belongs to the scope; NULL when memory or tasks ran out, which
  * hob_await turns into -ENOMEM. Such a task may also return a positive number. */
 HOB_API HOB_MUST_USE hob_future *hob_async(hob_scope *scope, hob_task_fn *fn, void *arg);
+
+/* The same, with options. */
+HOB_API HOB_MUST_USE hob_future *hob_async_with(hob_scope *scope, hob_task_fn *fn, void *arg,
+                                                const hob_task_opts *opts);
+
+/* Runs fn(arg) as a task on the worker of that number, and waits until it has ended.
+ * Being cancelled reaches it. Returns what it returned; -ENOMEM, -EAGAIN. */
+HOB_API HOB_MUST_USE int hob_on(uint32_t number, hob_task_fn *fn, void *arg);
 
 /* Waits for the task and takes its result: what its function returned. The
  * future is gone afterwards, unless the caller is cancelled and this is the

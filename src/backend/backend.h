@@ -43,6 +43,7 @@ struct backend_opts {
     uint32_t    recv_buf_bytes;   /* uring: size of each; 0: 4096                 */
     int         blocking_threads; /* epoll: threads for files                     */
     uint64_t    seed;             /* sim                                          */
+    struct backend *sibling;      /* sim: another worker's, whose world it shares; NULL */
 };
 
 /* What a backend counts, added to hob_stats. */
@@ -100,6 +101,10 @@ extern const struct backend_type hob__backend_sim;
 /* The simulated world behind hob/sim.h; -ENOTSUP for a backend that is not sim. */
 struct hob_sim_world;
 int hob__sim_set_world(struct backend *b, const struct hob_sim_world *world);
+
+/* Lets the time of a world that several workers share go on: to its next event, or to
+ * `deadline_ns`. */
+void hob__sim_advance(struct backend *b, int64_t deadline_ns);
 int hob__sim_put_file(struct backend *b, const char *path, const void *data, size_t len);
 
 /* Carries out an op of class OP_QUICK with plain system calls, and finishes it:

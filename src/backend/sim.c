@@ -52,9 +52,20 @@ enum {
 /* The side of a descriptor on which an op waits its turn. */
 enum direction { IN, OUT, BOTH, DIRECTIONS };
 
+static struct sim_view *view_of(struct backend *b)
+{
+    return container_of(b, struct sim_view, base);
+}
+
 static struct sim *sim_of(struct backend *b)
 {
-    return container_of(b, struct sim, base);
+    return view_of(b)->sim;
+}
+
+/* The worker that waits for the op. */
+static struct sim_view *view_of_op(const struct sim *sim, const struct op *op)
+{
+    return sim->views[op->view];
 }
 
 /* --- ops ----------------------------------------------------------------- */
@@ -96,11 +107,13 @@ static uint64_t *soon(const struct op *op)
     return &op->desc->carrier[SOON + direction_of(op->kind)];
 }
 
-static void begin_op(struct sim *sim, struct op *op)
+static void begin_op(struct sim_view *view, struct op *op)
 {
+    struct sim *sim = view->sim;
     op->state = OP_FLYING;
     op->slot = 0;
-    sim->in_flight++;
+    op->view = view->number & 0xff;
+    view->in_flight++;
     if (op->desc != NULL) {
         list_push_back(&op->desc->ops, &op->link);
         op->desc->flying++;
@@ -113,7 +126,7 @@ static void begin_op(struct sim *sim, struct op *op)
 /* The owner has the op back, or will before anything else happens. */
 static void owe_less(struct sim *sim, struct op *op)
 {
-    sim->in_flight--;
+    view_of_op(sim, op)->in_flight--;
     if (op->desc != NULL)
         op->desc->carrier[OWED]--;
 }
@@ -134,7 +147,7 @@ void hob__sim_finish(struct sim *sim, struct op *op, int64_t result)
         return;
     }
     op->slot = FINISHED;
-    list_push_back(&sim->done, &op->link);
+    list_push_back(&view_of_op(sim, op)->done, &op->link);
     if (op->desc != NULL)
         ++*soon(op);
 }
@@ -502,7 +515,7 @@ static void sim_submit(struct backend *b, struct op *op)
         return;
     }
     trace_op(sim, SUBMITTED, op);
-    begin_op(sim, op);
+    begin_op(view_of(b), op);
     sim->submitting = op;
     start_op(sim, op);
     run_dirty(sim);
@@ -559,10 +572,10 @@ static void let_go(struct desc *desc)
 }
 
 /* Lets those go whose ops an earlier poll() handed over. */
-static void let_leaving_go(struct sim *sim)
+static void let_leaving_go(struct sim_view *view)
 {
-    struct desc *desc = sim->may_leave.first;
-    sim->may_leave.first = NULL;
+    struct desc *desc = view->may_leave.first;
+    view->may_leave.first = NULL;
     while (desc != NULL) {
         struct desc *next = next_leaving(desc);
         let_go(desc);
@@ -586,7 +599,7 @@ static void sim_release(struct backend *b, struct desc *desc)
     run_dirty(sim);
 
     if (had_ops)
-        leave_later(&sim->leaving, desc);
+        leave_later(&view_of(b)->leaving, desc);
     else
         let_go(desc);
 }
@@ -603,52 +616,66 @@ static void fire_due_events(struct sim *sim)
     }
 }
 
-static void hand_over(struct sim *sim, struct list *done)
+static void hand_over(struct sim_view *view, struct list *done)
 {
     struct list_node *link;
-    while ((link = list_pop_front(&sim->done)) != NULL) {
+    while ((link = list_pop_front(&view->done)) != NULL) {
         struct op *op = container_of(link, struct op, link);
         op->state = OP_DONE;
         op->slot = 0;
-        owe_less(sim, op);
+        owe_less(view->sim, op);
         if (op->desc != NULL)
             --*soon(op);
         list_push_back(done, &op->link);
     }
-    sim->may_leave = sim->leaving;
-    sim->leaving.first = NULL;
+    view->may_leave = view->leaving;
+    view->leaving.first = NULL;
 }
 
-static bool has_news(struct sim *sim)
+static bool has_news(struct sim_view *view)
 {
-    return atomic_exchange(&sim->woken, false) || !list_is_empty(&sim->done)
-        || sim->leaving.first != NULL;
+    return atomic_exchange(&view->woken, false) || !list_is_empty(&view->done)
+        || view->leaving.first != NULL;
+}
+
+/* To the next event, or to `deadline_ns`. False: neither will ever come. */
+static bool let_time_pass(struct sim *sim, int64_t deadline_ns)
+{
+    int64_t next = next_event_ns(sim);
+    if (next > deadline_ns)
+        next = deadline_ns;
+    if (next == SIM_NEVER)
+        return false; // asleep for ever: see world_idle
+    sim->now_ns = next;
+    fire_due_events(sim);
+    return true;
+}
+
+void hob__sim_advance(struct backend *b, int64_t deadline_ns)
+{
+    let_time_pass(sim_of(b), deadline_ns);
 }
 
 static void sim_poll(struct backend *b, int64_t deadline_ns, struct list *done)
 {
-    struct sim *sim = sim_of(b);
+    struct sim_view *view = view_of(b);
+    struct sim      *sim = view->sim;
 
-    if (sim->may_leave.first != NULL) {
-        let_leaving_go(sim);
+    if (view->may_leave.first != NULL) {
+        let_leaving_go(view);
         deadline_ns = 0;
     }
     fire_due_events(sim);
-    while (!has_news(sim) && sim->now_ns < deadline_ns) {
-        int64_t next = next_event_ns(sim);
-        if (next > deadline_ns)
-            next = deadline_ns;
-        if (next == SIM_NEVER)
-            break; // asleep for ever: see world_idle
-        sim->now_ns = next;
-        fire_due_events(sim);
+    while (!has_news(view) && sim->now_ns < deadline_ns) {
+        if (!let_time_pass(sim, deadline_ns))
+            break;
     }
-    hand_over(sim, done);
+    hand_over(view, done);
 }
 
 static void sim_wake(struct backend *b)
 {
-    atomic_store(&sim_of(b)->woken, true);
+    atomic_store(&view_of(b)->woken, true);
 }
 
 static int64_t sim_now(struct backend *b)
@@ -668,28 +695,22 @@ static uint64_t sim_random(struct backend *b)
 
 /* --- the world's life ---------------------------------------------------- */
 
-static int sim_open(const struct backend_opts *opts, struct backend **ret_backend)
+static struct sim *world_new(uint64_t seed)
 {
     struct sim *sim = hob__alloc_zero(sizeof *sim);
     if (sim == NULL)
-        return -ENOMEM;
-    sim->base.type = &hob__backend_sim;
-    sim->rand.state = opts->seed;
+        return NULL;
+    sim->rand.state = seed;
     sim->now_ns = START_NS;
     sim->trace = UINT64_C(0xCBF29CE484222325);
-    list_init(&sim->done);
     list_init(&sim->loose);
     list_init(&sim->dirty);
     list_init(&sim->flying);
-    *ret_backend = &sim->base;
-    return 0;
+    return sim;
 }
 
-static void sim_close(struct backend *b)
+static void world_free(struct sim *sim)
 {
-    struct sim *sim = sim_of(b);
-    hob_assert(sim->in_flight == 0);
-    let_leaving_go(sim);
     for (uint32_t i = 0; i < sim->table_count; i++)
         if (sim->table[i] != NULL)
             hob__sim_node_close(sim, sim->table[i]);
@@ -700,15 +721,51 @@ static void sim_close(struct backend *b)
     hob__free(sim);
 }
 
+static int sim_open(const struct backend_opts *opts, struct backend **ret_backend)
+{
+    struct sim_view *view = hob__alloc_zero(sizeof *view);
+    struct sim      *sim = opts->sibling != NULL ? sim_of(opts->sibling) : NULL;
+    if (view == NULL)
+        return -ENOMEM;
+    if (sim == NULL)
+        sim = world_new(opts->seed);
+    while (sim != NULL && view->number < SIM_VIEWS_MAX && sim->views[view->number] != NULL)
+        view->number++;
+    if (sim == NULL || view->number == SIM_VIEWS_MAX) {
+        hob__free(view);
+        return sim == NULL ? -ENOMEM : -EAGAIN;
+    }
+    view->base.type = &hob__backend_sim;
+    view->sim = sim;
+    list_init(&view->done);
+    sim->views[view->number] = view;
+    sim->views_open++;
+    *ret_backend = &view->base;
+    return 0;
+}
+
+static void sim_close(struct backend *b)
+{
+    struct sim_view *view = view_of(b);
+    struct sim      *sim = view->sim;
+    hob_assert(view->in_flight == 0);
+    let_leaving_go(view);
+    sim->views[view->number] = NULL;
+    hob__free(view);
+    if (--sim->views_open == 0)
+        world_free(sim);
+}
+
 static void sim_stats(struct backend *b, struct backend_stats *ret_stats)
 {
-    const struct sim *sim = sim_of(b);
+    const struct sim_view *view = view_of(b);
+    const struct sim      *sim = view->sim;
     *ret_stats = (struct backend_stats){
-        .in_flight = sim->in_flight,
+        .in_flight = view->in_flight,
         .trace = sim->trace,
         .numbers = sim->table_count - sim->free_count,
-        .world_idle = sim->events.top == NULL && list_is_empty(&sim->done)
-                   && sim->leaving.first == NULL && sim->may_leave.first == NULL,
+        .world_idle = sim->events.top == NULL && list_is_empty(&view->done)
+                   && view->leaving.first == NULL && view->may_leave.first == NULL,
     };
 }
 

@@ -167,22 +167,32 @@ struct leaving {
     struct desc *first, *last;
 };
 
+enum { SIM_VIEWS_MAX = 256 };
+
+/* What one worker has of the world: ops come back to the worker that submitted them. */
+struct sim_view {
+    struct backend base;
+    struct sim    *sim;
+    unsigned       number;    /* in sim->views                                */
+    struct list    done;      /* finished; poll() hands them over             */
+    struct leaving leaving;   /* released, but their ops wait for poll()      */
+    struct leaving may_leave; /* their ops were handed over                   */
+    uint64_t       in_flight;
+    atomic_bool    woken;
+};
+
 struct sim {
-    struct backend       base;
+    struct sim_view     *views[SIM_VIEWS_MAX];
+    unsigned             views_open;
     struct rand          rand;
     struct hob_sim_world world;
     int64_t              now_ns;
     uint64_t             events_made; /* orders events of the same time                */
     struct heap          events;
-    struct list          done;        /* finished; poll() hands them over              */
     struct list          loose;       /* ops in flight that have no descriptor         */
     struct list          dirty;       /* nodes whose waiting ops may go on             */
     struct op           *submitting;  /* if it finishes, submit() returns it           */
-    struct leaving       leaving;     /* released, but their ops wait for poll()       */
-    struct leaving       may_leave;   /* their ops were handed over                    */
-    uint64_t             in_flight;
     uint64_t             trace;
-    atomic_bool          woken;
 
     struct node        **table;       /* by descriptor number, less FD_FIRST           */
     uint32_t             table_count, table_cap;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "core/remote.h"
 #include "core/worker.h"
 
 static struct hob_future *future_from(hob_future *future, const char *caller)
@@ -15,9 +16,9 @@ static struct hob_future *future_from(hob_future *future, const char *caller)
     return future;
 }
 
-hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
+static hob_future *async(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
+                         const void *spawned_at)
 {
-    static const hob_task_opts defaults;
     struct scope      *scope = hob__scope_open(place, "hob_async");
     struct hob_future *future = hob__alloc_zero(sizeof *future);
     if (future == NULL)
@@ -25,7 +26,7 @@ hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
     future->tag = TAG_FUTURE;
     future->worker = scope->worker;
     list_push_back(&scope->futures, &future->link);
-    if (hob__task_start(scope, fn, arg, &defaults, __builtin_return_address(0), future, NULL) < 0) {
+    if (hob__child_start(scope, fn, arg, opts, spawned_at, future) < 0) {
         list_remove(&future->link);
         hob__free(future);
         return NULL;
@@ -33,13 +34,40 @@ hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
     return future;
 }
 
+hob_future *hob_async(hob_scope *place, hob_task_fn *fn, void *arg)
+{
+    static const hob_task_opts defaults;
+    return async(place, fn, arg, &defaults, __builtin_return_address(0));
+}
+
+hob_future *hob_async_with(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts)
+{
+    static const hob_task_opts defaults;
+    return async(place, fn, arg, opts != NULL ? opts : &defaults, __builtin_return_address(0));
+}
+
+int hob_on(uint32_t number, hob_task_fn *fn, void *arg)
+{
+    hob_task_opts opts = { .where = HOB_ON(number) };
+    HOB_SCOPE(s);
+    int r = hob_await(async((hob_scope *)&s, fn, arg, &opts, __builtin_return_address(0)));
+    int ended = hob_scope_end(&s);
+    return r != 0 ? r : ended;
+}
+
 void hob__future_end(struct hob_future *future, int result, const struct task *task)
+{
+    if (result < 0)
+        future->failure = hob__failure_of(task, result);
+    hob__future_settle(future, result);
+}
+
+void hob__future_settle(struct hob_future *future, int result)
 {
     future->ended = true;
     future->result = result;
     future->task = NULL;
-    if (result < 0)
-        future->failure = hob__failure_of(task, result);
+    future->remote = NULL;
     if (future->waiter != NULL) {
         struct op *waiter = future->waiter;
         future->waiter = NULL;
@@ -107,8 +135,12 @@ void hob_future_cancel(hob_future *future, const char *reason)
     if (future == NULL)
         return;
     future_from(future, "hob_future_cancel");
+    if (reason == NULL)
+        reason = "hob_future_cancel";
     if (future->task != NULL)
-        hob__task_cancel(future->task, -ECANCELED, reason != NULL ? reason : "hob_future_cancel");
+        hob__task_cancel(future->task, -ECANCELED, reason);
+    else if (future->remote != NULL)
+        hob__remote_cancel(future->remote, -ECANCELED, reason);
 }
 
 void hob__futures_collect(struct scope *scope)

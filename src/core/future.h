@@ -9,6 +9,7 @@
 #include "hob/task.h"
 
 struct op;
+struct remote;
 struct scope;
 struct task;
 struct worker;
@@ -18,7 +19,8 @@ struct hob_future {
     bool             ended;
     struct worker   *worker;
     int              result;
-    struct task     *task;     /* NULL when it has ended */
+    struct task     *task;     /* NULL when it has ended, and on another worker */
+    struct remote   *remote;   /* on another worker; NULL when it has ended */
     struct op       *waiter;
     struct list_node link;     /* in scope->futures */
     hob_failure      failure;  /* when result < 0 */
@@ -29,6 +31,9 @@ void hob__future_op_init(struct op *op, struct hob_future *future);
 
 /* The task of the future returned. */
 void hob__future_end(struct hob_future *future, int result, const struct task *task);
+
+/* The result is there: tells who waits. */
+void hob__future_settle(struct hob_future *future, int result);
 
 /* At the end of a scope: what nobody awaited becomes its failures; all are freed. */
 void hob__futures_collect(struct scope *scope);

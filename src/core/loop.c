@@ -6,6 +6,8 @@
  * It runs on the thread's own stack; tasks switch to it when no other task is ready, or when the
  * backend is due (RUNS_PER_POLL).
  */
+#include "core/crew.h"
+#include "core/remote.h"
 #include "core/worker.h"
 
 #include <errno.h>
@@ -36,27 +38,30 @@ static void run_due_timers(struct worker *w)
     }
 }
 
-/* The main task has returned: what lives in root scopes is asked to end. */
-static void end_roots(struct worker *w)
+static bool roots_have_children(const struct worker *w)
 {
-    list_for_each(node, &w->roots)
-        hob__scope_cancel(&container_of(node, struct root, link)->scope, -ECANCELED,
-                          "the main task has ended");
-}
-
-static bool all_ended(struct worker *w)
-{
-    if (w->main.children > 0)
-        return false;
-    if (!w->main_ended) {
-        w->main_ended = true;
-        end_roots(w);
-    }
     list_for_each(node, &w->roots) {
         if (container_of(node, struct root, link)->scope.children > 0)
-            return false;
+            return true;
     }
-    return true;
+    return false;
+}
+
+/* The main task has returned: what lives in root scopes is asked to end. */
+static void end_main(struct worker *w)
+{
+    w->main_ended = true;
+    hob__worker_end_roots(w);
+    hob__crew_end(w->crew);
+}
+
+static bool is_over(struct worker *w)
+{
+    if (w->number == 0 && w->main.children == 0 && !w->main_ended)
+        end_main(w);
+    if (!crew_is_alone(w->crew))
+        return atomic_load_explicit(&w->crew->over, memory_order_acquire);
+    return w->main_ended && !roots_have_children(w);
 }
 
 /* Nothing runs, no timer is set, and nobody outside can finish anything. */
@@ -77,12 +82,34 @@ static void give_memory_back(struct worker *w)
     hob__stack_pool_trim(&w->stacks);
 }
 
+/* With others around, nothing of ours to do is not the end. True: sleep. */
+static bool may_sleep_among_others(struct worker *w)
+{
+    struct crew *crew = w->crew;
+    bool is_done = w->main_ended && hob__worker_children(w) == 0;
+    if (is_done || is_asleep_for_ever(w))
+        hob__crew_dry(w);
+    if (crew->simulated)
+        return !mail_has_come(&w->box);
+    if (!hob__mail_fall_asleep(&w->box))
+        return false;
+    if (atomic_load(&crew->waiting_count) == 0 && !atomic_load(&crew->over))
+        return true;
+    hob__mail_wake_up(&w->box);
+    return false;
+}
+
 /* Until when the backend may sleep: 0 when there is something to do here. */
 static int64_t sleep_until(struct worker *w)
 {
     if (!list_is_empty(&w->ready) || !list_is_empty(&w->done))
         return 0;
-    if (is_asleep_for_ever(w)) {
+    if (hob__remote_take(w)) // also alone, when no other worker could be started
+        return 0;
+    if (!crew_is_alone(w->crew)) {
+        if (!may_sleep_among_others(w))
+            return 0;
+    } else if (is_asleep_for_ever(w)) {
         hob__stuck(w);
         return 0;
     }
@@ -95,8 +122,17 @@ static void poll_backend(struct worker *w)
     __atomic_store_n(&w->sleeps, true, __ATOMIC_RELAXED);
     w->backend->type->poll(w->backend, sleep_until(w), &w->done);
     __atomic_store_n(&w->sleeps, false, __ATOMIC_RELAXED);
+    hob__mail_wake_up(&w->box);
     if (hob_unlikely(__atomic_load_n(&w->watchdog_dozes, __ATOMIC_RELAXED)))
         hob__watchdog_rouse(w);
+}
+
+static void run_what_is_due(struct worker *w)
+{
+    hob__mail_read(w);
+    run_due_timers(w);
+    run_done_ops(w);
+    hob__tasks_run(w);
 }
 
 static void loop_turn(struct worker *w)
@@ -104,15 +140,32 @@ static void loop_turn(struct worker *w)
     hob_require(!w->forked, HOB__ONLY_EXEC);
     w->stats.turns++;
     poll_backend(w);
-    run_due_timers(w);
-    run_done_ops(w);
-    hob__tasks_run(w);
+    run_what_is_due(w);
 }
 
 void hob__loop_run(struct worker *w)
 {
     hob__tasks_run(w);
-    while (!all_ended(w))
-        loop_turn(w);
+    while (!is_over(w)) {
+        if (w->crew->simulated && !crew_is_alone(w->crew))
+            hob__crew_simulate(w->crew);
+        else
+            loop_turn(w);
+    }
     __atomic_store_n(&w->sleeps, true, __ATOMIC_RELAXED);
+}
+
+bool hob__loop_step(struct worker *w, int64_t *next_ns)
+{
+    if (is_over(w))
+        return true;
+    int64_t until_ns = sleep_until(w), now_ns = w->backend->type->now(w->backend);
+    w->stats.turns++;
+    w->backend->type->poll(w->backend, 0, &w->done);
+    bool moves = until_ns <= now_ns || mail_has_come(&w->box) || !list_is_empty(&w->done);
+    if (moves)
+        run_what_is_due(w);
+    else if (until_ns < *next_ns)
+        *next_ns = until_ns;
+    return moves;
 }

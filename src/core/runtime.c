@@ -9,27 +9,21 @@
 
 #include "base/alloc.h"
 #include "base/sys.h"
+#include "core/crew.h"
+#include "core/processors.h"
 #include "core/worker.h"
 #include "hob/sim.h"
 #include "hob/time.h"
 #include "inspect/overflow.h"
 #include "inspect/report.h"
 #include "inspect/watchdog.h"
-#include "sync/chan.h"
-#include "sync/promise.h"
-
-struct list            hob__workers = { { &hob__workers.head, &hob__workers.head } };
-static pthread_mutex_t workers_lock = PTHREAD_MUTEX_INITIALIZER;
-
-__thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
 
 enum {
     TASKS_MAX = 1 << 24,
     RING_ENTRIES = 1024,
     RECV_BUFS = 128,
-    RECV_BUF_BYTES = 4096,
     BLOCKING_THREADS = 4,
-    SITES_CAP = 256,
+    WORKERS_IN_SIM = 4, /* on every machine the same, so that a seed repeats a run */
 };
 
 #define SLOW_RUN       (10 * HOB_MSEC)
@@ -41,8 +35,7 @@ enum {
 static void in_forked_child(void)
 {
     hob__watchdog_forget();
-    pthread_mutex_init(&workers_lock, NULL);
-    list_init(&hob__workers);
+    hob__workers_forget();
     if (hob__worker == NULL)
         return;
     hob__worker->forked = true;
@@ -88,6 +81,9 @@ static hob_run_opts complete(const hob_run_opts *given)
     if (backend != NULL && *backend != '\0')
         opts.backend = backend;
     opts.seed = parse_number(getenv("HOB_SEED"), opts.seed);
+    opts.workers = (uint32_t)parse_number(getenv("HOB_WORKERS"), opts.workers);
+    bool simulated = opts.backend != NULL && strcmp(opts.backend, "sim") == 0;
+    FILL(workers, simulated ? WORKERS_IN_SIM : hob__processors());
     FILL(seed, 1);
     FILL(stack_bytes, MAIN_STACK);
     FILL(tasks_max, TASKS_MAX);
@@ -98,132 +94,7 @@ static hob_run_opts complete(const hob_run_opts *given)
     return opts;
 }
 
-/* ---- the worker ---- */
-
-static int open_backend(struct worker *w)
-{
-    struct backend_opts opts = {
-        .ring_entries = w->opts.ring_entries,
-        .recv_bufs = w->opts.recv_bufs,
-        .recv_buf_bytes = RECV_BUF_BYTES,
-        .blocking_threads = w->opts.blocking_threads,
-        .seed = w->opts.seed,
-    };
-    char why[256];
-    int  r = hob__backend_probe(w->opts.backend, &opts, &w->backend, why, sizeof why);
-    const char *log = getenv("HOB_LOG");
-    if (r < 0)
-        hob__report(w, "hob: no backend: %s", why);
-    else if (log != NULL && strcmp(log, "1") == 0)
-        hob__report(w, "hob: backend %s: %s", w->backend->type->name, why);
-    return r;
-}
-
-/* Usually the loader has left shadow stacks off, because this library does not claim to bear
- * them; but a program can switch them on by itself. Better told now than by a fault at the
- * first switch. */
-static int check_stacks(const struct worker *w)
-{
-    if (!hob__sys_has_shadow_stack())
-        return 0;
-    hob__report(w, "hob: this program runs with a shadow stack, but Hob's tasks have none to switch "
-                   "to, and the first would be stopped by the processor. Start it with "
-                   "GLIBC_TUNABLES=glibc.cpu.x86_shstk=off, or link it without -z shstk.");
-    return -ENOTSUP;
-}
-
-static void worker_free(struct worker *w)
-{
-    pthread_mutex_lock(&workers_lock);
-    list_remove(&w->everyone);
-    pthread_mutex_unlock(&workers_lock);
-    hob__stack_pool_fini(&w->stacks);
-    hob__map_fini(&w->suspended);
-    hob__free(w->sites);
-    w->tag = TAG_FREED;
-    hob__free(w);
-    hob__worker = NULL;
-}
-
-static int worker_new(const hob_run_opts *given, struct worker **ret_worker)
-{
-    struct worker *w = hob__alloc_zero(sizeof *w);
-    if (w == NULL)
-        return -ENOMEM;
-    w->tag = TAG_WORKER;
-    w->opts = complete(given);
-    list_init(&w->ready);
-    list_init(&w->done);
-    list_init(&w->roots);
-    list_init(&w->tasks);
-    list_init(&w->marking);
-    list_init(&w->descs);
-    list_init(&w->promises);
-    list_init(&w->chans);
-    hob__stack_pool_init(&w->stacks);
-    w->sites_cap = SITES_CAP;
-    w->sites = hob__alloc_zero(SITES_CAP * sizeof w->sites[0]); // without: no measurements
-    hob__worker = w;
-    pthread_mutex_lock(&workers_lock);
-    list_push_back(&hob__workers, &w->everyone);
-    pthread_mutex_unlock(&workers_lock);
-
-    int r = check_stacks(w);
-    if (r == 0)
-        r = open_backend(w);
-    if (r < 0) {
-        worker_free(w);
-        return r;
-    }
-    w->seeded = w->backend->type == &hob__backend_sim;
-    w->rand.state = w->opts.seed;
-    hob__wheel_init(&w->wheel, w->backend->type->now(w->backend));
-    hob__context_of_thread(&w->loop);
-    *ret_worker = w;
-    return 0;
-}
-
-/* ---- the end ---- */
-
-/* Closes what was left open, and waits until the backend has let go of it. */
-static void release_left_open(struct worker *w)
-{
-    while (!list_is_empty(&w->descs))
-        hob__desc_close(container_of(list_first(&w->descs), struct desc, link));
-
-    struct backend_stats stats;
-    while (w->backend->type->stats(w->backend, &stats), stats.in_flight > 0) {
-        w->backend->type->poll(w->backend, INT64_MAX, &w->done);
-        for (struct list_node *node; (node = list_pop_front(&w->done)) != NULL;)
-            hob__op_deliver(w, container_of(node, struct op, link));
-    }
-    for (struct list_node *node; (node = list_first(&w->promises)) != NULL;)
-        hob_promise_free(container_of(node, struct hob_promise, link));
-    for (struct list_node *node; (node = list_first(&w->chans)) != NULL;)
-        hob_chan_free(container_of(node, struct hob_chan, link));
-}
-
-/* The result of the run: the main task's, else the first failure of a root scope. */
-static int collect(struct worker *w)
-{
-    int result = w->main.result;
-    if (w->main.failed > 0)
-        hob__report_failures(&w->main, "the main task failed");
-    for (struct list_node *node; (node = list_pop_front(&w->roots)) != NULL;) {
-        struct root *root = container_of(node, struct root, link);
-        if (root->scope.failed > 0) {
-            char headline[128];
-            snprintf(headline, sizeof headline, "the root scope \"%s\" failed", root->name);
-            hob__report_failures(&root->scope, headline);
-            if (result == 0)
-                result = root->scope.result;
-        }
-        hob__scope_fini(&root->scope);
-        hob__free(root);
-    }
-    hob__scope_fini(&w->main);
-    return result;
-}
+/* ---- running ---- */
 
 static int run(struct worker *w, hob_task_fn *main_fn, void *arg, const void *called_at)
 {
@@ -232,16 +103,12 @@ static int run(struct worker *w, hob_task_fn *main_fn, void *arg, const void *ca
     int r = hob__task_start(&w->main, main_fn, arg, &opts, called_at, NULL, NULL);
     if (r < 0) {
         w->main.result = r;
-        return collect(w);
+        return hob__worker_finish(w);
     }
     hob__loop_run(w);
-    if (w->stacks.guards_ran_out)
-        hob__report(w, "hob: some stacks had no guard page: this kernel has no MADV_GUARD_INSTALL "
-                       "and vm.max_map_count (%u guards) was reached; raise it with sysctl",
-                    w->stacks.guards_by_mprotect_max);
-    hob__report_left_open(w);
-    release_left_open(w);
-    return collect(w);
+    int others = hob__crew_finish_others(w->crew);
+    r = hob__worker_finish(w);
+    return r != 0 ? r : others;
 }
 
 /* A write to a peer that is gone is an error that the writer gets, not the end of the program. */
@@ -258,10 +125,17 @@ static int hob__run_from(const hob_run_opts *opts, hob_task_fn *main_fn, void *a
 {
     hob_require(hob__worker == NULL && hob__check_instead == NULL,
                 "hob_run: it is running in this thread already");
+    struct crew    crew = { 0 };
+    hob_run_opts   complete_opts = complete(opts);
     struct worker *w;
-    int            r = worker_new(opts, &w);
+    int            r = hob__worker_new(&complete_opts, &crew, 0, &w);
     if (r < 0)
         return r;
+    r = hob__crew_init(&crew, w, complete_opts.workers);
+    if (r < 0) {
+        hob__worker_close(w);
+        return r;
+    }
     watch_for_fork();
     hob__check_who = hob__report_who;
     struct sigaction old_sigpipe;
@@ -277,8 +151,8 @@ static int hob__run_from(const hob_run_opts *opts, hob_task_fn *main_fn, void *a
     hob__overflow_unwatch(w);
     if (sigpipe_changed)
         (void)hob__sys_sigaction(SIGPIPE, &old_sigpipe, NULL);
-    w->backend->type->close(w->backend);
-    worker_free(w);
+    hob__worker_close(w);
+    hob__crew_fini(&crew);
     return r;
 }
 
@@ -318,6 +192,18 @@ hob_scope *hob_root(const char *name)
 const char *hob_backend_name(void)
 {
     return hob__worker != NULL ? hob__worker->backend->type->name : "";
+}
+
+uint32_t hob_workers(void)
+{
+    hob_require(hob__worker != NULL, "hob_workers: called outside of hob_run");
+    return hob__worker->crew->count;
+}
+
+uint32_t hob_worker_number(void)
+{
+    hob_require(hob__worker != NULL, "hob_worker_number: called outside of hob_run");
+    return hob__worker->number;
 }
 
 uint64_t hob_random(void)

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "core/future.h"
+#include "core/remote.h"
 #include "core/worker.h"
 #include "hob/time.h"
 #include "inspect/report.h"
@@ -88,6 +89,8 @@ static void ask_back(struct scope *scope)
         if (task->scope == scope)
             hob__task_interrupt(task);
     }
+    for (struct remote *remote = scope->remotes; remote != NULL; remote = remote->next)
+        hob__remote_cancel(remote, scope->cancel_code, scope->reason);
     list_for_each(node, &scope->ops)
         hob__op_cancel(scope->worker, &container_of(node, struct user_op, scope_link)->op);
 }
@@ -206,6 +209,10 @@ static void cancel_daemons(struct scope *scope)
         if (task->daemon)
             hob__task_cancel(task, -ECANCELED, "only daemons were left in the scope");
     }
+    for (struct remote *remote = scope->remotes; remote != NULL; remote = remote->next) {
+        if (remote->opts.daemon)
+            hob__remote_cancel(remote, -ECANCELED, "only daemons were left in the scope");
+    }
 }
 
 static bool only_daemons_left(const struct scope *scope)
@@ -217,6 +224,10 @@ void hob__scope_leave_child(struct scope *scope)
 {
     hob_assert(scope->children > 0);
     scope->children--;
+    if (scope->is_guest) {
+        hob__remote_child_ended(scope);
+        return;
+    }
     if (scope->joiner == NULL)
         return;
     if (scope->children == 0) {

@@ -19,6 +19,7 @@
 #include "core/await.h"
 #include "hob/scope.h"
 
+struct remote;
 struct task;
 struct worker;
 struct defer;
@@ -29,6 +30,7 @@ struct scope {
     uint32_t         tag;
     unsigned         is_shield : 1;
     unsigned         ended : 1;
+    unsigned         is_guest : 1;     /* struct remote.guest                              */
     unsigned         is_root : 1;      /* no owner: hob_root, and the one of the main task */
     unsigned         has_deadline : 1; /* `deadline` is in the wheel                       */
     unsigned         policy : 2;       /* hob_policy                                       */
@@ -47,6 +49,7 @@ struct scope {
     struct list      tasks;
     struct list      ops;              /* user_op.scope_link                               */
     struct list      futures;
+    struct remote   *remotes;          /* children on other workers                        */
     struct op       *joiner;           /* the owner, waiting for the last child            */
     struct timer     deadline;
     struct defer    *defers;

@@ -14,8 +14,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/crew.h"
 #include "core/future.h"
 #include "core/local.h"
+#include "core/remote.h"
 #include "core/scope.h"
 #include "core/worker.h"
 #include "inspect/report.h"
@@ -462,7 +464,7 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     struct task *parent = w->current;
     if (parent != NULL)
         parent->failing = 0;
-    task->locals = parent != NULL ? hob__local_ref(parent->locals) : NULL;
+    task->locals = hob__local_ref(parent != NULL ? parent->locals : w->locals_for_child);
     list_push_back(&home->tasks, &task->sibling);
     list_push_back(&w->tasks, &task->everyone);
     home->daemons += task->daemon;
@@ -493,11 +495,21 @@ int hob_go_with(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opt
     return hob__go(place, fn, arg, opts != NULL ? opts : &defaults, __builtin_return_address(0));
 }
 
+int hob__child_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
+                     const void *spawned_at, struct hob_future *future)
+{
+    if (hob_likely(opts->where == 0 || opts->where == HOB_ON(home->worker->number)))
+        return hob__task_start(home, fn, arg, opts, spawned_at, future, NULL);
+    if (opts->where == HOB_ANYWHERE && home->worker->crew->count == 1)
+        return hob__task_start(home, fn, arg, opts, spawned_at, future, NULL);
+    return hob__remote_go(home, fn, arg, opts, spawned_at, future);
+}
+
 int hob__go(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
             const void *spawned_at)
 {
     struct scope *scope = hob__scope_open(place, "hob_go");
-    int           r = hob__task_start(scope, fn, arg, opts, spawned_at, NULL, NULL);
+    int           r = hob__child_start(scope, fn, arg, opts, spawned_at, NULL);
     if (hob_unlikely(r < 0)) { // never silent, also where the result is not looked at
         hob_failure failure = { .error = r, .function = (const void *)fn, .spawned_at = spawned_at };
         set_name(failure.task, opts->name);
@@ -582,6 +594,7 @@ int hob_detach(const char *root_name)
     struct task *task = hob__task_self();
     hob_require(task != NULL, "hob_detach: called outside of a task");
     hob_require(task->scope == task->home, "hob_detach: the task still has a scope open");
+    hob_require(!task->home->is_guest, "hob_detach: the task was started from another worker");
     hob_require(task->future == NULL && task->handshake == NULL,
                 "hob_detach: somebody waits for this task (hob_async, hob_go_ready)");
 

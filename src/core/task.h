@@ -102,6 +102,10 @@ void hob__task_cancel(struct task *task, int code, const char *reason);
 /* Asks for what the task waits for back, if it can be cancelled. */
 void hob__task_interrupt(struct task *task);
 
+/* Starts a child where opts->where says. `future` may be NULL. Returns 0, -ENOMEM, -EAGAIN. */
+int hob__child_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
+                     const void *spawned_at, struct hob_future *future);
+
 /* hob_go with everything said. */
 int hob__go(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
             const void *spawned_at);

@@ -13,6 +13,7 @@
 #include "base/rand.h"
 #include "base/wheel.h"
 #include "core/failure.h"
+#include "core/mail.h"
 #include "core/scope.h"
 #include "core/stack.h"
 #include "core/task.h"
@@ -44,6 +45,15 @@ struct site {
 struct worker {
     uint32_t       tag;
     struct list_node everyone;      /* in hob__workers                          */
+    uint32_t       number;          /* in its crew                              */
+    struct crew   *crew;
+    struct mailbox box;
+    bool           has_loop;        /* `loop` is known                          */
+    bool           is_dry;          /* only mail can make it go on              */
+    uint64_t       left;            /* when it became dry: children             */
+    struct mail    stuck_mail, ending_mail;
+    struct list    guests;          /* struct remote: others' children          */
+    struct local_frame *locals_for_child; /* of the next task that is started   */
     struct task   *current;         /* NULL while the loop itself runs          */
     struct context loop;
     struct list    ready;           /* tasks to run, oldest first               */
@@ -92,13 +102,37 @@ struct worker {
 #define HOB__ONLY_EXEC "this process was forked from a running Hob program, whose ring, descriptors " \
                        "and tasks are its parent's: after fork() only exec or _exit may follow"
 
-/* All of them, for debuggers. Guarded by a lock in runtime.c. */
+/* All of them, for debuggers. Guarded by a lock in worker.c. */
 extern struct list hob__workers;
 
 extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
 
+/* In a forked child: the list is empty, and its lock free. */
+void hob__workers_forget(void);
+
+/* Makes a worker, in the thread that it will run in. Returns 0 or an error. */
+int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t number,
+                    struct worker **ret_worker);
+
+/* After the loop: tells what was left open, and closes it. Returns the first failure of its
+ * root scopes, or 0. */
+int hob__worker_finish(struct worker *worker);
+
+/* Frees it. */
+void hob__worker_close(struct worker *worker);
+
+/* Children of its root scopes, and of others' scopes. */
+uint64_t hob__worker_children(const struct worker *worker);
+
+/* The main task has ended: what lives in root scopes is asked to end. */
+void hob__worker_end_roots(struct worker *worker);
+
 /* The loop: runs until everything has ended. */
 void hob__loop_run(struct worker *worker);
+
+/* One turn that does not sleep. Returns whether there was something to do; if not, *next_ns
+ * becomes the time of the next timer, if that is sooner. */
+bool hob__loop_step(struct worker *worker, int64_t *next_ns);
 
 /* Delivers a finished op: finish(), then done(). */
 void hob__op_deliver(struct worker *worker, struct op *op);

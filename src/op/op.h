@@ -127,6 +127,7 @@ struct op {
     enum op_kind  kind : 8;
     enum op_state state : 8;
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
+    unsigned      view : 8;     /* sim: which worker's                                   */
     unsigned      done_at_once : 1; /* done() runs no user code: called in the finish  */
     uint32_t      slot;             /* the backend's own                               */
     struct desc  *desc;             /* NULL for an op that has none (yet)              */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The crew: all workers of one run.
+ *
+ *     hob_run's thread: worker 0        thread: worker 1        thread: worker 2
+ *           loop                              loop                    loop
+ *             │ ──────────── mail ────────────▶ │                       │
+ *             │ ◀──────────── mail ──────────── │                       │
+ *
+ * The others are started when somebody first wants something of them. In the simulated
+ * world all take turns in one thread, in an order of the seed.
+ *
+ * When is it over, and when is it stuck?  A worker is dry when only mail can make it go
+ * on. When all are dry and no mail is on its way, nothing will ever happen by itself.
+ * That is the end if the main task has ended and nobody has children left; otherwise
+ * everything is asleep for ever. A dry worker cannot post, so this stays true once it is.
+ */
+#ifndef HOB_CORE_CREW_H
+#define HOB_CORE_CREW_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "core/mail.h"
+#include "hob/runtime.h"
+
+struct worker;
+
+struct crew {
+    uint32_t         count;        /* workers that there may be                        */
+    bool             simulated;    /* they take turns in one thread                    */
+    pthread_mutex_t  lock;         /* of all that follows and is not atomic            */
+    struct worker  **workers;      /* by number; NULL: not started                     */
+    pthread_t       *threads;      /* by number, from 1                                */
+    struct list      waiting;      /* struct remote: for whoever is idle               */
+    uint32_t         dry;          /* workers                                          */
+    int              result;       /* of the others                                    */
+    atomic_uint      started;
+    atomic_uint      waiting_count;
+    atomic_ullong    mails_flying; /* posted, and not yet opened                       */
+    atomic_bool      ending;       /* the main task has ended                          */
+    atomic_bool      over;         /* the loops end                                    */
+};
+
+/* Makes the crew of worker 0. Returns 0 or -ENOMEM. */
+int  hob__crew_init(struct crew *crew, struct worker *first, uint32_t count);
+
+/* After the loop of worker 0: waits until the others are gone. Returns the first failure of
+ * their root scopes, or 0. */
+int  hob__crew_finish_others(struct crew *crew);
+void hob__crew_fini(struct crew *crew);
+
+/* The worker of that number, started if need be: NULL and *ret_error when that failed. */
+struct worker *hob__crew_worker(struct crew *crew, uint32_t number, int *ret_error);
+
+/* Is there only the one? */
+static inline bool crew_is_alone(const struct crew *crew)
+{
+    return atomic_load_explicit(&crew->started, memory_order_relaxed) == 1;
+}
+
+/* Something waits for an idle worker: one is woken, or started. */
+void hob__crew_wake_one(struct crew *crew);
+
+/* Only mail can make the worker go on, and: it goes on. */
+void hob__crew_dry(struct worker *worker);
+void hob__crew_not_dry(struct worker *worker);
+void hob__crew_not_dry_locked(struct worker *worker);
+
+/* The main task has ended: so do all root scopes, and then the crew. */
+void hob__crew_end(struct crew *crew);
+
+/* Runs the workers of a simulated crew, in turns, until it is over. */
+void hob__crew_simulate(struct crew *crew);
+
+#endif
