@@ -20,7 +20,7 @@ static const char usage[] =
     "hob run takes, before FILE.c:\n"
     "  --backend NAME   uring, epoll, or sim: virtual time, and a network in memory\n"
     "  --seed N         runs on sim; the same seed gives the same run\n"
-    "  --workers N      the number of workers; this version has one\n"
+    "  --workers N      at most so many threads; otherwise one for each processor\n"
     "  --cc COMMAND     the compiler; otherwise $CC, or cc\n"
     "\n"
     "A C file that begins with the line   #!/usr/bin/env -S hob run   is a program.\n"

@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { WORKERS_MAX = 256 };
+
 struct run_options {
-    const char *backend, *seed, *cc;
+    const char *backend, *seed, *workers, *cc;
 };
 
 static bool is_number(const char *word)
@@ -29,9 +31,8 @@ static void check_workers(const char *count)
 {
     if (!is_number(count) || strtoull(count, NULL, 10) == 0)
         die(EXIT_USAGE, "--workers takes a number from 1, not \"%s\"", count);
-    if (strtoull(count, NULL, 10) > 1)
-        die(EXIT_USAGE, "--workers %s: this version of Hob has one worker in each program; "
-                        "leave the option out, or say --workers 1", count);
+    if (strtoull(count, NULL, 10) > WORKERS_MAX)
+        die(EXIT_USAGE, "--workers %s: a program has at most %d", count, WORKERS_MAX);
 }
 
 static void take_option(struct run_options *o, const char *name, const char *value)
@@ -47,6 +48,7 @@ static void take_option(struct run_options *o, const char *name, const char *val
         o->seed = value;
     } else if (strcmp(name, "--workers") == 0) {
         check_workers(value);
+        o->workers = value;
     } else if (strcmp(name, "--cc") == 0) {
         o->cc = value;
     } else {
@@ -86,7 +88,8 @@ static void set_environment(const struct run_options *o)
 {
     const char *backend = o->seed != NULL ? "sim" : o->backend;
     if ((backend != NULL && setenv("HOB_BACKEND", backend, 1) < 0) ||
-        (o->seed != NULL && setenv("HOB_SEED", o->seed, 1) < 0))
+        (o->seed != NULL && setenv("HOB_SEED", o->seed, 1) < 0) ||
+        (o->workers != NULL && setenv("HOB_WORKERS", o->workers, 1) < 0))
         die(EXIT_TROUBLE, "cannot set the environment: %s", strerror(errno));
 }
 

@@ -8,12 +8,13 @@
 HOB_BEGIN_DECLS
 
 /* How to run. All zero, or NULL, means the defaults. The environment wins:
- * HOB_BACKEND, HOB_SEED, HOB_LOG=1. */
+ * HOB_BACKEND, HOB_SEED, HOB_WORKERS, HOB_LOG=1. */
 typedef struct hob_run_opts {
     const char *backend;         /* "uring", "epoll", "sim"; NULL: the best there is    */
     uint32_t    workers;         /* threads with a loop of their own, each started when
                                     something is first started on it; 0: as many as the
-                                    processors that this process may use; in sim 4      */
+                                    processors that this process may use; in sim 4;
+                                    at most 256                                         */
     uint64_t    seed;            /* for sim; 0: 1                                       */
     size_t      stack_bytes;     /* the main task's stack; 0: 8 MiB, of which only what
                                     is touched takes memory                             */

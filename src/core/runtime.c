@@ -23,6 +23,7 @@ enum {
     RING_ENTRIES = 1024,
     RECV_BUFS = 128,
     BLOCKING_THREADS = 4,
+    WORKERS_MAX = 256,
     WORKERS_IN_SIM = 4, /* on every machine the same, so that a seed repeats a run */
 };
 
@@ -84,6 +85,8 @@ static hob_run_opts complete(const hob_run_opts *given)
     opts.workers = (uint32_t)parse_number(getenv("HOB_WORKERS"), opts.workers);
     bool simulated = opts.backend != NULL && strcmp(opts.backend, "sim") == 0;
     FILL(workers, simulated ? WORKERS_IN_SIM : hob__processors());
+    if (opts.workers > WORKERS_MAX)
+        opts.workers = WORKERS_MAX;
     FILL(seed, 1);
     FILL(stack_bytes, MAIN_STACK);
     FILL(tasks_max, TASKS_MAX);

@@ -550,6 +550,8 @@ int hob_go_ready(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_op
                                            .local = { .withdraw = cancel_child } } };
     struct task     *self = hob__task_self();
     hob_require(self != NULL, "hob_go_ready: called outside of a task");
+    hob_require(opts == NULL || opts->where == 0 || opts->where == HOB_ON(self->worker->number),
+                "hob_go_ready: the child must be on this worker; use hob_on, and hob_go_ready there");
 
     int code = hob__task_cancelled(self);
     if (code != 0) {

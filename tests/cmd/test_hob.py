@@ -185,7 +185,7 @@ def test_hello_of_the_design_runs_as_it_is_written(box):
 def test_mistakes_are_named(box):
     box.file("a.c", RETURN % 0)
     for words, sentence in [
-        (["--workers", "2"], "one worker"),
+        (["--workers", "1000"], "at most 256"),
         (["--workers", "none"], "a number"),
         (["--backend", "kqueue"], 'no backend "kqueue"'),
         (["--seed", "x"], "a number"),

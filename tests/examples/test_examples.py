@@ -217,6 +217,11 @@ def channels(backend):
     expect(run(backend, "12_channels"), "^waiter: anything more", "^served 8 plates", "^at most 2 plates stood")
 
 
+@example(*ALL)
+def workers(backend):
+    expect(run(backend, "13_workers", "10000"), "^1229 primes below 10000", r"^worker 0: \d+ portions")
+
+
 @example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
