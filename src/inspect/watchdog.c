@@ -267,6 +267,13 @@ static int64_t cpu_now(const struct watch *watch)
     return (int64_t)ts.tv_sec * HOB_SEC + ts.tv_nsec;
 }
 
+/* Neither computing nor blocked: it would run, but the machine has no processor for it. That is
+ * nobody's fault here, and nothing that a task could do better. */
+static bool is_starved(const struct watch *watch, int64_t cpu_ns)
+{
+    return cpu_ns < watch->worker->opts.slow_ns / 2 && blocked_at(watch) == 0;
+}
+
 static void look(struct watch *watch, int64_t now)
 {
     const struct worker *w = watch->worker;
@@ -284,6 +291,9 @@ static void look(struct watch *watch, int64_t now)
     }
     if (!runs || watch->told || now - watch->since_ns < w->opts.slow_ns)
         return;
+    int64_t cpu_ns = cpu_now(watch) - watch->since_cpu_ns;
+    if (is_starved(watch, cpu_ns))
+        return;
     watch->told = true;
     __atomic_fetch_add(&watch->slow_runs, 1, __ATOMIC_RELAXED);
     if (watch->reported_ns != 0 && now - watch->reported_ns < REPORT_EVERY) {
@@ -291,7 +301,7 @@ static void look(struct watch *watch, int64_t now)
         return;
     }
     watch->reported_ns = now;
-    report(watch, now, cpu_now(watch) - watch->since_cpu_ns);
+    report(watch, now, cpu_ns);
     watch->untold = 0;
 }
 
