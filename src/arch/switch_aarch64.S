@@ -13,11 +13,12 @@ hob__context_entry:
     .cfi_undefined x30
     .cfi_undefined x29
     hint #36
-    ldp x9, x0, [sp]
+    ldp x16, x0, [sp]
     mov x29, #0
-    mov x30, #0
-    blr x9
-    brk #1
+    adr x30, 1f
+    br x16
+    nop
+1:  brk #1
     .cfi_endproc
     .size hob__context_entry, . - hob__context_entry
 

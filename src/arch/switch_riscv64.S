@@ -12,12 +12,13 @@ hob__context_entry:
     .cfi_startproc
     .cfi_undefined ra
     .cfi_undefined s0
-    ld t0, 0(sp)
+    ld t2, 0(sp)
     ld a0, 8(sp)
     li s0, 0
-    li ra, 0
-    jalr ra, t0, 0
-    ebreak
+    la ra, 1f
+    jr t2
+    nop
+1:  ebreak
     .cfi_endproc
     .size hob__context_entry, . - hob__context_entry
 

@@ -3,7 +3,11 @@
 
     .text
 
-/* The end of every backtrace: there is no caller, and the tables say so. */
+/* The end of every backtrace: there is no caller, and the tables say so.
+ *
+ * The function is entered by a jump, with a return address that nobody returns to. A call
+ * would push onto the processor's return stack, and then every return of whoever this task
+ * switches to when it ends would be mispredicted. */
     .globl hob__context_entry
     .hidden hob__context_entry
     .type hob__context_entry, @function
@@ -15,9 +19,13 @@ hob__context_entry:
     endbr64
     movq 0(%rsp), %rax
     movq 8(%rsp), %rdi
+    leaq 1f(%rip), %rcx
+    addq $8, %rsp
+    movq %rcx, 0(%rsp)
     xorl %ebp, %ebp
-    call *%rax
-    ud2
+    jmp *%rax
+    nop
+1:  ud2
     .cfi_endproc
     .size hob__context_entry, . - hob__context_entry
 

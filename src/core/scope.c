@@ -24,7 +24,7 @@ static_assert(sizeof(struct scope) <= sizeof(hob_scope), "a scope fits in its pl
 void hob__scope_init(struct scope *scope, struct worker *w, struct scope *parent,
                      struct task *owner, const void *opened_at)
 {
-    memset(scope, 0, offsetof(struct scope, kept));
+    memset(scope, 0, offsetof(struct scope, worker)); // so few bytes that it is a few stores
     scope->tag = TAG_SCOPE;
     scope->worker = w;
     scope->parent = parent;
@@ -67,14 +67,6 @@ static struct scope *begin(hob_scope *place, const void *opened_at)
 void hob_scope_begin(hob_scope *place)
 {
     begin(place, __builtin_return_address(0));
-}
-
-struct scope *hob__scope_open(hob_scope *place, const char *caller)
-{
-    struct scope *scope = scope_from(place);
-    if (hob_unlikely(scope->tag != TAG_SCOPE || scope->ended))
-        hob__misuse_of(caller, "the scope is not open: it was never begun, or has ended");
-    return scope;
 }
 
 /* ---- cancelling ---- */
@@ -197,11 +189,6 @@ void hob_scope_deadline(hob_scope *place, int64_t deadline_ns)
 
 /* ---- children and failures ---- */
 
-void hob__scope_join(struct scope *scope)
-{
-    scope->children++;
-}
-
 static void cancel_daemons(struct scope *scope)
 {
     list_for_each(node, &scope->tasks) {
@@ -250,10 +237,8 @@ void hob__scope_fail(struct scope *scope, const hob_failure *failure)
         hob__scope_cancel(scope, -ECANCELED, "a sibling failed");
 }
 
-void hob__scope_succeed(struct scope *scope)
+void hob__scope_won(struct scope *scope)
 {
-    if (scope->policy != HOB_FIRST_SUCCESS || scope->cancel_code != 0)
-        return;
     scope->won = 1;
     hob__scope_cancel(scope, -ECANCELED, "a sibling succeeded");
 }

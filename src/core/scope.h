@@ -14,6 +14,7 @@
 #ifndef HOB_CORE_SCOPE_H
 #define HOB_CORE_SCOPE_H
 
+#include "base/check.h"
 #include "base/list.h"
 #include "base/wheel.h"
 #include "core/await.h"
@@ -40,7 +41,12 @@ struct scope {
     uint32_t         children;         /* tasks and ops in it                              */
     uint32_t         daemons;          /* of these, daemons                                */
     const char      *reason;
-    struct worker   *worker;
+    struct op       *joiner;           /* the owner, waiting for the last child            */
+    struct defer    *defers;
+    struct remote   *remotes;          /* children on other workers                        */
+    size_t           failed;           /* how many children did                            */
+
+    struct worker   *worker;           /* up to here: zero when it is opened               */
     struct scope    *parent;
     struct task     *owner;
     struct list_node sibling;          /* in parent->scopes                                */
@@ -49,12 +55,8 @@ struct scope {
     struct list      tasks;
     struct list      ops;              /* user_op.scope_link                               */
     struct list      futures;
-    struct remote   *remotes;          /* children on other workers                        */
-    struct op       *joiner;           /* the owner, waiting for the last child            */
-    struct timer     deadline;
-    struct defer    *defers;
     const void      *opened_at;
-    size_t           failed;           /* how many children did                            */
+    struct timer     deadline;         /* not cleared: see has_deadline                    */
     hob_failure      kept[FAILURES_KEPT]; /* the first of them; not cleared                */
 };
 
@@ -74,16 +76,31 @@ void hob__scope_cancel(struct scope *scope, int code, const char *reason);
 void hob__scope_cancel_from_above(struct scope *scope, int code, const char *reason);
 
 /* The scope behind a user's pointer, which must be open; `caller` names the function. */
-struct scope *hob__scope_open(hob_scope *place, const char *caller);
+static inline struct scope *hob__scope_open(hob_scope *place, const char *caller)
+{
+    struct scope *scope = scope_from(place);
+    if (hob_unlikely(scope->tag != TAG_SCOPE || scope->ended))
+        hob__misuse_of(caller, "the scope is not open: it was never begun, or has ended");
+    return scope;
+}
 
 /* A child failed: keeps the error, and cancels the others. */
 void hob__scope_fail(struct scope *scope, const hob_failure *failure);
 
-/* A child returned 0. */
-void hob__scope_succeed(struct scope *scope);
+/* A child returned 0, which matters to HOB_FIRST_SUCCESS. */
+void hob__scope_won(struct scope *scope);
+
+static inline void hob__scope_succeed(struct scope *scope)
+{
+    if (hob_unlikely(scope->policy == HOB_FIRST_SUCCESS) && scope->cancel_code == 0)
+        hob__scope_won(scope);
+}
 
 /* A task or op joins, and leaves. */
-void hob__scope_join(struct scope *scope);
+static inline void hob__scope_join(struct scope *scope)
+{
+    scope->children++;
+}
 void hob__scope_leave_child(struct scope *scope);
 
 /* The scope's deadline has come. */

@@ -230,7 +230,7 @@ void hob__stack_pool_fini(struct stack_pool *pool)
 }
 
 /* A stack that was never handed out, of a slab that has one. */
-static struct stack *get_fresh(struct stack_pool *pool, int class_index)
+static __attribute__((noinline)) struct stack *get_fresh(struct stack_pool *pool, int class_index)
 {
     struct stack_class *class = &pool->classes[class_index];
     struct list_node   *first = list_first(&class->slabs);
@@ -295,7 +295,7 @@ void hob__stack_trim(struct stack *stack)
                                MADV_DONTNEED);
 }
 
-static void trim_coldest(struct stack_class *class)
+static __attribute__((noinline)) void trim_coldest(struct stack_class *class)
 {
     struct stack *stack = container_of(class->hot.head.prev, struct stack, link);
     list_remove(&stack->link);
@@ -327,6 +327,15 @@ static void slab_retire(struct stack_pool *pool, struct slab *slab)
     slab_free(pool, slab);
 }
 
+static __attribute__((noinline)) void retire_if_many_are_free(struct stack_pool *pool,
+                                                              struct slab *slab)
+{
+    struct stack_class *class = &pool->classes[slab->class_index];
+    uint32_t            in_use = class->mapped - class->free_count;
+    if (class->free_count > 2 * slab->count + in_use && slab->fresh == slab->count)
+        slab_retire(pool, slab);
+}
+
 void hob__stack_put(struct stack_pool *pool, struct stack *stack)
 {
     struct slab        *slab = stack->slab;
@@ -339,11 +348,8 @@ void hob__stack_put(struct stack_pool *pool, struct stack *stack)
 
     if (hob_unlikely(class->hot_count > HOT_MAX))
         trim_coldest(class);
-    if (hob_unlikely(slab->used == 0)) {
-        uint32_t in_use = class->mapped - class->free_count;
-        if (class->free_count > 2 * slab->count + in_use && slab->fresh == slab->count)
-            slab_retire(pool, slab);
-    }
+    if (hob_unlikely(slab->used == 0))
+        retire_if_many_are_free(pool, slab);
 }
 
 void hob__stack_pool_trim(struct stack_pool *pool)

@@ -34,11 +34,6 @@ enum {
     MEASURE_EVERY = 256,        /* tasks of one spawn site                                  */
 };
 
-struct task *hob__task_self(void)
-{
-    return hob__worker != NULL ? hob__worker->current : NULL;
-}
-
 /* ---- switching ---- */
 
 static void clear_ended(struct worker *w)
@@ -172,14 +167,6 @@ void hob_yield(void)
 
 /* ---- waiting ---- */
 
-int hob__task_cancelled(const struct task *task)
-{
-    int code = task->scope->cancel_code;
-    if (code == 0 && task->scope == task->home)
-        code = task->solo_cancel;
-    return code;
-}
-
 /* A cancelled task is told so at each wait. One that goes on regardless must not
  * stop the others, and is not passed over in silence. */
 static __attribute__((noinline, cold)) void refuse(struct task *task)
@@ -301,7 +288,9 @@ static struct site *site_of(struct worker *w, const void *spawned_at)
 
 static void begin_measuring(struct worker *w, struct task *task)
 {
-    struct site *site = site_of(w, task->spawned_at);
+    struct site *site = w->site_last; // mostly a loop that starts the same again
+    if (hob_unlikely(site == NULL || site->spawned_at != task->spawned_at))
+        w->site_last = site = site_of(w, task->spawned_at);
     if (site == NULL || site->tasks++ % MEASURE_EVERY != 0)
         return;
     hob__stack_trim(task->stack); // the record's page stays
@@ -429,15 +418,10 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
 
     char *top = (char *)((uintptr_t)(stack->top - sizeof(struct task)) & ~(uintptr_t)63);
     struct task *task = (struct task *)top;
+    // Nothing here is read before it is written: reading a page that is new costs a fault more.
+    memset(task, 0, offsetof(struct task, context));
     task->tag = TAG_TASK;
     task->daemon = opts->daemon;
-    task->reported = 0;
-    task->measured = 0;
-    task->ignored_cancels = 0;
-    task->solo_cancel = 0;
-    task->failing = 0;
-    task->failed_error = 0;
-    task->collected_error = 0;
     task->worker = w;
     task->op = NULL;
     task->since_ns = w->wheel.now_ns;

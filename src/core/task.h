@@ -36,9 +36,9 @@ enum task_state { TASK_READY, TASK_RUNNING, TASK_PARKED, TASK_ENDED };
 struct task {
     uint32_t         tag;
     enum task_state  state : 8;
-    unsigned         daemon : 1;
-    unsigned         reported : 1;      /* as one that will not leave                      */
-    unsigned         measured : 1;      /* its stack began trimmed, and is looked at after */
+    bool             daemon;
+    bool             reported;          /* as one that will not leave                      */
+    bool             measured;          /* its stack began trimmed, and is looked at after */
     uint32_t         ignored_cancels;   /* refusals in a row                               */
     int              solo_cancel;       /* the code, when it alone was cancelled           */
     int              failing;           /* hob_fail's note                                 */
@@ -93,9 +93,6 @@ void hob__task_wake_op(struct op *op);
 /* Lets the loop and all others run first. */
 void hob__task_step_aside(struct task *task);
 
-/* 0, or the code with which the task's calls are to be refused. */
-int hob__task_cancelled(const struct task *task);
-
 /* Cancels this one task. */
 void hob__task_cancel(struct task *task, int code, const char *reason);
 
@@ -117,8 +114,5 @@ void hob__tasks_run(struct worker *worker);
  * thing a task's function does may have become a jump, and returns to Hob: then it
  * is that function. */
 const void *hob__place_of(const void *return_address);
-
-/* The running task of this thread, or NULL. */
-struct task *hob__task_self(void);
 
 #endif

@@ -90,6 +90,7 @@ struct worker {
     uint64_t       trace;           /* a hash of what happened                  */
 
     struct site   *sites;           /* a hash table by address                  */
+    struct site   *site_last;       /* the one of the newest task; NULL         */
     uint32_t       sites_cap, sites_count;
 
     hob_run_opts   opts;            /* complete                                 */
@@ -109,6 +110,21 @@ extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exe
 
 /* In a forked child: the list is empty, and its lock free. */
 void hob__workers_forget(void);
+
+/* The running task of this thread, or NULL. */
+static inline struct task *hob__task_self(void)
+{
+    return hob__worker != NULL ? hob__worker->current : NULL;
+}
+
+/* 0, or the code with which the task's calls are to be refused. */
+static inline int hob__task_cancelled(const struct task *task)
+{
+    int code = task->scope->cancel_code;
+    if (code == 0 && task->scope == task->home)
+        code = task->solo_cancel;
+    return code;
+}
 
 /* Makes a worker, in the thread that it will run in. Returns 0 or an error. */
 int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t number,

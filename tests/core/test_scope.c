@@ -55,7 +55,7 @@ TEST(scope, by_hand)
     hob_scope  s;
     struct nap n = { .ns = HOB_SEC };
     hob_scope_begin(&s);
-    check_ok(hob_go(&s, nap, &n));
+    hob_go(&s, nap, &n); // a check here would leave the scope open
     check_ok(hob_scope_end(&s));
     check_ok(n.result);
 }

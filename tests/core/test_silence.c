@@ -231,11 +231,17 @@ TEST(silence, a_task_that_leaves_after_a_while_is_not_told)
 
 /* ---- the dump ---- */
 
+static void close_file(void *file)
+{
+    fclose(file);
+}
+
 TEST(silence, a_dump_has_a_line_for_each_task)
 {
     char  text[4096];
     FILE *f = tmpfile();
     check(f != NULL);
+    HOB_DEFER(close_file, f);
     HOB_SCOPE(s);
     check_ok(hob_go_with(&s, sleep_for_ever, NULL, &(hob_task_opts){ .name = "sleeper" }));
     check_ok(hob_go_with(&s, sleep_for_ever, NULL, &(hob_task_opts){ .name = "dreamer" }));
@@ -243,7 +249,6 @@ TEST(silence, a_dump_has_a_line_for_each_task)
     hob_dump(fileno(f), 0);
     rewind(f);
     size_t n = fread(text, 1, sizeof text - 1, f);
-    fclose(f);
     text[n] = '\0';
     check_has(text, "sleeper");
     check_has(text, "dreamer");
