@@ -32,6 +32,9 @@
 #define unpoison(low, bytes) ((void)(low), (void)(bytes))
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL 102
 #endif
@@ -62,8 +65,9 @@ static const struct {
 enum {
     COLOURS = 16,
     COLOUR_BYTES = 128,
-    HOT_MAX = 256,        /* released stacks beyond this are trimmed at once      */
-    TRIM_AT_ONCE = 64,    /* stacks looked at when the worker is about to sleep   */
+    TRIM_AT_ONCE = 64,    /* stacks looked at when the worker is about to sleep,  */
+    TRIM_SHARE = 16,      /* and one in so many of the hot ones                   */
+    MANY_SLABS = 8,       /* from here on record pages come a slab at a time      */
     KEEP_PAGES = 1,       /* of a trimmed stack: where the next record will lie   */
     GUARD_BATCH = 512,
 };
@@ -145,6 +149,19 @@ static bool guard_by_install(struct stack_pool *pool, struct slab *slab)
     return true;
 }
 
+/* Where the next records will lie, in one call. Not vital: without it each comes by a fault. */
+static void touch_record_pages(struct slab *slab)
+{
+    struct iovec pages[GUARD_BATCH];
+    for (uint32_t done = 0, n; done < slab->count; done += n) {
+        for (n = 0; n < GUARD_BATCH && done + n < slab->count; n++) {
+            pages[n].iov_base = end_of(&slab->stacks[done + n]) - STACK_PAGE;
+            pages[n].iov_len = STACK_PAGE;
+        }
+        (void)hob__sys_madvise_many(pages, n, MADV_POPULATE_WRITE);
+    }
+}
+
 static void guard_by_mprotect(struct stack_pool *pool, struct slab *slab)
 {
     for (uint32_t i = 0; i < slab->count; i++) {
@@ -188,6 +205,9 @@ static struct slab *slab_new(struct stack_pool *pool, int class_index)
     }
     if (!pool->guard_install_works || !guard_by_install(pool, slab))
         guard_by_mprotect(pool, slab);
+
+    if (pool->classes[class_index].mapped >= MANY_SLABS * count)
+        touch_record_pages(slab);
 
     if (RUNNING_ON_VALGRIND) {
         slab->valgrind_ids = hob__alloc(count * sizeof slab->valgrind_ids[0]);
@@ -252,6 +272,7 @@ struct stack *hob__stack_get(struct stack_pool *pool, int class_index)
         class->hot_count--;
         class->free_count--;
         stack = container_of(node, struct stack, link);
+        stack->is_hot = false;
     } else if ((node = list_pop_front(&class->trimmed)) != NULL) {
         class->free_count--;
         stack = container_of(node, struct stack, link);
@@ -300,6 +321,7 @@ static __attribute__((noinline)) void trim_coldest(struct stack_class *class)
     struct stack *stack = container_of(class->hot.head.prev, struct stack, link);
     list_remove(&stack->link);
     class->hot_count--;
+    stack->is_hot = false;
     hob__stack_trim(stack);
     list_push_front(&class->trimmed, &stack->link);
 }
@@ -308,20 +330,12 @@ static __attribute__((noinline)) void trim_coldest(struct stack_class *class)
 static void slab_retire(struct stack_pool *pool, struct slab *slab)
 {
     struct stack_class *class = &pool->classes[slab->class_index];
-    // A stack that was put into a list is in one still; the count of hot ones needs to know which.
-    for (struct list_node *node = class->hot.head.next; node != &class->hot.head;) {
-        struct list_node *next = node->next;
-        if (container_of(node, struct stack, link)->slab == slab) {
-            list_remove(node);
-            class->hot_count--;
-            class->free_count--;
-        }
-        node = next;
-    }
     for (uint32_t i = 0; i < slab->fresh; i++) {
-        if (list_node_is_linked(&slab->stacks[i].link)) {
-            list_remove(&slab->stacks[i].link);
+        struct stack *stack = &slab->stacks[i];
+        if (list_node_is_linked(&stack->link)) {
+            list_remove(&stack->link);
             class->free_count--;
+            class->hot_count -= stack->is_hot;
         }
     }
     slab_free(pool, slab);
@@ -343,21 +357,20 @@ void hob__stack_put(struct stack_pool *pool, struct stack *stack)
     hob_assert(slab->used > 0);
     slab->used--;
     list_push_front(&class->hot, &stack->link);
+    stack->is_hot = true;
     class->hot_count++;
     class->free_count++;
-
-    if (hob_unlikely(class->hot_count > HOT_MAX))
-        trim_coldest(class);
     if (hob_unlikely(slab->used == 0))
         retire_if_many_are_free(pool, slab);
 }
 
 void hob__stack_pool_trim(struct stack_pool *pool)
 {
-    int left = TRIM_AT_ONCE;
     for (int i = 0; i < STACK_CLASSES; i++) {
-        while (pool->classes[i].hot_count > 0 && left-- > 0)
-            trim_coldest(&pool->classes[i]);
+        struct stack_class *class = &pool->classes[i];
+        uint32_t            left = class->hot_count / TRIM_SHARE + TRIM_AT_ONCE;
+        while (class->hot_count > 0 && left-- > 0)
+            trim_coldest(class);
     }
 }
 

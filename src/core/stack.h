@@ -13,8 +13,11 @@
  * that the records of many tasks do not compete for the same cache sets.
  *
  * A released stack goes to the pool, hot: the next task gets it. Stacks that went
- * deep have their lower pages given back when the worker is idle, or when
- * many wait for it. A slab that is empty while many stacks are free is unmapped.
+ * deep have their lower pages given back when the worker is about to sleep. A slab that
+ * is empty while many stacks are free is unmapped.
+ *
+ * While many are in use, the pages where records will lie come a slab at a time: a
+ * page fault for each costs more.
  *
  * Guards are MADV_GUARD_INSTALL (Linux 6.13): a million of them live in one
  * mapping. Before that, mprotect: it splits the mapping, so only as many stacks
@@ -42,6 +45,7 @@ struct stack {
     struct slab     *slab;
     char            *low;  /* the lowest usable byte; the guard is below it */
     char            *top;  /* the end, colour taken off */
+    bool             is_hot; /* in the list of hot ones */
 };
 
 struct stack_class {

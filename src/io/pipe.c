@@ -14,7 +14,7 @@ struct hob_pipe {
 
 static bool is_open(const hob_pipe *pipe)
 {
-    return conn_is_open(&pipe->conn, TAG_PIPE);
+    return pipe != NULL && conn_is_open(&pipe->conn, TAG_PIPE);
 }
 
 /* ---- reading and writing ---- */

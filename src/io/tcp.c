@@ -34,7 +34,7 @@ struct hob_tcp_listener {
 
 static bool is_open(const hob_tcp *conn)
 {
-    return conn_is_open(&conn->conn, TAG_TCP);
+    return conn != NULL && conn_is_open(&conn->conn, TAG_TCP);
 }
 
 /* ---- reading and writing ---- */

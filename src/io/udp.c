@@ -12,7 +12,7 @@ struct hob_udp {
 
 static bool is_open(const hob_udp *socket)
 {
-    return dgram_is_open(&socket->socket, TAG_UDP);
+    return socket != NULL && dgram_is_open(&socket->socket, TAG_UDP);
 }
 
 int hob_udp_open(const hob_addr *local, hob_udp **ret_socket)

@@ -37,7 +37,7 @@ static bool is_unix(const hob_addr *addr)
 
 static bool is_open(const hob_unix *conn)
 {
-    return conn_is_open(&conn->conn, TAG_UNIX);
+    return conn != NULL && conn_is_open(&conn->conn, TAG_UNIX);
 }
 
 /* ---- reading and writing ---- */
@@ -336,7 +336,7 @@ int hob_unix_pair(hob_unix **ret_a, hob_unix **ret_b)
 
 static bool dgram_open(const hob_unix_dgram *socket)
 {
-    return dgram_is_open(&socket->socket, TAG_UNIX);
+    return socket != NULL && dgram_is_open(&socket->socket, TAG_UNIX);
 }
 
 int hob_unix_dgram_open(const hob_addr *local, hob_unix_dgram **ret_socket)
