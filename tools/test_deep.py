@@ -51,7 +51,8 @@ def parts():
         Part("tsan", "thread sanitizer", f"-Db_sanitize=thread -Db_lundef=false {CHECKED}",
              f"{only} --backends {REAL}", wrap=tsan_wrap(),
              env={"TSAN_OPTIONS": "halt_on_error=1"}),
-        Part("valgrind", "Valgrind", CHECKED, f"{only} --backends {REAL} --pass '--seeds 1'",
+        # Without uring: Valgrind 3.19 holds its lock while a thread sleeps in io_uring_enter.
+        Part("valgrind", "Valgrind", CHECKED, f"{only} --backends sim,epoll --pass '--seeds 1'",
              wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20"}),
         Part("clang", "the other compiler", "-Dwerror=true", f"{only} --backends {REAL}",
              env={"CC": "clang"}),
@@ -59,7 +60,8 @@ def parts():
              f"{only} --backends sim,epoll"),
         *(Part(cpu, f"{cpu} under qemu", f"--cross-file tools/cross/{cpu}.ini -Dexamples=false",
                f"{only} --backends sim,epoll --pass '--seeds 1'",
-               wrap=f"qemu-{cpu} -L /usr/{cpu}-linux-gnu", env={"HOB_TEST_TIMEOUT": "10"})
+               wrap=f"qemu-{cpu} -L /usr/{cpu}-linux-gnu", 
+               env={"HOB_TEST_TIMEOUT": "10", "HOB_TEST_EMULATED": "1"})
           for cpu in ("aarch64", "riscv64")),
     ]
 

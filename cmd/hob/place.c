@@ -75,11 +75,12 @@ struct place place_find(void)
 }
 
 /* Every task takes an argument, and many do not use it: so no warning of that. DWARF 4, because
- * addr2line takes file 0 of a DWARF 5 table, which is "<stdin>", for file 1, which #line named. */
+ * addr2line takes file 0 of a DWARF 5 table, which is "<stdin>", for file 1, which #line named.
+ * A call that became a jump would be reported at the wrong place. */
 void place_add_cflags(const struct place *place, struct texts *flags)
 {
     texts_add_words(flags, "-gdwarf-4 -O1 -Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer "
-                           "-fstack-clash-protection -pthread " HOB_SANITIZE);
+                           "-fstack-clash-protection -fno-optimize-sibling-calls -pthread " HOB_SANITIZE);
     texts_add(flags, text("-I%s", place->include));
 }
 

@@ -544,16 +544,18 @@ static void start_job(struct epoll_backend *self, struct op *op)
     hob__blocking_submit(&self->pool, job);
 }
 
-/* Several threads would mix up ops at the file's position: they go one by one.
- * Their records were taken when they were submitted, so nothing can fail here. */
-static void start_next_at_position(struct epoll_backend *self, struct desc *desc, enum dir dir)
+/* Several threads would mix up ops at the file's position: they go one by one. `leaving`, which
+ * may be NULL, is on the descriptor still, but no more to be carried out. The records were taken
+ * when the ops were submitted, so nothing can fail here. */
+static void start_next_at_position(struct epoll_backend *self, struct desc *desc, enum dir dir,
+                                   const struct op *leaving)
 {
     struct carrier *c = carrier_of(desc);
     if (c->in_pool[dir] || c->waiting[dir] == 0)
         return;
     list_for_each (node, &desc->ops) {
         struct op *op = container_of(node, struct op, link);
-        if (!is_at_position(op) || dir_of(op) != dir)
+        if (!is_at_position(op) || dir_of(op) != dir || op == leaving)
             continue;
         c->waiting[dir]--;
         c->in_pool[dir] = true;
@@ -589,7 +591,7 @@ static void submit_to_pool(struct epoll_backend *self, struct op *op)
     fly(self, op);
     if (is_at_position(op)) {
         carrier_of(op->desc)->waiting[dir_of(op)]++;
-        start_next_at_position(self, op->desc, dir_of(op));
+        start_next_at_position(self, op->desc, dir_of(op), NULL);
     } else {
         start_job(self, op);
     }
@@ -612,7 +614,7 @@ static void collect_jobs(struct epoll_backend *self, struct list *done)
         land(self, op, job->result == -EAGAIN ? -EIO : job->result, done);
         if (at_position) {
             carrier_of(desc)->in_pool[dir_of(op)] = false;
-            start_next_at_position(self, desc, dir_of(op));
+            start_next_at_position(self, desc, dir_of(op), NULL);
         }
     }
 }
@@ -629,7 +631,7 @@ static bool cancel_in_pool(struct epoll_backend *self, struct op *op)
             return false;
         if (is_at_position(op)) {
             c->in_pool[dir_of(op)] = false;
-            start_next_at_position(self, op->desc, dir_of(op));
+            start_next_at_position(self, op->desc, dir_of(op), op);
         }
     }
     give_job(self, op->slot);

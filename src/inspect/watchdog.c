@@ -239,7 +239,9 @@ static void report(struct watch *watch, int64_t now, int64_t cpu_ns)
                  (unsigned long long)watch->untold);
     hob__report(w, "hob: %s has held its worker for %lld ms, and computed for %lld ms of them; "
                    "nobody else runs meanwhile%s. %s",
-                is_task ? hob__describe_task(&task, who, sizeof who) : "a callback",
+                is_task                    ? hob__describe_task(&task, who, sizeof who)
+                : peek_current(w) != NULL ? "a task (nameless: process_vm_readv is refused here)"
+                                          : "a callback",
                 (long long)((now - watch->since_ns) / HOB_MSEC), (long long)(cpu_ns / HOB_MSEC),
                 more,
                 blocked != 0 ? "It is blocked in a system call: use Hob's call for it, or a thread."

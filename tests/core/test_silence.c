@@ -31,7 +31,7 @@ TEST_BARE(silence, a_failure_that_nobody_collected_is_told_with_its_origin)
     check_has(text, "leave_without_asking"); // where it was started
 }
 
-static int open_what_is_not_there(void)
+static __attribute__((noinline)) int open_what_is_not_there(void)
 {
     HOB_TRY(-ENOENT);
     return 0;

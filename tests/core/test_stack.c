@@ -130,8 +130,10 @@ static int use_stack(void *arg)
     return bytes[0] - 1;
 }
 
-static int start_users(int n)
+/* One place, whatever the compiler knows about n. */
+static __attribute__((noinline)) int start_users(int how_many)
 {
+    volatile int n = how_many;
     HOB_SCOPE(s);
     for (int i = 0; i < n; i++)
         check_ok(hob_go(&s, use_stack, NULL));

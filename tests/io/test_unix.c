@@ -347,6 +347,8 @@ TEST_ON_ALL(unix, descriptors_that_nobody_takes_are_closed)
 
     if (in_sim())
         skip("descriptors are numbers here");
+    if (is_emulated())
+        skip("the emulator does not say that descriptors were cut off");
     check_ok(hob_unix_pair(&a, &b));
     int before = count_fds();
 

@@ -67,6 +67,13 @@ static inline bool all_is_slow(void)
     return IS_SANITIZED || getenv("HOB_TEST_TIMEOUT") != NULL;
 }
 
+/* Whether another machine's programs are run here, by qemu-user, which does not carry every
+ * system call and message over. tools/test_deep.py says so. */
+static inline bool is_emulated(void)
+{
+    return getenv("HOB_TEST_EMULATED") != NULL;
+}
+
 /* For results that the test knows already, or that do not matter to it. */
 static inline void ignore(long long result)
 {
