@@ -53,7 +53,7 @@ def parts():
              env={"TSAN_OPTIONS": "halt_on_error=1"}),
         # Without uring: Valgrind 3.19 holds its lock while a thread sleeps in io_uring_enter.
         Part("valgrind", "Valgrind", CHECKED, f"{only} --backends sim,epoll --pass '--seeds 1'",
-             wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20"}),
+             wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20", "HOB_TEST_VALGRIND": "1"}),
         Part("clang", "the other compiler", "-Dwerror=true", f"{only} --backends {REAL}",
              env={"CC": "clang"}),
         Part("generic", "switching tasks in plain C", "-Dswitch=generic -Dexamples=false",

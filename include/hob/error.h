@@ -42,8 +42,11 @@ HOB_API int hob_fail(int error);
 #define HOB_TRY(expr)                                   \
     __extension__({                                     \
         HOB_AUTO hob_tried_ = (expr);                   \
-        if (hob_tried_ < 0)                             \
-            return hob_fail((int)hob_tried_);           \
+        if (hob_tried_ < 0) {                           \
+            int hob_failed_ = hob_fail((int)hob_tried_); \
+            __asm__("" : "+r"(hob_failed_)); /* no jump instead of the call: it tells where */ \
+            return hob_failed_;                         \
+        }                                               \
         (void)0, hob_tried_;                            \
     })
 

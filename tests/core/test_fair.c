@@ -129,9 +129,10 @@ static int compute(void *arg)
 {
     struct timespec start, now;
     hob_task_set_name("calculator");
-    clock_gettime(CLOCK_MONOTONIC, &start);
+    // By its own time: who gets no processor holds nobody up.
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
     do
-        clock_gettime(CLOCK_MONOTONIC, &now);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < 30);
     return 0;
 }

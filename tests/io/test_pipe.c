@@ -196,7 +196,7 @@ TEST_ON_ALL(pipe, reading_the_writing_end_is_an_error)
 {
     PIPE(reader);
     PIPE(writer);
-    char buf[1];
+    char buf[1] = { 0 };
 
     check_ok(hob_pipe_open(&reader, &writer));
     check_err(hob_pipe_read(writer, buf, 1), -EBADF);

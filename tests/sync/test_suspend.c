@@ -34,7 +34,9 @@ static void cancel(void *arg, uint64_t key)
 static int answer_later(void *arg)
 {
     struct library *lib = arg;
-    HOB_TRY(hob_sleep(HOB_MSEC));
+    do
+        HOB_TRY(hob_sleep(HOB_MSEC));
+    while (lib->begun == 0);
     return hob_resume(lib->keys[0], 42);
 }
 
