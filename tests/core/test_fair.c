@@ -157,6 +157,8 @@ TEST_BARE_ON_ALL(fair, a_task_that_holds_the_worker_is_counted_and_named)
     hob_run_opts opts;
     if (strcmp(hob_test_backend(), "sim") == 0)
         skip("computing takes no virtual time");
+    if (is_in_valgrind())
+        skip("Valgrind lets one thread run at a time, seldom the watchdog");
     if (is_emulated())
         skip("the emulator lacks process_vm_readv, by which the watchdog looks");
     hob_test_run_opts(&opts);

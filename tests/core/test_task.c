@@ -13,7 +13,7 @@ static int note_sleep_note(void *arg)
 {
     struct step *s = arg;
     note(s->notes, s->before);
-    check_ok(hob_sleep(HOB_MSEC));
+    check_ok(hob_sleep(50 * HOB_MSEC)); // a time that is over when it is asked for is no wait
     note(s->notes, s->after);
     return 0;
 }
