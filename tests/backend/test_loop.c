@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -136,6 +137,10 @@ static void wakes_from_a_signal(struct world *w)
     struct list      done;
     uint64_t         seen = 0;
 
+#ifdef __SANITIZE_THREAD__
+    if (strcmp(w->b->type->name, "uring") == 0)
+        skip("ThreadSanitizer keeps a signal back until a call that it knows; io_uring_enter is none");
+#endif
     list_init(&done);
     world_of_handler = w;
     sigaction(SIGUSR1, &action, NULL);
