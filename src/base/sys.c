@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -422,6 +423,18 @@ int hob__sys_has_shadow_stack(void)
     long r = prctl(PR_GET_SHADOW_STACK_STATUS_, &status, 0, 0, 0);
 #endif
     return r == 0 && (status & SHADOW_STACK_ON) != 0;
+}
+
+/* ---- sleeping on a word ---- */
+
+void hob__sys_futex_wait(atomic_uint *word, unsigned value)
+{
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void hob__sys_futex_wake(atomic_uint *word, int count)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
 }
 
 /* ---- time, chance, signals ---- */

@@ -11,6 +11,7 @@
 #define HOB_BASE_SYS_H
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -89,6 +90,11 @@ int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int
 /* 1 when the calling thread has a shadow stack, which knows where each call may return
  * to; 0 when it has none, or the kernel knows of no such thing. A fault on purpose: 1. */
 int hob__sys_has_shadow_stack(void);
+
+/* Sleeps while *word is `value`, and may wake for no reason, as at a signal; wakes up to
+ * `count` who sleep on it. Neither can fail. */
+void hob__sys_futex_wait(atomic_uint *word, unsigned value);
+void hob__sys_futex_wake(atomic_uint *word, int count);
 
 /* Time, chance, signals. */
 int64_t hob__sys_clock_ns(clockid_t clock); /* cannot fail for the clocks that everybody has */

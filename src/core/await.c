@@ -85,6 +85,25 @@ void hob__op_finish_local(struct op *op, int64_t result)
     list_push_back(&hob__worker->done, &op->link);
 }
 
+static void open_finished(struct worker *w, struct mail *mail)
+{
+    struct op *op = container_of(mail, struct op, mail);
+    (void)w;
+    list_node_init(&op->link);
+    hob__op_finish_local(op, op->result);
+}
+
+void hob__op_finish_from_afar(struct op *op, int64_t result)
+{
+    if (op->worker == hob__worker) {
+        hob__op_finish_local(op, result);
+        return;
+    }
+    op->result = result;
+    op->mail.open = open_finished;
+    hob__mail_post(op->worker, &op->mail);
+}
+
 void hob__op_cancel(struct worker *w, struct op *op)
 {
     if (op->state != OP_FLYING || op->cancel_asked)

@@ -2,6 +2,7 @@
 #include "core/crew.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -220,7 +221,7 @@ void hob__crew_dry(struct worker *w)
     w->left = hob__worker_children(w);
     crew->dry++;
     if (crew->dry == atomic_load(&crew->started) && atomic_load(&crew->mails_flying) == 0 &&
-        atomic_load(&crew->waiting_count) == 0)
+        atomic_load(&crew->waiting_count) == 0 && atomic_load(&crew->outsiders) == 0)
         all_dry(crew);
     pthread_mutex_unlock(&crew->lock);
 }
@@ -310,7 +311,9 @@ void hob__crew_simulate(struct crew *crew)
             moved |= hob__loop_step(w, &next_ns);
         }
         hob__worker = first;
-        if (!moved && !atomic_load(&crew->over))
+        if (!moved && next_ns == INT64_MAX && atomic_load(&crew->outsiders) > 0)
+            sched_yield(); // a real thread has its time
+        else if (!moved && !atomic_load(&crew->over))
             hob__sim_advance(first->backend, next_ns);
     }
 }

@@ -39,6 +39,7 @@ struct crew {
     atomic_uint      started;
     atomic_uint      waiting_count;
     atomic_ullong    mails_flying; /* posted, and not yet opened                       */
+    atomic_uint      outsiders;    /* ops that wait for a thread that is no worker: see below */
     atomic_bool      ending;       /* the main task has ended                          */
     atomic_bool      over;         /* the loops end                                    */
 };
@@ -67,6 +68,18 @@ void hob__crew_wake_one(struct crew *crew);
 void hob__crew_dry(struct worker *worker);
 void hob__crew_not_dry(struct worker *worker);
 void hob__crew_not_dry_locked(struct worker *worker);
+
+/* Somebody waits for what only a thread outside of the crew may do: until that has come, or is
+ * no longer waited for, the crew is neither over nor stuck. Called by the worker that waits. */
+static inline void crew_waits_outside(struct crew *crew)
+{
+    atomic_fetch_add(&crew->outsiders, 1);
+}
+
+static inline void crew_waited_outside(struct crew *crew)
+{
+    atomic_fetch_sub(&crew->outsiders, 1);
+}
 
 /* The main task has ended: so do all root scopes, and then the crew. */
 void hob__crew_end(struct crew *crew);

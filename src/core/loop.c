@@ -11,6 +11,7 @@
 #include "core/worker.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "hob/time.h"
 #include "inspect/watchdog.h"
@@ -99,6 +100,15 @@ static bool may_sleep_among_others(struct worker *w)
     return false;
 }
 
+/* Alone, but threads outside may send something. Those are no part of the simulated world, in
+ * which nothing waits for them. */
+static bool may_sleep_till_mail(struct worker *w)
+{
+    if (w->crew->simulated)
+        sched_yield();
+    return hob__mail_fall_asleep(&w->box);
+}
+
 /* Until when the backend may sleep: 0 when there is something to do here. */
 static int64_t sleep_until(struct worker *w)
 {
@@ -108,6 +118,9 @@ static int64_t sleep_until(struct worker *w)
         return 0;
     if (!crew_is_alone(w->crew)) {
         if (!may_sleep_among_others(w))
+            return 0;
+    } else if (atomic_load(&w->crew->outsiders) > 0) {
+        if (!may_sleep_till_mail(w))
             return 0;
     } else if (is_asleep_for_ever(w)) {
         hob__stuck(w);

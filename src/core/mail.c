@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/mail.h"
 
+#include <sched.h>
+
 #include "core/crew.h"
 #include "core/worker.h"
 
-void hob__mail_post(struct worker *to, struct mail *mail)
+/* Threads that are no workers, and are in hob__mail_post: nothing else keeps a worker from
+ * ending as soon as it has read the mail. */
+static atomic_uint posting_from_outside;
+
+static void post(struct worker *to, struct mail *mail)
 {
     struct mailbox *box = &to->box;
     atomic_fetch_add(&to->crew->mails_flying, 1);
@@ -15,6 +21,22 @@ void hob__mail_post(struct worker *to, struct mail *mail)
     // Whoever finds the reader asleep wakes it; those who post until it reads need not.
     if (atomic_exchange(&box->asleep, false))
         to->backend->type->wake(to->backend);
+}
+
+void hob__mail_post(struct worker *to, struct mail *mail)
+{
+    bool from_outside = hob__worker == NULL;
+    if (from_outside)
+        atomic_fetch_add(&posting_from_outside, 1);
+    post(to, mail);
+    if (from_outside)
+        atomic_fetch_sub(&posting_from_outside, 1);
+}
+
+void hob__mail_wait_for_posters(void)
+{
+    while (atomic_load(&posting_from_outside) != 0)
+        sched_yield();
 }
 
 static struct mail *oldest_first(struct mail *newest)

@@ -15,12 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct worker;
-
-struct mail {
-    struct mail *next;
-    void       (*open)(struct worker *worker, struct mail *mail);
-};
+#include "base/mail.h"
 
 struct mailbox {
     _Atomic(struct mail *) newest; /* the next is the one that was posted before */
@@ -29,6 +24,9 @@ struct mailbox {
 
 /* Sends it. The record belongs to the receiver from now on. */
 void hob__mail_post(struct worker *to, struct mail *mail);
+
+/* Before a worker is freed: those who are just posting to it from outside may still touch it. */
+void hob__mail_wait_for_posters(void);
 
 /* Opens what has come. Returns whether there was any. */
 bool hob__mail_read(struct worker *worker);

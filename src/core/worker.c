@@ -128,6 +128,7 @@ int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t nu
 
 void hob__worker_close(struct worker *w)
 {
+    hob__mail_wait_for_posters();
     w->backend->type->close(w->backend);
     worker_free(w);
 }

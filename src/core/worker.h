@@ -166,6 +166,12 @@ void hob__sleep_start(struct worker *worker, struct op *op);
 /* Finishes an op of class OP_LOCAL. */
 void hob__op_finish_local(struct op *op, int64_t result);
 
+/* The same for an op that has a worker, from any thread. Whoever calls this has taken the op
+ * out of the object's list and said so (op->taken) under the object's lock, and has given the
+ * lock back: other ops may be withdrawn in here. On another worker it is finished there, soon;
+ * until then it is FLYING, and its local.withdraw says false. */
+void hob__op_finish_from_afar(struct op *op, int64_t result);
+
 /* Asks for a flying op back. */
 void hob__op_cancel(struct worker *worker, struct op *op);
 

@@ -64,7 +64,7 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         return;
     }
     default:
-        if (op->desc != NULL)
+        if (!op_is_local(op) && op->desc != NULL)
             snprintf(text, size, "waits in %s on the %s made at %s (descriptor %d), since %.3f s",
                      what, op->desc->what,
                      hob_describe_address(op->desc->made_at, place, sizeof place), op->desc->fd,

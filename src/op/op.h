@@ -31,6 +31,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "base/mail.h"
 #include "base/wheel.h"
 
 /* Where an op is carried out. */
@@ -129,8 +130,15 @@ struct op {
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
     unsigned      view : 8;     /* sim: which worker's                                   */
     unsigned      done_at_once : 1; /* done() runs no user code: called in the finish  */
-    uint32_t      slot;             /* the backend's own                               */
-    struct desc  *desc;             /* NULL for an op that has none (yet)              */
+    union {
+        uint32_t  slot;             /* the backend's own                               */
+        uint32_t  taken;            /* local, of an object that workers share: out of its
+                                       list, and about to be finished; under its lock  */
+    };
+    union {
+        struct desc   *desc;        /* NULL for an op that has none (yet)              */
+        struct worker *worker;      /* local: whose it is, where others may finish it  */
+    };
 
     /* What is wanted. The caller writes these before submitting. */
     union {
@@ -169,8 +177,12 @@ struct op {
     void (*done)(struct op *op);
     void  *waiter;
 
-    /* FLYING: in desc->ops, or in a list of whoever holds it. DONE: in the done list. */
-    struct list_node link;
+    /* FLYING: in desc->ops, or in a list of whoever holds it; or finished by another thread,
+     * and on its way to the worker that waits. DONE: in the done list. */
+    union {
+        struct list_node link;
+        struct mail      mail;
+    };
 };
 
 static_assert(sizeof(struct op) <= 128, "an op fits in two cache lines");
