@@ -24,6 +24,8 @@ typedef struct hob_run_opts {
     int         blocking_threads; /* at most, for files on epoll; 0: 4                  */
     int64_t     slow_ns;         /* report a task that holds its worker longer; 0: 10 ms,
                                     < 0: never                                          */
+    int          break_deadlocks; /* tasks that wait for each other in a circle are
+                                    reported; 1: and the one that came last gets -EDEADLK */
     void (*report)(void *arg, const char *text); /* takes what would go to stderr, but for
                                     what ends the process. On any worker, or, for what
                                     slow_ns finds, on another thread; one call at a time */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/await.h"
+#include "core/crew.h"
 #include "core/worker.h"
 #include "hob/promise.h"
 
@@ -85,18 +86,28 @@ void hob__op_finish_local(struct op *op, int64_t result)
     list_push_back(&hob__worker->done, &op->link);
 }
 
+/* On its own worker. */
+static void finish_at_home(struct op *op, int64_t result)
+{
+    if (hob_unlikely(op->waits_outside)) {
+        op->waits_outside = 0;
+        crew_waited_outside(op->worker->crew);
+    }
+    hob__op_finish_local(op, result);
+}
+
 static void open_finished(struct worker *w, struct mail *mail)
 {
     struct op *op = container_of(mail, struct op, mail);
     (void)w;
     list_node_init(&op->link);
-    hob__op_finish_local(op, op->result);
+    finish_at_home(op, op->result);
 }
 
 void hob__op_finish_from_afar(struct op *op, int64_t result)
 {
     if (op->worker == hob__worker) {
-        hob__op_finish_local(op, result);
+        finish_at_home(op, result);
         return;
     }
     op->result = result;

@@ -15,6 +15,7 @@
 
 #include "hob/time.h"
 #include "inspect/watchdog.h"
+#include "sync/deadlock.h"
 
 #define TRIM_EVERY (100 * HOB_MSEC)
 
@@ -68,7 +69,7 @@ static bool is_over(struct worker *w)
 /* Nothing runs, no timer is set, and nobody outside can finish anything. */
 static bool is_asleep_for_ever(struct worker *w)
 {
-    if (w->wheel.count > 0)
+    if (w->wheel.count > 0 || deadlock_look_due(w) != INT64_MAX)
         return false;
     struct backend_stats stats;
     w->backend->type->stats(w->backend, &stats);
@@ -127,7 +128,8 @@ static int64_t sleep_until(struct worker *w)
         return 0;
     }
     give_memory_back(w);
-    return hob__wheel_next(&w->wheel);
+    int64_t timer_ns = hob__wheel_next(&w->wheel), look_ns = deadlock_look_due(w);
+    return look_ns < timer_ns ? look_ns : timer_ns;
 }
 
 static void poll_backend(struct worker *w)
@@ -144,6 +146,8 @@ static void run_what_is_due(struct worker *w)
 {
     hob__mail_read(w);
     run_due_timers(w);
+    if (hob_unlikely(deadlock_look_due(w) <= w->wheel.now_ns))
+        hob__deadlocks_look(w);
     run_done_ops(w);
     hob__tasks_run(w);
 }

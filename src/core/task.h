@@ -44,6 +44,11 @@ struct task {
     int              failing;           /* hob_fail's note                                 */
     int              failed_error;      /* hob_fail was last told of this,                 */
     int              collected_error;   /* this was last collected: see core/failure.h     */
+    uint32_t         mutexes_held;
+    struct op       *line_op;           /* what it waits for in a line: this and the next two
+                                           are guarded by the line's lock                  */
+    uint64_t         line_number;       /* later waits have higher ones                    */
+    bool             line_for_ever;     /* no deadline will end the wait                   */
     struct context   context;
     struct list_node link;              /* in worker.ready                                 */
     struct worker   *worker;
@@ -62,6 +67,7 @@ struct task {
     const char      *solo_reason;
     const void      *failed_at;         /* and here                                        */
     uint64_t         collected;         /* its number in the worker's trail                */
+    struct list_node line_link;         /* in worker.line_waits                            */
     struct local_frame *locals;
     struct hob_future  *future;         /* takes its result; NULL                          */
     struct handshake   *handshake;      /* of the task in hob_go_ready; NULL               */

@@ -100,6 +100,7 @@ int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t nu
     list_init(&w->promises);
     list_init(&w->chans);
     list_init(&w->guests);
+    list_init(&w->line_waits);
     hob__stack_pool_init(&w->stacks);
     w->sites_cap = SITES_CAP;
     w->sites = hob__alloc_zero(SITES_CAP * sizeof w->sites[0]); // without: no measurements

@@ -74,6 +74,7 @@ struct worker {
     struct list    promises;
     bool           is_marking;      /* a walk over `marking` is under way       */
     struct list    chans;
+    struct list    line_waits;      /* of tasks, oldest first: see sync/deadlock.c */
     struct map     suspended;       /* waits of hob_suspend                     */
     uint64_t       suspend_key;
     bool           main_ended;

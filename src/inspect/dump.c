@@ -11,6 +11,7 @@
 #include "inspect/report.h"
 #include "sync/promise.h"
 #include "sync/chan.h"
+#include "sync/line.h"
 
 enum { LINE_MAX_BYTES = 900, STUCK_TASKS_SHOWN = 100 };
 
@@ -18,6 +19,30 @@ static const char *state_name(const struct task *task)
 {
     static const char *const names[] = { "ready", "running", "waits", "ended" };
     return names[task->state];
+}
+
+/* "waits for the mutex "book", held by task 7 "clerk"". The name is a literal of the user's. */
+static void describe_line(const struct op *op, double for_s, char *text, size_t size)
+{
+    const void  *object = op->local.on;
+    const char  *name = *(const char *const *)object;
+    char         holder[80] = "", which[64] = "";
+    hob__line_open(op->local.on);
+    const struct task *task = op->kind == OP_MUTEX ? hob__mutex_holder(object) : NULL;
+    if (task != NULL)
+        snprintf(holder, sizeof holder, ", held by task %llu%s%s%s", (unsigned long long)task->id,
+                 task->name[0] != '\0' ? " \"" : "", task->name, task->name[0] != '\0' ? "\"" : "");
+    else if (op->kind == OP_LIMITER)
+        snprintf(holder, sizeof holder, ", of which %zu of %zu are lent",
+                 ((const struct hob__limiter *)object)->borrowed,
+                 ((const struct hob__limiter *)object)->limit);
+    lock_give(hob__line_lock(object));
+    if (name != NULL)
+        snprintf(which, sizeof which, "\"%.60s\"", name);
+    else
+        snprintf(which, sizeof which, "at %p", object);
+    snprintf(text, size, "waits for %s %s%s, since %.3f s", hob__line_kind(op->kind)->what, which,
+             holder, for_s);
 }
 
 /* What the task waits for, in words. */
@@ -32,6 +57,10 @@ static void describe_wait(const struct task *task, char *text, size_t size)
     double      for_s = (double)(task->worker->wheel.now_ns - task->since_ns) / 1e9;
     const char *what = hob__op_name(op->kind);
     const struct scope *scope = op->local.on;
+    if (op_is_in_line(op)) {
+        describe_line(op, for_s, text, size);
+        return;
+    }
     switch (op->kind) {
     case OP_SLEEP:
         snprintf(text, size, "sleeps, for %.3f s yet, since %.3f s",

@@ -52,6 +52,15 @@ enum op_class {
     X(SELECT,     "select",     LOCAL)    \
     X(MANY,       "many promises", LOCAL) \
     X(SUSPEND,    "a foreign call", LOCAL) \
+    X(MUTEX,      "mutex",      LOCAL)    \
+    X(READ_LOCK,  "rwlock, to read", LOCAL) \
+    X(WRITE_LOCK, "rwlock, to write", LOCAL) \
+    X(COND,       "condition",  LOCAL)    \
+    X(SEM,        "semaphore",  LOCAL)    \
+    X(LIMITER,    "limiter",    LOCAL)    \
+    X(EVENT,      "event",      LOCAL)    \
+    X(BARRIER,    "barrier",    LOCAL)    \
+    X(ONCE,       "once",       LOCAL)    \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \
@@ -129,6 +138,7 @@ struct op {
     enum op_state state : 8;
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
     unsigned      view : 8;     /* sim: which worker's                                   */
+    unsigned      waits_outside : 1; /* counted in crew.outsiders                      */
     unsigned      done_at_once : 1; /* done() runs no user code: called in the finish  */
     union {
         uint32_t  slot;             /* the backend's own                               */

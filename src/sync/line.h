@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines: how ops wait for a lock, a permit, an event, of whatever worker they are.
+ *
+ *     start ──▶ ┌────┬────┬────┐
+ *               │ op │ op │ op │ ──▶ serve: whoever may go on now leaves, from the front
+ *     withdraw ◀└────┴────┴────┘
+ *
+ * Each kind of object has one function, `serve`, which looks at the object's state and lets
+ * go whoever may: after an op has come, after one was withdrawn, after the state changed.
+ * So an object is its state, its serve, and calls that change the state.
+ *
+ * Threads: all. An object and its line are guarded by one of a few locks for all objects,
+ * chosen by the address, so that whoever needs to see all waits at a moment can take them
+ * all (deadlock.c). All zero is an empty line.
+ */
+#ifndef HOB_SYNC_LINE_H
+#define HOB_SYNC_LINE_H
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "hob/sem.h"
+#include "op/op.h"
+
+struct task;
+
+struct line {
+    struct list ops; /* who waits, longest first; the pointers are NULL before the first use */
+};
+
+struct hob__mutex {
+    const char      *name;
+    struct line      line;
+    atomic_uintptr_t owner;   /* see mutex.c */
+    uint32_t         threads; /* that wait   */
+};
+
+struct hob__limiter {
+    const char *name;
+    size_t      limit;
+    struct line line;
+    struct list borrows; /* struct borrow, oldest first; like the line's */
+    size_t      borrowed;
+};
+
+struct borrow {
+    struct hob__limiter *limiter; /* NULL: nothing is borrowed */
+    struct task         *task;    /* NULL: an operation that no task awaits */
+    struct list_node     link;
+    int64_t              since_ns;
+};
+
+/* What a kind of op waits for. */
+struct line_kind {
+    const char *what;    /* "the mutex"                    */
+    size_t      line_at; /* in the object, after its name  */
+    void      (*serve)(void *object, struct list *go);
+};
+
+const struct line_kind *hob__line_kind(enum op_kind kind);
+
+static inline bool op_is_in_line(const struct op *op)
+{
+    return op->kind >= OP_MUTEX && op->kind <= OP_ONCE;
+}
+
+/* The task that awaits the op, or NULL. */
+struct task *hob__line_task(const struct op *op);
+
+/* The lock of the object, and all of them. */
+struct lock *hob__line_lock(const void *object);
+void         hob__line_lock_all(void);
+void         hob__line_unlock_all(void);
+
+/* The first op, or NULL. Under the lock, as all up to the next blank line but one. */
+static inline struct op *line_first(struct line *line)
+{
+    struct list_node *node = line->ops.head.next;
+    return node == NULL || node == &line->ops.head ? NULL : container_of(node, struct op, link);
+}
+
+/* Takes the op out of its line: it goes on with this result when the lock is given back. */
+void hob__line_let_go(struct op *op, int64_t result, struct list *go);
+
+/* Without the lock: finishes those who were let go. */
+void hob__line_finish(struct list *go);
+
+/* Takes the lock; and serves the line, gives the lock back, and finishes who was let go. */
+void hob__line_open(void *object);
+void hob__line_close(void *object, enum op_kind kind);
+
+/* Makes the op one that waits in the line of the object. */
+void hob__line_op_init(struct op *op, enum op_kind kind, void *object);
+
+/* A task waits in the line: the op's result. */
+int hob__line_await(enum op_kind kind, void *object, void *extra, const char *caller);
+
+/* The same, whether it is cancelled or not. */
+void hob__line_await_regardless(struct task *task, enum op_kind kind, void *object);
+
+/* The task that holds the mutex: NULL when nobody does, or no task. */
+struct task *hob__mutex_holder(const struct hob__mutex *mutex);
+
+/* Whether who comes now waits for a thread outside. Under the lock. */
+bool hob__mutex_waits_outside(const struct hob__mutex *mutex);
+
+void hob__mutex_serve(void *object, struct list *go);
+void hob__rwlock_serve(void *object, struct list *go);
+void hob__cond_serve(void *object, struct list *go);
+void hob__sem_serve(void *object, struct list *go);
+void hob__limiter_serve(void *object, struct list *go);
+void hob__event_serve(void *object, struct list *go);
+void hob__barrier_serve(void *object, struct list *go);
+void hob__once_serve(void *object, struct list *go);
+
+#endif
