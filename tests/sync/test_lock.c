@@ -768,10 +768,10 @@ static int walk_all(void *arg)
 TEST_AS(lock, random_steps_and_cancellations_keep_what_locks_promise,
         HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
 {
-    const char *deep = getenv("HOB_TEST_STEPS");
+    long total = hob_test_is_deep() && !all_is_slow() ? 1200000 : all_is_slow() ? 2400 : 60000;
     for (uint32_t workers = 1; workers <= 4; workers *= 2) {
         struct walk w = { .sem = { .permits = 3 } };
-        w.steps = (deep != NULL ? atol(deep) : all_is_slow() ? 2400 : 60000) / WALKERS;
+        w.steps = total / WALKERS;
         check_ok(with_workers(walk_all, &w, workers, false));
         check_eq(w.wrong, 0);
         check_eq(w.got + w.cancelled, w.steps * WALKERS);
