@@ -6,6 +6,7 @@
  *     hob_comm rendezvous N   a value there and one back, without a queue; a round trip counts
  *     hob_comm stream N       values through a queue of 128; a value counts
  *     hob_comm select N       four channels without a queue, four senders, one selecting receiver
+ *     hob_comm mutex N        two tasks hand a mutex to each other, with a yield each
  */
 #include <hob.h>
 
@@ -112,10 +113,36 @@ static int ask_select(void *arg)
     return 0;
 }
 
+/* Two tasks lock and unlock in turn: each unlock hands the mutex over. */
+static int lock_all(void *arg)
+{
+    for (long i = 0; i < count / 2; i++) {
+        HOB_TRY(hob_mutex_lock(arg));
+        hob_yield(); // the other one comes to wait
+        hob_mutex_unlock(arg);
+    }
+    return 0;
+}
+
+static int ask_mutex(void *arg)
+{
+    hob_mutex mutex = { .name = "mutex" };
+
+    (void)arg;
+    int64_t began = bench_cpu_ns();
+    HOB_SCOPE(s);
+    hob_go(&s, lock_all, &mutex);
+    hob_go(&s, lock_all, &mutex);
+    HOB_TRY(hob_scope_end(&s));
+    print_ns(began);
+    return 0;
+}
+
 static const struct question questions[] = {
     { "rendezvous", ask_rendezvous },
     { "stream", ask_stream },
     { "select", ask_select },
+    { "mutex", ask_mutex },
 };
 
 int main(int argc, char **argv)
@@ -130,6 +157,6 @@ int main(int argc, char **argv)
             break;
         return hob_run_with(&opts, questions[i].fn, NULL) == 0 ? 0 : 1;
     }
-    fprintf(stderr, "usage: hob_comm rendezvous|stream|select N\n");
+    fprintf(stderr, "usage: hob_comm rendezvous|stream|select|mutex N\n");
     return 2;
 }

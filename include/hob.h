@@ -31,7 +31,8 @@
  *   unless said.
  * Threads.  Every object belongs to the worker that made it, and every function
  *   is called there: in a task or in a callback, inside of hob_run. A task never
- *   changes its worker. What only looks at its arguments (hob_strerror, the
+ *   changes its worker. Locks (hob/lock.h, hob/sem.h) are for all workers; a mutex
+ *   also for threads outside. What only looks at its arguments (hob_strerror, the
  *   functions of hob/addr.h, hob_describe_address) may be called anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
  *   function and the mistake. What a peer sends never does.

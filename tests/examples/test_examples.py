@@ -222,6 +222,12 @@ def workers(backend):
     expect(run(backend, "13_workers", "10000"), "^1229 primes below 10000", r"^worker 0: \d+ portions")
 
 
+@example(*ALL)
+def locks(backend):
+    expect(run(backend, "14_locks"), "^6 notes, and the cellar was unlocked 1 time$",
+           "^one of them got both keys$")
+
+
 @example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #define ON(number) (&(hob_task_opts){ .where = HOB_ON(number) })
 
@@ -241,6 +242,33 @@ TEST_BARE_ON_ALL(lock, and_neither_do_threads)
         check_ok(with_workers(count_on_workers_and_threads, &c, workers, false));
         check_eq(c.value, (2 * workers + 2) * c.rounds);
     }
+}
+
+/* ---- what is told ---- */
+
+TEST(lock, a_dump_says_who_holds_what_and_who_waits)
+{
+    static hob_mutex m = { .name = "pantry" };
+    struct notes     notes = { .len = 0 };
+    struct visit     holds = { &m, &notes, 'a', HOB_MSEC, 0 }, waits = { &m, &notes, 'b', 0, 0 };
+    int              fds[2];
+    char             text[4096];
+    check(pipe(fds) == 0);
+    HOB_SCOPE(s);
+    check_ok(hob_go_with(&s, visit, &holds, &(hob_task_opts){ .name = "ann" }));
+    for (int i = 0; notes.len == 0 && i < 100; i++)
+        hob_yield();
+    check_ok(hob_go_with(&s, visit, &waits, &(hob_task_opts){ .name = "bob" }));
+    hob_yield();
+    hob_dump(fds[1], 0);
+    ssize_t len = read(fds[0], text, sizeof text - 1);
+    close(fds[0]);
+    close(fds[1]);
+    check_gt(len, 0);
+    text[len] = '\0';
+    check_ok(hob_scope_end(&s));
+    check_has(text, "waits for the mutex \"pantry\", held by task");
+    check_has(text, "\"ann\"");
 }
 
 /* ---- deadlocks ---- */
