@@ -53,8 +53,8 @@ typedef struct hob_borrow {
 HOB_API HOB_MUST_USE int hob_limiter_borrow(hob_limiter *limiter, hob_borrow *borrow);
 HOB_API void hob_limiter_borrow_prep(hob_op *op, hob_limiter *limiter, hob_borrow *borrow);
 
-/* Gives it back. No effect on one that holds nothing, if it was all zero or given back.
- * Does not wait. */
+/* Gives it back, before the task that borrowed it ends; only that one may. No effect on one
+ * that holds nothing, if it was all zero or given back. Does not wait. */
 HOB_API void hob_limiter_give_back(hob_borrow *borrow);
 
 /* From now on so many. Who has borrowed keeps it: with a smaller limit nobody gets a permit

@@ -348,8 +348,9 @@ static __attribute__((noreturn)) void end(struct task *task, int result)
     hob_require(!w->forked, HOB__ONLY_EXEC);
     hob_require(task->scope == task->home,
                 "a task's function returned with a scope still open: hob_scope_end or HOB_SCOPE");
-    hob_require(task->mutexes_held == 0,
-                "a task's function returned with a mutex still locked: HOB_LOCKED unlocks it");
+    hob_require(task->holds == 0,
+                "a task's function returned with a mutex still locked or a permit still borrowed: "
+                "HOB_LOCKED and HOB_LIMITED give them back");
     hob_require(result <= 0 || task->future != NULL,
                 "a task's function returned a positive number: 0 is success, negative an error");
     if (task->measured)

@@ -44,7 +44,7 @@ struct task {
     int              failing;           /* hob_fail's note                                 */
     int              failed_error;      /* hob_fail was last told of this,                 */
     int              collected_error;   /* this was last collected: see core/failure.h     */
-    uint32_t         mutexes_held;
+    uint32_t         holds;             /* mutexes and permits of limiters                 */
     struct op       *line_op;           /* what it waits for in a line: this and the next two
                                            are guarded by the line's lock                  */
     uint64_t         line_number;       /* later waits have higher ones                    */

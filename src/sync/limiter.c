@@ -24,6 +24,8 @@ void hob__limiter_serve(void *object, struct list *go)
         b->limiter = l;
         b->task = hob__line_task(op);
         b->since_ns = hob_now();
+        if (b->task != NULL)
+            b->task->holds++;
         list_push_back(borrows_of(l), &b->link);
         l->borrowed++;
         hob__line_let_go(op, 0, go);
@@ -49,6 +51,11 @@ void hob_limiter_give_back(hob_borrow *borrow)
     struct hob__limiter *l = b->limiter;
     if (l == NULL)
         return;
+    struct task *self = hob__task_self();
+    hob_require(b->task == NULL || b->task == self,
+                "hob_limiter_give_back: another task has borrowed this");
+    if (b->task != NULL)
+        self->holds--;
     hob__line_open(l);
     list_remove(&b->link);
     b->limiter = NULL;

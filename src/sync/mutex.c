@@ -66,7 +66,7 @@ static void give_to(struct hob__mutex *m, struct op *op, struct list *go)
     uintptr_t    holder = new_holder(op);
     struct task *task = hob__line_task(op);
     if (task != NULL)
-        task->mutexes_held++; // it is parked, or calling
+        task->holds++; // it is parked, or calling
     if (op->worker == NULL)
         m->threads--;
     hob__line_let_go(op, 0, go);
@@ -155,7 +155,7 @@ int hob_mutex_lock(hob_mutex *mutex)
         return r;
     if (hob_unlikely(!take_if_free(m, (uintptr_t)task)))
         return lock_slowly(m, (uintptr_t)task);
-    task->mutexes_held++;
+    task->holds++;
     hob__inline_end(task);
     return 0;
 }
@@ -166,7 +166,7 @@ int hob_mutex_try_lock(hob_mutex *mutex)
     if (!take_if_free(mutex_from(mutex), self()))
         return -EAGAIN;
     if (task != NULL)
-        task->mutexes_held++;
+        task->holds++;
     return 0;
 }
 
@@ -198,7 +198,7 @@ void hob_mutex_unlock(hob_mutex *mutex)
             return;
     }
     if ((me & (A_THREAD | AN_OP)) == 0)
-        ((struct task *)me)->mutexes_held--;
+        ((struct task *)me)->holds--;
 }
 
 void hob_mutex_leave(hob_mutex **mutex)

@@ -259,7 +259,8 @@ TEST(lock, a_dump_says_who_holds_what_and_who_waits)
     for (int i = 0; notes.len == 0 && i < 100; i++)
         hob_yield();
     check_ok(hob_go_with(&s, visit, &waits, &(hob_task_opts){ .name = "bob" }));
-    hob_yield();
+    for (int i = 0; i < 100; i++)
+        hob_yield(); // somewhere in between he begins to wait
     hob_dump(fds[1], 0);
     ssize_t len = read(fds[0], text, sizeof text - 1);
     close(fds[0]);
