@@ -256,11 +256,9 @@ TEST(lock, a_dump_says_who_holds_what_and_who_waits)
     check(pipe(fds) == 0);
     HOB_SCOPE(s);
     check_ok(hob_go_with(&s, visit, &holds, &(hob_task_opts){ .name = "ann" }));
-    for (int i = 0; notes.len == 0 && i < 100; i++)
-        hob_yield();
+    settle();
     check_ok(hob_go_with(&s, visit, &waits, &(hob_task_opts){ .name = "bob" }));
-    for (int i = 0; i < 100; i++)
-        hob_yield(); // somewhere in between he begins to wait
+    settle();
     hob_dump(fds[1], 0);
     ssize_t len = read(fds[0], text, sizeof text - 1);
     close(fds[0]);
@@ -551,7 +549,7 @@ static int be_inside(void *arg)
     c->inside++;
     if (c->inside > c->inside_max)
         c->inside_max = c->inside;
-    HOB_TRY(hob_sleep(HOB_MSEC));
+    HOB_TRY(hob_sleep(20 * HOB_MSEC));
     c->inside--;
     c->done++;
     return 0;
@@ -564,14 +562,12 @@ TEST_ON_ALL(limiter, it_lets_so_many_in_lists_them_and_can_be_resized)
     HOB_SCOPE(s);
     for (int i = 0; i < 12; i++)
         check_ok(hob_go_with(&s, be_inside, &c, &(hob_task_opts){ .name = "guest" }));
-    for (int i = 0; c.inside < 2 && i < 100; i++)
-        hob_yield();
+    settle();
     check_eq(hob_limiter_borrowers(&c.limiter, who, 4), 2);
     check_str(who[1].name, "guest");
     check_ne(who[0].task, who[1].task);
     hob_limiter_resize(&c.limiter, 4);
-    for (int i = 0; c.inside < 4 && i < 100; i++)
-        hob_yield();
+    settle();
     check_eq(c.inside, 4);
     hob_limiter_resize(&c.limiter, 1);
     check_ok(hob_scope_end(&s));
