@@ -20,6 +20,18 @@ static int with_workers(hob_task_fn *fn, void *arg, uint32_t workers, bool break
     return hob_run_with(&opts, fn, arg);
 }
 
+/* A test that ends early, as all do under torture, gives its mutex back too. */
+#define HOLD(mutex)                                                       \
+    __attribute__((cleanup(hob_mutex_leave))) hob_mutex *held = NULL;     \
+    check_ok(hob_mutex_lock(mutex));                                      \
+    held = (mutex)
+
+#define LET_GO()                \
+    do {                        \
+        hob_mutex_leave(&held); \
+        held = NULL;            \
+    } while (0)
+
 /* A task that takes what `take` takes, notes its letter, and keeps it until told. */
 struct visit {
     hob_mutex    *mutex;
@@ -49,14 +61,14 @@ TEST_ON_ALL(lock, a_mutex_goes_to_who_waits_longest)
     struct notes notes = { .len = 0 };
     struct visit v[5];
     HOB_SCOPE(s);
-    check_ok(hob_mutex_lock(&m));
+    HOLD(&m);
     for (int i = 0; i < 5; i++) {
         v[i] = (struct visit){ &m, &notes, (char)('a' + i), 0, 0 };
         check_ok(hob_go(&s, visit, &v[i]));
         settle();
     }
     check_err(hob_mutex_try_lock(&m), -EAGAIN);
-    hob_mutex_unlock(&m);
+    LET_GO();
     check_err(hob_mutex_try_lock(&m), -EAGAIN); // handed over: it cannot be snatched
     check_ok(hob_scope_end(&s));
     check_str(notes.text, "abcde");
@@ -70,7 +82,7 @@ TEST_ON_ALL(lock, a_cancelled_wait_does_not_hold_the_mutex_and_the_next_gets_it)
     struct notes notes = { .len = 0 };
     struct visit first = { &m, &notes, 'a', 0, 0 }, second = { &m, &notes, 'b', 0, 0 };
     HOB_SCOPE(both);
-    check_ok(hob_mutex_lock(&m));
+    HOLD(&m);
     {
         HOB_SCOPE(s);
         check_ok(hob_go(&s, visit, &first));
@@ -81,7 +93,7 @@ TEST_ON_ALL(lock, a_cancelled_wait_does_not_hold_the_mutex_and_the_next_gets_it)
         ignore(hob_scope_end(&s));
     }
     check_err(first.result, -ECANCELED);
-    hob_mutex_unlock(&m);
+    LET_GO();
     check_ok(hob_scope_end(&both));
     check_str(notes.text, "b");
 }
@@ -92,10 +104,10 @@ TEST_ON_ALL(lock, what_was_handed_over_is_held_also_when_it_is_cancelled_then)
     struct notes notes = { .len = 0 };
     struct visit v = { &m, &notes, 'a', 0, 0 };
     HOB_SCOPE(s);
-    check_ok(hob_mutex_lock(&m));
+    HOLD(&m);
     check_ok(hob_go(&s, visit, &v));
     settle();
-    hob_mutex_unlock(&m);
+    LET_GO();
     hob_scope_cancel(&s, "too late");
     ignore(hob_scope_end(&s));
     check_ok(v.result);
@@ -161,12 +173,12 @@ TEST_ON_ALL(lock, a_callback_gets_the_mutex_in_its_turn)
     hob_op    op;
     ssize_t   told = 9;
     HOB_SCOPE(s);
-    check_ok(hob_mutex_lock(&m));
+    HOLD(&m);
     hob_mutex_lock_prep(&op, &m);
     hob_op_call(&s, &op, on_lock, &told);
     settle();
     check_eq(told, 9);
-    hob_mutex_unlock(&m);
+    LET_GO();
     settle();
     check_eq(told, 0);
     check_err(hob_mutex_try_lock(&m), -EAGAIN);
@@ -251,14 +263,14 @@ TEST(lock, a_dump_says_who_holds_what_and_who_waits)
     static hob_mutex m = { .name = "pantry" };
     struct notes     notes = { .len = 0 };
     struct visit     holds = { &m, &notes, 'a', HOB_MSEC, 0 }, waits = { &m, &notes, 'b', 0, 0 };
-    int              fds[2];
     char             text[4096];
-    check(pipe(fds) == 0);
     HOB_SCOPE(s);
     check_ok(hob_go_with(&s, visit, &holds, &(hob_task_opts){ .name = "ann" }));
     settle();
     check_ok(hob_go_with(&s, visit, &waits, &(hob_task_opts){ .name = "bob" }));
     settle();
+    int fds[2];
+    check(pipe(fds) == 0);
     hob_dump(fds[1], 0);
     ssize_t len = read(fds[0], text, sizeof text - 1);
     close(fds[0]);
@@ -413,11 +425,11 @@ static int join_while_holding(void *arg)
     hob_mutex    m = { .name = "till" };
     struct notes notes = { .len = 0 };
     struct visit v = { &m, &notes, 'a', 0, 0 };
-    check_ok(hob_mutex_lock(&m));
+    HOLD(&m);
     HOB_SCOPE(s);
     check_ok(hob_go(&s, visit, &v));
     ignore(hob_scope_end(&s));
-    hob_mutex_unlock(&m);
+    LET_GO();
     check_err(v.result, -EDEADLK);
     return 0;
 }
@@ -526,11 +538,11 @@ TEST_ON_ALL(lock, a_cancelled_wait_for_a_condition_holds_the_mutex_on_return)
     HOB_SCOPE(s);
     check_ok(hob_go(&s, take_one, &q));
     settle();
-    check_ok(hob_mutex_lock(&q.lock));
+    HOLD(&q.lock);
     hob_scope_cancel(&s, "closing time");
     settle();
     check_eq(q.result, 0); // it waits for the mutex
-    hob_mutex_unlock(&q.lock);
+    LET_GO();
     ignore(hob_scope_end(&s));
     check_err(q.result, -ECANCELED);
     check_ok(hob_mutex_try_lock(&q.lock));
