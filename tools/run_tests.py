@@ -6,6 +6,9 @@
 
 The list of programs comes from Meson. Each program runs once for each backend,
 and once more on epoll where a seccomp filter forbids io_uring; scripts run once.
+A backend with a feature of the kernel taken away is written uring-FEATURE (the names
+are in src/base/lack.h, several are joined by +): there the conformance suite and the
+tests of tests/io run, of which each answer must be the same.
 A program's last line says "N passed, N failed", and ", N skipped" if some were;
 ours says the same of all. Ends with 0 when nothing failed, 1 when something did,
 and 2 when there was nothing to run.
@@ -26,13 +29,15 @@ import time
 SUM = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DENIED = "denied"  # epoll, with io_uring forbidden
+LACKING = "uring-buffer_rings,uring-multishot_recv,uring-coop_taskrun+defer_taskrun"
+LACKING_SUITES = {"io", "contract"}
 
 
 class Job:
     """One run of one program, and what came of it."""
 
-    def __init__(self, name, where, command):
-        self.name, self.where, self.command = name, where, command
+    def __init__(self, name, where, command, without=""):
+        self.name, self.where, self.command, self.without = name, where, command, without
         self.passed = self.failed = self.skipped = 0
         self.output, self.problem, self.seconds = "", "", 0.0
 
@@ -41,7 +46,7 @@ def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("build", nargs="?", default="build")
     parser.add_argument("--filter", default="", help="part of a program's or of a test's name")
-    parser.add_argument("--backends", default=f"sim,epoll,uring,{DENIED}")
+    parser.add_argument("--backends", default=f"sim,epoll,uring,{DENIED},{LACKING}")
     parser.add_argument("--wrap", default="", help="a command in front of each program")
     parser.add_argument("--label", default="", help="what kind of run this is, for the reader")
     parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
@@ -68,10 +73,10 @@ def find_backends(options, build):
         if name == DENIED:
             if "uring" in here:
                 chosen.append(name)
-        elif name in here:
+        elif name.partition("-")[0] in here:
             chosen.append(name)
         else:
-            print(f"backend {name}: not run: {why.get(name, 'unknown')}")
+            print(f"backend {name}: not run: {why.get(name.partition('-')[0], 'unknown')}")
     return chosen
 
 
@@ -88,10 +93,15 @@ def find_jobs(options, build, backends):
                 jobs.append(Job(name, "", command))
             continue
         some = [] if whole else ["--filter", options.filter]
+        suites = {suite.rpartition(":")[2] for suite in test["suite"]}
         for backend in backends:
+            kind, _, features = backend.partition("-")
+            if features and not suites & LACKING_SUITES:
+                continue
             front = [str(build / "tools" / "deny_uring"), *wrap] if backend == DENIED else wrap
-            real = "epoll" if backend == DENIED else backend
-            jobs.append(Job(name, backend, [*front, *command, "--backend", real, *some, *extra]))
+            real = "epoll" if backend == DENIED else kind
+            jobs.append(Job(name, backend, [*front, *command, "--backend", real, *some, *extra],
+                            features.replace("+", ",")))
     return jobs
 
 
@@ -100,7 +110,8 @@ def run_job(job, timeout):
     start = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=output,
-                                   stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT)
+                                   stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
+                                   env={**os.environ, "HOB_WITHOUT": job.without})
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -146,7 +157,8 @@ def show(job):
         print(job.output.rstrip())
         if job.problem:
             print(f"FAILED: {job.name}: {job.problem}")
-        print(f"repeat all of it: {shlex.join(job.command)}")
+        without = f"HOB_WITHOUT={job.without} " if job.without else ""
+        print(f"repeat all of it: {without}{shlex.join(job.command)}")
     sys.stdout.flush()
 
 

@@ -19,6 +19,12 @@ SUM = re.compile(r"^(\d+) passed, (\d+) failed$")
 CHECKED = "-Dbuildtype=debugoptimized -Dslow_checks=true -Dexamples=false"
 VALGRIND = ("valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "
             "--fair-sched=yes")
+URING_FEATURES = ("defer_taskrun", "coop_taskrun+defer_taskrun", "ext_arg", "buffer_rings",
+                  "multishot_recv", "iowq_bound", "ring_fd",
+                  "ext_arg+iowq_bound+ring_fd+coop_taskrun+defer_taskrun+buffer_rings+multishot_recv")
+EPOLL_FEATURES = ("nowait_io", "epoll_pwait2", "process_madvise", "pidfd_self", "guard_install")
+LACKING = ",".join([f"uring-{name}" for name in URING_FEATURES] +
+                   [f"epoll-{name}" for name in EPOLL_FEATURES])
 REAL = "sim,epoll,uring"  # the run with io_uring denied adds nothing to these
 
 
@@ -43,6 +49,10 @@ def parts():
              f"{only} --backends sim --pass '--deep --torture --seeds 100'"),
         Part("races", "long random runs on each backend", "-Dbuildtype=release",
              f"{only} --backends {REAL} --pass=--deep", build="build-long"),
+        Part("kernels", "older kernels: one feature taken away at a time", "-Dbuildtype=release",
+             f"{only} --backends {LACKING}", build="build-long"),
+        Part("interrupts", "each system call interrupted once", "-Dbuildtype=release",
+             f"{only} --backends sim,epoll,uring --pass=--interrupt", build="build-long"),
         Part("asan", "address and undefined-behaviour sanitizers",
              f"-Db_sanitize=address,undefined -Db_lundef=false {CHECKED}",
              f"{only} --backends {REAL}",
@@ -51,8 +61,7 @@ def parts():
         Part("tsan", "thread sanitizer", f"-Db_sanitize=thread -Db_lundef=false {CHECKED}",
              f"{only} --backends {REAL}", wrap=tsan_wrap(),
              env={"TSAN_OPTIONS": "halt_on_error=1"}),
-        # Without uring: Valgrind 3.19 holds its lock while a thread sleeps in io_uring_enter.
-        Part("valgrind", "Valgrind", CHECKED, f"{only} --backends sim,epoll --pass '--seeds 1'",
+        Part("valgrind", "Valgrind", CHECKED, f"{only} --backends {REAL} --pass '--seeds 1'",
              wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20", "HOB_TEST_VALGRIND": "1"}),
         Part("clang", "the other compiler", "-Dwerror=true", f"{only} --backends {REAL}",
              env={"CC": "clang"}),

@@ -22,13 +22,18 @@ typedef struct hob_sim_world {
     int64_t  disk_max_ns;
     uint32_t short_io_percent; /* reads and writes of streams cut short this often   */
     uint32_t reset_percent;    /* stream operations that find the connection reset   */
-    uint32_t loss_percent;     /* datagrams that vanish                              */
+    uint32_t loss_percent;     /* datagrams that vanish, and pieces of TCP streams that are
+                                  sent again, 200 ms later each time                 */
     uint32_t disk_error_percent; /* file operations that give -EIO                   */
     uint32_t stream_bytes;     /* buffered in each direction of a stream; 0: 64 KiB  */
     uint32_t datagrams;        /* queued on a datagram socket; 0: 64                 */
     uint32_t disk_bytes;       /* room on the disk, then -ENOSPC; 0: no limit        */
     uint32_t descriptors;      /* open at once, then -EMFILE; 0: no limit. Those that
                                   are open already stay so                           */
+    uint32_t tcp_bytes_per_s;  /* that a TCP connection carries each way; 0: no limit */
+    int32_t  disk_full_error;  /* what a full disk says, such as -EDQUOT; 0: -ENOSPC  */
+    int32_t  disk_write_error; /* what every write to the disk and every opening to
+                                  write says, such as -EROFS or -EIO; 0: they work   */
 } hob_sim_world;
 
 /* Replaces what the world does from now on. Does not wait. Returns 0 or -ENOTSUP. */

@@ -16,11 +16,18 @@ HOB_BEGIN_DECLS
 typedef struct hob_tcp          hob_tcp;
 typedef struct hob_tcp_listener hob_tcp_listener;
 
-/* All zero, or NULL where a pointer is taken, means the defaults. */
+/* All zero, or NULL where a pointer is taken, means the defaults. Keep-alive is off by default, as
+ * in the kernel: a peer that vanished without a word is then noticed only by who writes, or by the
+ * deadline of who reads. With keep_alive alone it is noticed after two minutes. */
 typedef struct hob_tcp_opts {
     int      recv_buf_bytes; /* the kernel's receive buffer; 0: its choice       */
     int      send_buf_bytes; /* the kernel's send buffer; 0: its choice          */
     unsigned delay : 1;      /* 1: leave Nagle's algorithm on                    */
+    unsigned keep_alive : 1; /* 1: ask a silent peer whether it is still there   */
+    int      keep_idle_s;     /* after so many quiet seconds; 0: 60              */
+    int      keep_interval_s; /* and again every so many; 0: 10                  */
+    int      keep_count;      /* without an answer to so many, reading and writing
+                                 give -ETIMEDOUT; 0: 6                           */
 } hob_tcp_opts;
 
 typedef struct hob_tcp_listen_opts {
@@ -79,6 +86,7 @@ HOB_API HOB_MUST_USE int hob_tcp_connect_prep(hob_op *op, const hob_addr *peer,
  * Waits for at least one byte (with a `len` of 0 it returns 0 at once). Returns how
  * many came, 0 when the peer has finished sending, or a negative errno:
  *   -ECONNRESET             the peer went away; what came before it was read first
+ *   -ETIMEDOUT              keep_alive found that it vanished; or the scope's deadline
  *   -ECANCELED, -ETIMEDOUT  the scope was cancelled, or the connection closed: no
  *                           byte is lost, the next read gets it */
 HOB_API HOB_MUST_USE ssize_t hob_tcp_read(hob_tcp *conn, void *buf, size_t len);

@@ -50,6 +50,7 @@ struct backend_opts {
 struct backend_stats {
     uint64_t in_flight;       /* ops that poll() will still finish */
     uint64_t recv_pool_empty;
+    uint64_t overflows;       /* uring: turns in which completions had to wait for room */
     uint64_t trace;           /* sim: a hash of what the world did  */
     uint64_t numbers;         /* sim: descriptors that are open     */
     uint64_t world_idle;      /* sim: 1 when nothing is done and nothing will happen by itself,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "backend/backend.h"
+#include "base/lack.h"
 
 static const struct backend_type *const known[] = {
 #ifdef HOB_HAVE_URING
@@ -49,6 +50,12 @@ static int open_named(const char *name, const struct backend_opts *opts,
 int hob__backend_probe(const char *name, const struct backend_opts *opts,
                        struct backend **ret_backend, char *why, size_t why_size)
 {
+    const char *unknown = hob__lacks_unknown();
+    if (unknown != NULL) {
+        snprintf(why, why_size, "HOB_WITHOUT: there is no \"%.*s\" to go without",
+                 (int)strcspn(unknown, ","), unknown);
+        return -ENOTSUP;
+    }
     if (name != NULL)
         return open_named(name, opts, ret_backend, why, why_size);
 

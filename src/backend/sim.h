@@ -73,6 +73,7 @@ struct wire {
     struct arrival *arrivals;   /* a ring too: what has not arrived, in order    */
     uint32_t        arrivals_cap, arrivals_head, arrivals_count;
     int64_t         last_due_ns;  /* nothing sent later arrives before this      */
+    int64_t         line_free_ns; /* when the line has carried what was sent     */
     int64_t         end_due_ns;   /* when the end of the stream arrives          */
     int64_t         reset_due_ns; /* when the news of a reset arrives            */
     bool            ended;

@@ -248,7 +248,7 @@ static int64_t write_pages(struct sim *sim, struct file *file, int64_t offset,
         size_t n = len - done < PAGE_BYTES - at ? len - done : PAGE_BYTES - at;
         struct page *page = find_page(file, pos / PAGE_BYTES);
         size_t share = page_share(sim, page != NULL ? page->used : 0, at, n, unlimited);
-        error = -ENOSPC;
+        error = sim->world.disk_full_error < 0 ? sim->world.disk_full_error : -ENOSPC;
         if (share == 0)
             break;
         if (page == NULL)
@@ -278,6 +278,9 @@ static int open_entry(struct sim *sim, const struct path *path, int flags, unsig
 {
     bool writes = (flags & O_ACCMODE) != O_RDONLY;
     int rc = lookup(sim, path, ret_entry);
+    bool creates = rc == -ENOENT && (flags & O_CREAT);
+    if (sim->world.disk_write_error < 0 && (creates || (rc == 0 && (writes || flags & O_TRUNC))))
+        return sim->world.disk_write_error;
     if (rc == -ENOENT && (flags & O_CREAT) && !(flags & O_DIRECTORY))
         return path->wants_folder
              ? -EISDIR : make_file(sim, path, mode & 0777 & ~022u, ret_entry);
@@ -356,6 +359,9 @@ static int64_t write_file(struct sim *sim, struct node *node, const struct op *o
         offset = file->size;
     if (op->rw.len > (uint64_t)(INT64_MAX - offset))
         return -EFBIG;
+
+    if (sim->world.disk_write_error < 0)
+        return sim->world.disk_write_error;
 
     int64_t n = write_pages(sim, file, offset, op->rw.buf, op->rw.len, false);
     if (n > 0 && at_position)

@@ -27,6 +27,8 @@ enum {
     STREAM_BYTES = 64 * 1024,
     RING_FIRST = 256,
     ARRIVALS_FIRST = 8,
+    RESEND_NS = 200000000,
+    RESEND_TRIES = 10,
 };
 
 /* --- wires --------------------------------------------------------------- */
@@ -209,6 +211,25 @@ static int64_t arrival_ns(struct sim *sim, struct node *node, int64_t latency_ns
     return wire->last_due_ns;
 }
 
+/* When a piece of `len` bytes that is sent now arrives: the line carries one after the other, and
+ * what is lost is sent again. */
+static int64_t piece_arrival_ns(struct sim *sim, struct node *to, size_t len, int64_t latency_ns)
+{
+    const struct hob_sim_world *world = &sim->world;
+    struct wire                *wire = &to->in;
+    if (!hob__sim_is_inet(to))
+        return arrival_ns(sim, to, latency_ns);
+    if (world->tcp_bytes_per_s > 0) {
+        if (wire->line_free_ns < sim->now_ns)
+            wire->line_free_ns = sim->now_ns;
+        wire->line_free_ns += (int64_t)(len * UINT64_C(1000000000) / world->tcp_bytes_per_s);
+        latency_ns += wire->line_free_ns - sim->now_ns;
+    }
+    for (int tries = 0; tries < RESEND_TRIES && hob__sim_chance(sim, world->loss_percent); tries++)
+        latency_ns += RESEND_NS;
+    return arrival_ns(sim, to, latency_ns);
+}
+
 static void send_end(struct sim *sim, struct node *to)
 {
     if (to->in.end_due_ns == SIM_NEVER)
@@ -349,7 +370,7 @@ int64_t hob__sim_stream_send(struct sim *sim, struct node *node, const struct ms
         list_push_back(&wire->rights, &rights->link);
     }
     wire_write(wire, msg, share);
-    note_arrival(wire, arrival_ns(sim, node->peer, hob__sim_latency_ns(sim, node)));
+    note_arrival(wire, piece_arrival_ns(sim, node->peer, share, hob__sim_latency_ns(sim, node)));
     settle(sim, node->peer);
     return (int64_t)share;
 }

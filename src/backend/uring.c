@@ -44,8 +44,16 @@
 #include "backend/uring.h"
 #include "base/alloc.h"
 #include "base/fault.h"
+#include "base/lack.h"
 #include "base/sys.h"
 #include "hob/addr.h"
+
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h> // 3.19 does not see what the kernel writes by way of a ring
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_MAKE_MEM_DEFINED(at, len) ((void)(at), (void)(len))
+#endif
 
 enum {
     COMPLETIONS_PER_ENTRY = 8,
@@ -57,6 +65,7 @@ enum {
 };
 
 #define RETRY_NS 2000000
+#define FLAG_OF_NO_KERNEL 0x8000 /* of a receive: refused with -EINVAL */
 
 /* ---- slots: what the kernel is told as user_data ---- */
 
@@ -133,23 +142,51 @@ static bool is_owed(const struct slot *slot)
 
 /* ---- submission entries ---- */
 
-static void reap(struct uring *u);
+/* Takes the oldest completion out of the queue, without entering the kernel. The entry is ours only
+ * until the queue moves on: so it is copied. */
+static bool next_completion(struct uring *u, struct io_uring_cqe *ret_cqe)
+{
+    struct io_uring_cqe *cqe;
+    unsigned             head;
+    io_uring_for_each_cqe(&u->ring, head, cqe) {
+        *ret_cqe = *cqe;
+        io_uring_cq_advance(&u->ring, 1);
+        return true;
+    }
+    return false;
+}
+
+/* Takes completions out of the queue, to be looked at by the next reap(): who asks for an entry may
+ * be in the middle of something, and must not find another's op finished or begun meanwhile. */
+static void set_aside(struct uring *u)
+{
+    while (io_uring_cq_ready(&u->ring) > 0) {
+        if (u->aside_count == u->aside_cap) {
+            uint32_t             cap = u->aside_cap == 0 ? 64 : 2 * u->aside_cap;
+            struct io_uring_cqe *aside = hob__realloc(u->aside, cap * sizeof *aside);
+            if (aside == NULL)
+                return; // they stay where they are
+            u->aside = aside;
+            u->aside_cap = cap;
+        }
+        if (next_completion(u, &u->aside[u->aside_count]))
+            u->aside_count++;
+    }
+}
 
 /* The next free entry; NULL when the kernel takes none. */
 static struct io_uring_sqe *sqe_get(struct uring *u)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
     for (int tries = 0; hob_unlikely(sqe == NULL) && tries < SUBMIT_TRIES; tries++) {
-        int r = io_uring_submit(&u->ring);
+        int r = hob__interrupt() ? -EINTR : io_uring_submit(&u->ring);
         if (r < 0) // too many completions wait, or memory is short: take what is there
-            reap(u);
+            set_aside(u);
         sqe = io_uring_get_sqe(&u->ring);
     }
     return sqe;
 }
 
-/* Making room for an entry may take completions in: afterwards the slot may be
- * free, or somebody else's, and the list and the slots may have moved. */
 static void send_cancels(struct uring *u)
 {
     while (u->owed != SLOT_NONE) {
@@ -164,12 +201,8 @@ static void send_cancels(struct uring *u)
             owed_link(u, index); // the next poll tries again
             return;
         }
-        if (is_owed(&u->slots[index])) {
-            io_uring_prep_cancel64(sqe, name_of(u, index), 0);
-            u->slots[index].cancel = CANCEL_SENT;
-        } else {
-            io_uring_prep_nop(sqe);
-        }
+        io_uring_prep_cancel64(sqe, name_of(u, index), 0);
+        u->slots[index].cancel = CANCEL_SENT;
         io_uring_sqe_set_data64(sqe, NAME_CANCEL);
     }
 }
@@ -356,8 +389,11 @@ static bool fly(struct uring *u, struct op *op, enum slot_use use)
         }
         return false;
     }
+    u->slots[index].interrupted = use == SLOT_OP && hob__interrupts_all();
     if (use == SLOT_DETOUR)
         prep_detour(u, op, sqe);
+    else if (u->slots[index].interrupted)
+        io_uring_prep_nop(sqe);
     else
         prep(op, sqe, &u->slots[index]);
     io_uring_sqe_set_data64(sqe, name_of(u, index));
@@ -502,6 +538,8 @@ static bool arm(struct uring *u, struct desc *desc)
         return false;
     }
     io_uring_prep_recv_multishot(sqe, desc->fd, NULL, 0, 0);
+    if (hob__lacks(LACK_MULTISHOT_RECV))
+        sqe->ioprio |= FLAG_OF_NO_KERNEL; // what multishot is to an older one
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = 0;
     io_uring_sqe_set_data64(sqe, name_of(u, index));
@@ -575,8 +613,8 @@ static void on_multishot(struct uring *u, struct desc *desc, const struct io_uri
     }
     if (cqe->res == -ENOBUFS) {
         u->pool_empty++;
-    } else if (cqe->res == -EINVAL && u->receives_ahead && !u->multishot_seen) {
-        u->receives_ahead = false; // this kernel has no multishot receive
+    } else if (cqe->res == -EINVAL && !u->multishot_seen) {
+        u->receives_ahead = false; // this kernel has no multishot receive; others may be under way
     } else if (cqe->res <= 0 && cqe->res != -ECANCELED) {
         c->has_end = true;
         c->end = cqe->res;
@@ -617,6 +655,8 @@ static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum s
             *result = -ECANCELED;
         return false;
     }
+    if (*result == -EINTR)
+        *ret_next = SLOT_AGAIN;
     if (use == SLOT_DETOUR || *result == -EINTR)
         return true;
     if (op->kind == OP_ACCEPT && is_stale_connection((int)*result))
@@ -628,6 +668,34 @@ static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum s
     return false;
 }
 
+/* Tells Valgrind what the kernel wrote. */
+static void mark_written(const struct op *op, const struct statx *statx, int64_t result)
+{
+    if (statx != NULL && result >= 0)
+        VALGRIND_MAKE_MEM_DEFINED(statx, sizeof *statx);
+    if (result <= 0)
+        return;
+    if (op->kind == OP_RECV)
+        VALGRIND_MAKE_MEM_DEFINED(op->recv.buf, (size_t)result);
+    if (op->kind == OP_READ)
+        VALGRIND_MAKE_MEM_DEFINED(op->rw.buf, (size_t)result);
+}
+
+static void mark_message(const struct op *op, int64_t result)
+{
+    const struct msghdr *msg = op->msg.msg;
+    if (result < 0)
+        return;
+    for (size_t i = 0, left = (size_t)result; i < msg->msg_iovlen && left > 0; i++) {
+        size_t part = msg->msg_iov[i].iov_len < left ? msg->msg_iov[i].iov_len : left;
+        VALGRIND_MAKE_MEM_DEFINED(msg->msg_iov[i].iov_base, part);
+        left -= part;
+    }
+    VALGRIND_MAKE_MEM_DEFINED(msg, sizeof *msg);
+    VALGRIND_MAKE_MEM_DEFINED(msg->msg_name, msg->msg_namelen);
+    VALGRIND_MAKE_MEM_DEFINED(msg->msg_control, msg->msg_controllen);
+}
+
 static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t result)
 {
     enum slot_use use = slot->use, next;
@@ -636,6 +704,11 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
     slot->extra = NULL;
     slot_give(u, op->slot - 1);
     op->slot = 0;
+    if (RUNNING_ON_VALGRIND) {
+        mark_written(op, statx, result);
+        if (op->kind == OP_RECVMSG)
+            mark_message(op, result);
+    }
     if (statx != NULL) {
         if (result >= 0)
             convert_statx(statx, op->stat.out);
@@ -692,25 +765,23 @@ static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
     u->in_kernel--;
     if (op->desc != NULL)
         carrier_of(op->desc)->in_kernel--;
-    on_op(u, op, slot, cqe->res);
+    on_op(u, op, slot, slot->interrupted ? -EINTR : cqe->res);
 }
 
-/* Takes all completions that are there. */
+/* Takes all completions that are there, those that were set aside first: they are older. */
 static void reap(struct uring *u)
 {
-    struct io_uring_cqe *cqe;
-    unsigned             head, seen;
-    do {
-        seen = 0;
-        io_uring_for_each_cqe(&u->ring, head, cqe) {
-            // The entry is ours only until the queue moves on, which submitting from here may do.
-            struct io_uring_cqe copy = *cqe;
-            seen++;
-            io_uring_cq_advance(&u->ring, 1);
-            on_completion(u, &copy);
-            break;
+    struct io_uring_cqe cqe;
+    for (;;) {
+        if (u->aside_next < u->aside_count) {
+            cqe = u->aside[u->aside_next++];
+        } else {
+            u->aside_next = u->aside_count = 0;
+            if (!next_completion(u, &cqe))
+                return;
         }
-    } while (seen > 0);
+        on_completion(u, &cqe);
+    }
 }
 
 /* ---- the contract ---- */
@@ -851,9 +922,29 @@ static int64_t clock_ns(clockid_t clock)
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
+/* Sleeps outside of the ring, and enters it only for what is there then: for kernels whose wait
+ * knows no time (before 5.11), and for Valgrind, which lets no other thread run meanwhile. */
+static void enter_when_ready(struct uring *u, int64_t left_ns)
+{
+    struct pollfd ring = { .fd = u->ring.ring_fd, .events = POLLIN };
+    int64_t       ms = left_ns / 1000000 + (left_ns % 1000000 != 0); // never early
+    (void)io_uring_submit(&u->ring);
+    if (io_uring_cq_ready(&u->ring) == 0)
+        (void)hob__sys_poll(&ring, 1, left_ns == INT64_MAX ? -1 : ms > 3600000 ? 3600000 : (int)ms);
+    (void)io_uring_get_events(&u->ring);
+}
+
 /* Enters the kernel: hands over the SQEs, and sleeps for at least one completion if told to. */
 static void enter(struct uring *u, int64_t deadline_ns)
 {
+    u->was_interrupted = hob__interrupts_all() && !u->was_interrupted;
+    if (hob_unlikely(u->was_interrupted))
+        return; // on purpose: the loop comes again
+    bool sleeps_outside = RUNNING_ON_VALGRIND || !(u->ring.features & IORING_FEAT_EXT_ARG);
+    if (deadline_ns == INT64_MAX && sleeps_outside) {
+        enter_when_ready(u, INT64_MAX);
+        return;
+    }
     if (deadline_ns == INT64_MAX) {
         (void)io_uring_submit_and_wait(&u->ring, 1); // interrupted: the loop comes again
         return;
@@ -868,9 +959,20 @@ static void enter(struct uring *u, int64_t deadline_ns)
             (void)io_uring_submit_and_get_events(&u->ring);
         return;
     }
+    if (sleeps_outside) {
+        enter_when_ready(u, left_ns);
+        return;
+    }
     struct __kernel_timespec timeout = { left_ns / 1000000000, left_ns % 1000000000 };
     struct io_uring_cqe     *cqe;
     (void)io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &timeout, NULL);
+}
+
+/* More completions than the queue holds: the kernel keeps them for the next enter. */
+static void note_overflow(struct uring *u)
+{
+    if (hob_unlikely(IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_CQ_OVERFLOW))
+        u->overflows++;
 }
 
 static void hand_out(struct uring *u, struct list *done)
@@ -891,9 +993,11 @@ static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done
         deadline_ns = 0;
     arm_wake(u);
     send_cancels(u);
-    if (io_uring_cq_ready(&u->ring) > 0)
+    if (u->aside_count > 0 || io_uring_cq_ready(&u->ring) > 0)
         deadline_ns = 0;
+    note_overflow(u);
     enter(u, deadline_ns);
+    note_overflow(u);
     reap(u);
     hand_out(u, done);
 }
@@ -931,10 +1035,47 @@ static void uring_stats(struct backend *b, struct backend_stats *ret_stats)
     *ret_stats = (struct backend_stats){
         .in_flight = u->flying + u->leaving_count,
         .recv_pool_empty = u->pool_empty,
+        .overflows = u->overflows,
     };
 }
 
 /* ---- opening and closing ---- */
+
+/* Without these no answer would be right: completions could be lost, ops that wait would each take
+ * a thread, and there is no reading at a file's position. All are there since Linux 5.7. */
+#define NEEDED (IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL)
+
+/* What the kernel says, or an older one would say. */
+static int queue_init(struct uring *u, unsigned entries, struct io_uring_params *params)
+{
+    static const struct { enum feature lack; unsigned flags; unsigned features; } old[] = {
+        { LACK_DEFER_TASKRUN, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER, 0 },
+        { LACK_COOP_TASKRUN, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0 },
+        { LACK_NODROP, 0, IORING_FEAT_NODROP },
+        { LACK_FAST_POLL, 0, IORING_FEAT_FAST_POLL },
+        { LACK_EXT_ARG, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN,
+          IORING_FEAT_EXT_ARG },
+    };
+    unsigned missing = 0;
+    // Deferred work does not wake who sleeps outside of the ring.
+    if (RUNNING_ON_VALGRIND && (params->flags & IORING_SETUP_DEFER_TASKRUN) != 0)
+        return -EINVAL;
+    if (hob__fault())
+        return -ENOMEM;
+    if (hob__lacks(LACK_IO_URING))
+        return -ENOSYS;
+    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
+        if (!hob__lacks(old[i].lack))
+            continue;
+        if ((params->flags & old[i].flags) != 0)
+            return -EINVAL;
+        missing |= old[i].features;
+    }
+    int r = io_uring_queue_init_params(entries, &u->ring, params);
+    if (r == 0)
+        u->ring.features &= ~missing; // liburing looks here too
+    return r;
+}
 
 /* Fewer entries where locked memory is scarce (it counts for users who are not root), and
  * without what older kernels do not know. */
@@ -955,10 +1096,10 @@ static int open_ring(struct uring *u, const struct backend_opts *opts)
                 .cq_entries = opts->completions != 0 ? opts->completions
                                                      : entries * COMPLETIONS_PER_ENTRY,
             };
-            r = hob__fault() ? -ENOMEM : io_uring_queue_init_params(entries, &u->ring, &params);
+            r = queue_init(u, entries, &params);
             u->tells_of_work = setups[i] & IORING_SETUP_TASKRUN_FLAG;
-            if (r == 0 && !(params.features & IORING_FEAT_NODROP)) {
-                io_uring_queue_exit(&u->ring); // completions could be lost: too old
+            if (r == 0 && (u->ring.features & NEEDED) != NEEDED) {
+                io_uring_queue_exit(&u->ring);
                 return -ENOSYS;
             }
             entries /= 4;
@@ -981,10 +1122,12 @@ static void open_pool(struct uring *u, const struct backend_opts *opts)
     if (u->bufs == NULL || u->pool == NULL || posix_memalign(&ring, 4096, count * sizeof(struct io_uring_buf)) != 0)
         return;
     u->buf_ring = ring;
+    VALGRIND_MAKE_MEM_DEFINED(u->pool, count * pool_stride(u));
     struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)ring, .ring_entries = count };
     memset(ring, 0, count * sizeof(struct io_uring_buf));
     io_uring_buf_ring_init(u->buf_ring);
-    if (hob__fault() || io_uring_register_buf_ring(&u->ring, &reg, 0) < 0)
+    if (hob__fault() || hob__lacks(LACK_BUFFER_RINGS) ||
+        io_uring_register_buf_ring(&u->ring, &reg, 0) < 0)
         return;
     u->receives_ahead = true;
     u->bufs_out = count;
@@ -1005,6 +1148,7 @@ static void uring_close(struct backend *b)
     hob__free(u->pool);
     hob__free(u->bufs);
     hob__free(u->slots);
+    hob__free(u->aside);
     hob__free(u);
 }
 
@@ -1040,8 +1184,10 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
     u->rand.state = seed ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
     open_pool(u, opts);
     unsigned workers[2] = { WORKERS_FOR_FILES, WORKERS_FOR_OTHERS };
-    (void)io_uring_register_iowq_max_workers(&u->ring, workers); // else the kernel's own bounds
-    (void)io_uring_register_ring_fd(&u->ring);                   // else a little slower
+    if (!hob__lacks(LACK_IOWQ_BOUND))
+        (void)io_uring_register_iowq_max_workers(&u->ring, workers); // else the kernel's own bounds
+    if (!hob__lacks(LACK_RING_FD))
+        (void)io_uring_register_ring_fd(&u->ring); // else a little slower
     *ret_backend = &u->base;
     return 0;
 }

@@ -12,10 +12,10 @@
 #include "base/rand.h"
 
 #define SLOT_NONE   UINT32_MAX
-#define NAME_WAKE   UINT64_MAX       /* user_data that names no slot */
-#define NAME_CANCEL (UINT64_MAX - 1)
+#define NAME_WAKE   (UINT64_MAX - 1) /* user_data that names no slot; UINT64_MAX is liburing's */
+#define NAME_CANCEL (UINT64_MAX - 2)
 
-enum slot_use { SLOT_FREE, SLOT_OP, SLOT_DETOUR, SLOT_MULTISHOT };
+enum slot_use { SLOT_FREE, SLOT_OP, SLOT_AGAIN, SLOT_DETOUR, SLOT_MULTISHOT };
 enum slot_cancel { CANCEL_NO, CANCEL_OWED, CANCEL_SENT };
 
 /* Something that the kernel knows: an op, or a descriptor's multishot receive. */
@@ -28,6 +28,7 @@ struct slot {
     uint32_t         next_owed;
     enum slot_use    use : 8;
     enum slot_cancel cancel : 8;
+    bool             interrupted;       /* on purpose: the kernel was not asked       */
     bool             in_owed;           /* linked by next_owed, perhaps for an earlier owner */
 };
 
@@ -65,6 +66,9 @@ struct uring {
     uint32_t        slot_free;
     uint32_t        owed;           /* slots whose cancel is to be sent                    */
 
+    struct io_uring_cqe *aside;     /* completions that had to leave the queue, in order   */
+    uint32_t        aside_next, aside_count, aside_cap;
+
     struct list     done;           /* finished, not handed out                            */
     struct list     loose;          /* FLYING ops without a descriptor                     */
     struct list     leaving;        /* carriers of released descriptors                    */
@@ -81,10 +85,12 @@ struct uring {
     bool             receives_ahead;
     bool             multishot_seen;
     uint64_t         pool_empty;
+    uint64_t         overflows;     /* times completions had to wait for room              */
 
     int              wake_fd;
     uint64_t         wake_count;
     bool             wake_armed;
+    bool             was_interrupted; /* the last enter, on purpose */
     struct __kernel_timespec retry_time;
     struct rand      rand;
 };

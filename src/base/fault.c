@@ -30,3 +30,28 @@ uint64_t hob__fault_stop(void)
     __atomic_store_n(&hob__fault_countdown, HOB__FAULT_OFF, __ATOMIC_RELAXED);
     return __atomic_load_n(&asked, __ATOMIC_RELAXED);
 }
+
+uint32_t hob__interrupts;
+
+static __thread bool interrupted_before;
+static uint64_t      interruptions;
+
+bool hob__interrupt_ask(void)
+{
+    interrupted_before = !interrupted_before;
+    if (interrupted_before)
+        __atomic_fetch_add(&interruptions, 1, __ATOMIC_RELAXED);
+    return interrupted_before;
+}
+
+void hob__interrupts_start(void)
+{
+    __atomic_store_n(&interruptions, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&hob__interrupts, 1, __ATOMIC_RELAXED);
+}
+
+uint64_t hob__interrupts_stop(void)
+{
+    __atomic_store_n(&hob__interrupts, 0, __ATOMIC_RELAXED);
+    return __atomic_load_n(&interruptions, __ATOMIC_RELAXED);
+}

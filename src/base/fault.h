@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Faults on purpose, for torture runs.
+ * Faults and interruptions on purpose, for torture runs.
  *
  * Each allocation and each system call that can fail asks hob__fault() first.
  * Normally that is one comparison. A torture run counts the questions of one
@@ -31,5 +31,29 @@ static inline bool hob__fault(void)
  * number only counts. hob__fault_stop returns how many were asked. */
 void     hob__fault_start(uint64_t at);
 uint64_t hob__fault_stop(void);
+
+/* Signals on purpose: while this is not 0, each call that a signal can interrupt is interrupted
+ * once, before it did anything, and then made again by whoever made it. */
+extern uint32_t hob__interrupts;
+
+bool hob__interrupt_ask(void);
+
+/* True when this call is to find that a signal came. Every other answer is no, so that who asks
+ * again goes on. */
+static inline bool hob__interrupt(void)
+{
+    return hob_unlikely(__atomic_load_n(&hob__interrupts, __ATOMIC_RELAXED) != 0) &&
+           hob__interrupt_ask();
+}
+
+/* Whether it is so now: for those who count themselves. */
+static inline bool hob__interrupts_all(void)
+{
+    return hob_unlikely(__atomic_load_n(&hob__interrupts, __ATOMIC_RELAXED) != 0);
+}
+
+/* hob__interrupts_stop returns how many calls were interrupted. */
+void     hob__interrupts_start(void);
+uint64_t hob__interrupts_stop(void);
 
 #endif

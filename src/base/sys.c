@@ -23,6 +23,11 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "base/lack.h"
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h> // 3.19 knows neither process_madvise nor epoll_pwait2
@@ -37,14 +42,25 @@
         result_ < 0 ? (__typeof__(call))-errno : result_; \
     })
 
+/* What a call gives when a signal comes before it did anything. */
+static int interrupted(void)
+{
+    errno = EINTR;
+    return -1;
+}
+
+/* The value of `call`, or -errno, which may be -EINTR. */
+#define RESULT_OF_ONCE(call)                           \
+    RESULT_OF(hob__interrupt() ? (__typeof__(call))interrupted() : (call))
+
 /* The same; the call is made again while a signal interrupts it. */
 #define RESULT_OF_RETRIED(call)                        \
     __extension__({                                    \
         __typeof__(call) result_;                      \
         do                                             \
-            result_ = (call);                          \
-        while (hob_unlikely(result_ < 0) && errno == EINTR); \
-        result_ < 0 ? (__typeof__(call))-errno : result_; \
+            result_ = RESULT_OF_ONCE(call);            \
+        while (hob_unlikely(result_ == -EINTR));       \
+        result_;                                       \
     })
 
 /* ---- memory ---- */
@@ -69,6 +85,8 @@ int hob__sys_madvise(void *addr, size_t len, int advice)
 {
     if (hob__fault())
         return -ENOMEM;
+    if (advice == MADV_GUARD_INSTALL && hob__lacks(LACK_GUARD_INSTALL))
+        return -EINVAL;
     return RESULT_OF_RETRIED(madvise(addr, len, advice));
 }
 
@@ -90,13 +108,17 @@ ssize_t hob__sys_madvise_many(const struct iovec *iov, size_t count, int advice)
 {
     if (hob__fault())
         return -EPERM;
-    if (RUNNING_ON_VALGRIND)
+    if (RUNNING_ON_VALGRIND || hob__lacks(LACK_PROCESS_MADVISE))
         return -ENOSYS;
+    if (advice == MADV_GUARD_INSTALL && hob__lacks(LACK_GUARD_INSTALL))
+        return -EINVAL;
 
     // PIDFD_SELF_PROCESS names ourselves without a descriptor since Linux 6.14; before that -EBADF.
     static const int PIDFD_SELF = -10001;
-    ssize_t          n = RESULT_OF_RETRIED(
-        (ssize_t)syscall(SYS_process_madvise, PIDFD_SELF, iov, count, advice, 0));
+    ssize_t          n = -EBADF;
+    if (!hob__lacks(LACK_PIDFD_SELF))
+        n = RESULT_OF_RETRIED(
+            (ssize_t)syscall(SYS_process_madvise, PIDFD_SELF, iov, count, advice, 0));
     if (n != -EBADF)
         return n;
 
@@ -154,6 +176,8 @@ ssize_t hob__sys_read_now(int fd, void *buf, size_t len, off_t offset)
 {
     if (hob__fault())
         return -EIO;
+    if (hob__lacks(LACK_NOWAIT_IO))
+        return -EOPNOTSUPP;
     struct iovec iov = { buf, len };
     return RESULT_OF_RETRIED(preadv2(fd, &iov, 1, offset, RWF_NOWAIT));
 }
@@ -162,6 +186,8 @@ ssize_t hob__sys_write_now(int fd, const void *buf, size_t len, off_t offset)
 {
     if (hob__fault())
         return -EIO;
+    if (hob__lacks(LACK_NOWAIT_IO))
+        return -EOPNOTSUPP;
     struct iovec iov = { (void *)buf, len };
     return RESULT_OF_RETRIED(pwritev2(fd, &iov, 1, offset, RWF_NOWAIT));
 }
@@ -196,7 +222,8 @@ int hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms)
 {
     if (hob__fault())
         return -ENOMEM;
-    return RESULT_OF(poll(fds, count, timeout_ms));
+    int n = RESULT_OF(poll(fds, count, timeout_ms));
+    return n == 0 && hob__interrupt() ? -EINTR : n; // what is ready is told all the same
 }
 
 /* ---- files ---- */
@@ -384,7 +411,7 @@ int hob__sys_epoll_ctl(int epoll_fd, int what, int fd, struct epoll_event *event
 static int wait_in_ms(int epoll_fd, struct epoll_event *events, int count, int64_t timeout_ns)
 {
     int64_t ms = timeout_ns < 0 ? -1 : (timeout_ns + 999999) / 1000000; // never early
-    return RESULT_OF(epoll_wait(epoll_fd, events, count, ms > 3600000 ? 3600000 : (int)ms));
+    return RESULT_OF_ONCE(epoll_wait(epoll_fd, events, count, ms > 3600000 ? 3600000 : (int)ms));
 }
 
 int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int64_t timeout_ns)
@@ -392,12 +419,13 @@ int hob__sys_epoll_wait(int epoll_fd, struct epoll_event *events, int count, int
     static bool no_pwait2; // Linux before 5.11, and some emulators
 
     if (timeout_ns <= 0)
-        return RESULT_OF(epoll_wait(epoll_fd, events, count, timeout_ns < 0 ? -1 : 0));
-    if (__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED) || RUNNING_ON_VALGRIND)
+        return RESULT_OF_ONCE(epoll_wait(epoll_fd, events, count, timeout_ns < 0 ? -1 : 0));
+    if (__atomic_load_n(&no_pwait2, __ATOMIC_RELAXED) || RUNNING_ON_VALGRIND ||
+        hob__lacks(LACK_EPOLL_PWAIT2))
         return wait_in_ms(epoll_fd, events, count, timeout_ns);
 
     struct timespec timeout = { timeout_ns / 1000000000, timeout_ns % 1000000000 };
-    int             n = RESULT_OF(epoll_pwait2(epoll_fd, events, count, &timeout, NULL));
+    int             n = RESULT_OF_ONCE(epoll_pwait2(epoll_fd, events, count, &timeout, NULL));
     if (n != -ENOSYS)
         return n;
     __atomic_store_n(&no_pwait2, true, __ATOMIC_RELAXED);

@@ -33,7 +33,12 @@ void hob__workers_forget(void)
 
 /* ---- making ---- */
 
-/* The others take the backend that the first one found to be the best. */
+static bool is_uring(const char *name)
+{
+    return name != NULL && strcmp(name, "uring") == 0;
+}
+
+/* The others take the backend that the first one found to be the best, if they can have it too. */
 static int open_backend(struct worker *w, const struct worker *first)
 {
     const char *name = first != NULL ? first->backend->type->name : w->opts.backend;
@@ -47,6 +52,8 @@ static int open_backend(struct worker *w, const struct worker *first)
     };
     char why[256];
     int  r = hob__backend_probe(name, &opts, &w->backend, why, sizeof why);
+    if (r < 0 && w->opts.backend == NULL && is_uring(name)) // locked memory for one ring less
+        r = hob__backend_probe("epoll", &opts, &w->backend, why, sizeof why);
     const char *log = getenv("HOB_LOG");
     if (r < 0)
         hob__report(w, "hob: no backend: %s", why);

@@ -22,7 +22,12 @@
 #include "io/conn.h"
 #include "io/listener.h"
 
-enum { BACKLOG = 4096 };
+enum {
+    BACKLOG = 4096,
+    KEEP_IDLE_S = 60,
+    KEEP_INTERVAL_S = 10,
+    KEEP_COUNT = 6,
+};
 
 struct hob_tcp {
     struct conn conn;
@@ -179,6 +184,18 @@ static bool is_ip(const hob_addr *addr)
     return addr->len != 0 && (addr->u.family == AF_INET || addr->u.family == AF_INET6);
 }
 
+static int set_keep_alive(struct desc *desc, const hob_tcp_opts *opts)
+{
+    int idle = opts->keep_idle_s > 0 ? opts->keep_idle_s : KEEP_IDLE_S;
+    int interval = opts->keep_interval_s > 0 ? opts->keep_interval_s : KEEP_INTERVAL_S;
+    int count = opts->keep_count > 0 ? opts->keep_count : KEEP_COUNT;
+
+    HOB_TRY(hob__socket_set(desc, IPPROTO_TCP, TCP_KEEPIDLE, idle));
+    HOB_TRY(hob__socket_set(desc, IPPROTO_TCP, TCP_KEEPINTVL, interval));
+    HOB_TRY(hob__socket_set(desc, IPPROTO_TCP, TCP_KEEPCNT, count));
+    return hob__socket_set(desc, SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
 /* Sets what a connection shall have, on itself or on the listener that accepts it. */
 static int set_options(struct desc *desc, const hob_tcp_opts *opts)
 {
@@ -190,6 +207,8 @@ static int set_options(struct desc *desc, const hob_tcp_opts *opts)
         r = hob__socket_set(desc, SOL_SOCKET, SO_RCVBUF, opts->recv_buf_bytes);
     if (r >= 0 && opts->send_buf_bytes > 0)
         r = hob__socket_set(desc, SOL_SOCKET, SO_SNDBUF, opts->send_buf_bytes);
+    if (r >= 0 && opts->keep_alive)
+        r = set_keep_alive(desc, opts);
     return r;
 }
 

@@ -22,6 +22,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "base/fault.h"
+
 enum {
     SEEDS = 4,
     SEEDS_MAX = 1000000,
@@ -264,6 +266,7 @@ static const char usage[] =
     "  --seeds N        so many seeds for each test in the simulated world; usually 4\n"
     "  --torture        also with each allocation and each system call failing\n"
     "  --torture-at N   only with this one failing\n"
+    "  --interrupt      each system call is interrupted by a signal once\n"
     "  --deep           try more, and all points of torture (also HOB_TEST_DEEP=1)\n"
     "  --timeout N      seconds a test may take; usually 20 (HOB_TEST_TIMEOUT stretches it)\n"
     "  --list           only list the tests\n"
@@ -305,7 +308,8 @@ static void read_arguments(struct test_options *o, int argc, char **argv)
     static const struct option options[] = {
         { "filter", 1, NULL, 'f' },  { "backend", 1, NULL, 'b' },    { "seed", 1, NULL, 's' },
         { "seeds", 1, NULL, 'S' },   { "torture", 0, NULL, 't' },    { "torture-at", 1, NULL, 'T' },
-        { "deep", 0, NULL, 'd' },    { "timeout", 1, NULL, 'w' },    { "list", 0, NULL, 'l' },
+        { "deep", 0, NULL, 'd' },    { "interrupt", 0, NULL, 'i' },
+        { "timeout", 1, NULL, 'w' },    { "list", 0, NULL, 'l' },
         { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },       { NULL, 0, NULL, 0 },
     };
     o->program = argv[0];
@@ -321,6 +325,7 @@ static void read_arguments(struct test_options *o, int argc, char **argv)
             break;
         case 't': o->torture = true; break;
         case 'd': o->deep = true; break;
+        case 'i': hob__interrupts_start(); break;
         case 'w': o->timeout_s = (unsigned)number(optarg, "--timeout"); break;
         case 'l': o->list = true; break;
         case 'v': o->verbose = true; break;

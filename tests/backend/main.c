@@ -3,9 +3,11 @@
  * The conformance suite of the backends' contract.
  *
  *     test_backend [--backend NAME]... [--races N] [--depth N] [--seed N] [--filter TEXT] [--deep]
+ *                  [--interrupt] [--wakes N]
  *
  * Runs the cases whose name contains TEXT, each in a process of its own, on the
- * backends named, or on all. --deep: a million races, and all orders of six events.
+ * backends named, or on all. --deep: a million races, ten million wakes, and all orders of six events. --interrupt:
+ * each system call is interrupted by a signal once.
  * Other options of libhob-test's runner are understood and mean nothing here. Exit code 0: all passed; 1: some failed; 77: none
  * of the backends is there.
  */
@@ -17,10 +19,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "world.h"
 
 uint64_t    seed = 1;
 uint64_t    races_wanted = 20000;
+uint64_t    wakes_wanted = 20000;
 int         depth = 4;
 
 static const struct test_case *const groups[] = {
@@ -125,7 +129,9 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--deep") == 0)
-            races_wanted = 1000000, depth = 6;
+            races_wanted = 1000000, wakes_wanted = 10000000, depth = 6;
+        else if (strcmp(argv[i], "--interrupt") == 0)
+            hob__interrupts_start();
         else if (strcmp(argv[i], "--torture") == 0)
             continue;
         else if (i + 1 == argc)
@@ -134,6 +140,8 @@ int main(int argc, char **argv)
             names[names_count++] = argv[++i];
         else if (strcmp(argv[i], "--filter") == 0)
             text = argv[++i];
+        else if (strcmp(argv[i], "--wakes") == 0)
+            wakes_wanted = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--races") == 0)
             races_wanted = strtoull(argv[++i], NULL, 0);
         else if (strcmp(argv[i], "--depth") == 0)

@@ -114,6 +114,50 @@ static void position(struct world *w)
     remove_file(w, path);
 }
 
+/* The one thread is kept by a FIFO that nobody writes to, so both writes wait for it when the
+ * first is cancelled: the second gets its turn, and not the first once more (6c1926f). */
+static void the_first_at_the_position_is_cancelled(struct world *w)
+{
+    struct thing file, fifo;
+    struct req   keep, first, second;
+    char         buf[8], fifo_path[4096];
+    int          other;
+    const char  *path = scratch(w, "fifo");
+
+    snprintf(fifo_path, sizeof fifo_path, "%s", path);
+    check_eq(mkfifo(fifo_path, 0600), 0);
+    path = scratch(w, "turns");
+    file_open(&file, w, path, O_RDWR | O_CREAT | O_TRUNC);
+    want_open(&keep, w, fifo_path, O_RDONLY, 0);
+    submit(&keep);
+    settle(w);
+    if (strcmp(w->b->type->name, "epoll") == 0)
+        check(!keep.ended);
+
+    want_rw(&first, &file, OP_WRITE, "one", 3, -1);
+    submit(&first);
+    want_rw(&second, &file, OP_WRITE, "two", 3, -1);
+    submit(&second);
+    cancel(&first);
+    wait_for(&first);
+    if (strcmp(w->b->type->name, "epoll") == 0)
+        check_eq(first.result, -ECANCELED); // nobody can have begun
+    while ((other = open(fifo_path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) < 0)
+        check_eq(errno, ENXIO);
+    wait_for(&keep);
+    thing_adopt(&fifo, w, keep.result, DESC_PIPE);
+    thing_close(&fifo);
+    close(other);
+    wait_for(&second);
+    check_eq(second.result, 3);
+    want_rw(&keep, &file, OP_READ, buf, sizeof buf, 0);
+    check_eq(run(&keep), first.result > 0 ? 6 : 3);
+    check(memcmp(buf + (first.result > 0 ? 3 : 0), "two", 3) == 0);
+    thing_close(&file);
+    check_eq(unlink(fifo_path), 0);
+    remove_file(w, path);
+}
+
 static void offsets(struct world *w)
 {
     enum { COUNT = 100, BLOCK = 1000 };
@@ -466,6 +510,8 @@ const struct test_case file_cases[] = {
     { "reads and writes at offsets all arrive in tiny queues", offsets, 0, TINY },
     { "a cancelled file write was done whole or not at all", cancelled, 0, { 0 } },
     { "a cancelled read at the position skips nothing", cancelled_at_position, 0, { 0 } },
+    { "the first in line at the position can be cancelled", the_first_at_the_position_is_cancelled,
+      NEEDS_KERNEL, TINY },
     { "release waits for the disk, then closes", release, 0, { 0 } },
     { "a cancelled open leaks no descriptor", opens_cancelled, 0, { 0 } },
     { "the errors of files come through", errors, 0, { 0 } },

@@ -7,7 +7,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/lack.h"
 #include "world.h"
+#ifdef HOB_HAVE_URING
+#include "backend/uring.h"
+#endif
 
 static int64_t monotonic_now(void)
 {
@@ -92,7 +96,7 @@ static void *wake_often(void *arg)
 
 static void wakes_from_a_thread(struct world *w)
 {
-    struct waker waker = { .w = w, .rounds = 20000 };
+    struct waker waker = { .w = w, .rounds = wakes_wanted };
     pthread_t    thread;
     struct list  done;
     uint64_t     seen = 0;
@@ -131,7 +135,7 @@ static void *send_signals(void *arg)
 
 static void wakes_from_a_signal(struct world *w)
 {
-    struct waker     waker = { .w = w, .rounds = 5000, .loop = pthread_self() };
+    struct waker     waker = { .w = w, .rounds = wakes_wanted / 4, .loop = pthread_self() };
     struct sigaction action = { .sa_handler = on_signal };
     pthread_t        thread;
     struct list      done;
@@ -210,14 +214,42 @@ static void a_cancel_ends_the_sleep(struct world *w)
     thing_close(&b);
 }
 
+#ifdef HOB_HAVE_URING
+/* The ring behind the contract: each feature that is said to be missing is not used, and the
+ * kernel's threads for what blocks are bounded. */
+static void the_ring_is_as_asked_for(struct world *w)
+{
+    if (strcmp(w->b->type->name, "uring") != 0)
+        skip("there is no ring");
+    struct uring *u = container_of(w->b, struct uring, base);
+    if (hob__lacks(LACK_DEFER_TASKRUN) || hob__lacks(LACK_EXT_ARG))
+        check((u->ring.flags & IORING_SETUP_DEFER_TASKRUN) == 0);
+    if (hob__lacks(LACK_COOP_TASKRUN) || hob__lacks(LACK_EXT_ARG))
+        check((u->ring.flags & IORING_SETUP_COOP_TASKRUN) == 0);
+    if (hob__lacks(LACK_BUFFER_RINGS))
+        check(!u->receives_ahead);
+    if (hob__lacks(LACK_RING_FD))
+        check_eq(u->ring.enter_ring_fd, u->ring.ring_fd);
+    unsigned workers[2] = { 0, 0 }; // asks
+    if (io_uring_register_iowq_max_workers(&u->ring, workers) == 0 && !hob__lacks(LACK_IOWQ_BOUND)) {
+        check_eq(workers[0], 8);
+        check_eq(workers[1], 64);
+    }
+}
+#endif
+
 const struct test_case loop_cases[] = {
     { "it opens and closes and leaves nothing", nothing, 0, { 0 } },
     { "poll ends at its deadline and never before", deadlines, 0, { 0 } },
     { "the clocks go forward", clocks, 0, { 0 } },
     { "a wake before poll ends it", early_wake, 0, { 0 } },
-    { "no wake from another thread is lost", wakes_from_a_thread, NEEDS_KERNEL, { 0 } },
-    { "no wake from a signal handler is lost", wakes_from_a_signal, NEEDS_KERNEL, { 0 } },
+    { "no wake from another thread is lost", wakes_from_a_thread, NEEDS_KERNEL | NEEDS_TIME, { 0 } },
+    { "no wake from a signal handler is lost", wakes_from_a_signal,
+      NEEDS_KERNEL | NEEDS_TIME, { 0 } },
     { "what flies is counted", counting, 0, { 0 } },
     { "cancel and release end a sleep at once", a_cancel_ends_the_sleep, 0, { 0 } },
+#ifdef HOB_HAVE_URING
+    { "the ring is as asked for", the_ring_is_as_asked_for, NEEDS_KERNEL, { 0 } },
+#endif
     { 0 },
 };

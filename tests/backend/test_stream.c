@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/lack.h"
 #include "world.h"
 
 static void over_all(struct world *w, void (*fn)(struct world *w, enum stream_kind kind))
@@ -703,6 +704,69 @@ static void more_ops_than_the_queue_holds(struct world *w)
     over_all(w, crowd);
 }
 
+static struct backend_stats stats_of(struct world *w)
+{
+    struct backend_stats stats;
+    w->b->type->stats(w->b, &stats);
+    return stats;
+}
+
+static bool is_uring(const struct world *w)
+{
+    return strcmp(w->b->type->name, "uring") == 0;
+}
+
+/* The queue of four is full, and the kernel says so: what waits there comes all the same. */
+static void completions_overflow(struct world *w)
+{
+    for (int tries = 0; tries < 20 && stats_of(w).overflows == 0; tries++)
+        over_all(w, crowd);
+    if (is_uring(w))
+        check(stats_of(w).overflows > 0);
+}
+
+/* Two buffers for eight connections that all have something to say: the receive ends for want of
+ * one (ENOBUFS), and nobody but a counter hears of it. */
+static void buffers_run_out(struct world *w)
+{
+    enum { PAIRS = 8, BYTES = 400 };
+    struct thing a[PAIRS], b[PAIRS];
+    struct req   read[PAIRS];
+    char         in[PAIRS][32], out[BYTES];
+    size_t       got[PAIRS] = { 0 };
+    int          left = PAIRS;
+
+    for (int i = 0; i < PAIRS; i++) {
+        stream_pair(w, STREAM_UNIX, &a[i], &b[i]);
+        stream_want_read(&read[i], &b[i], in[i], sizeof in[i]);
+        submit(&read[i]);
+    }
+    settle(w);
+    for (size_t i = 0; i < BYTES; i++)
+        out[i] = (char)(i * 7);
+    for (int i = 0; i < PAIRS; i++)
+        write_all(&a[i], out, BYTES);
+    while (left > 0) {
+        for (int i = 0; i < PAIRS; i++) {
+            if (got[i] == BYTES)
+                continue;
+            wait_for(&read[i]);
+            check(read[i].result > 0);
+            check(memcmp(in[i], out + got[i], (size_t)read[i].result) == 0);
+            got[i] += (size_t)read[i].result;
+            left -= got[i] == BYTES;
+            if (got[i] < BYTES) {
+                stream_want_read(&read[i], &b[i], in[i], sizeof in[i]);
+                submit(&read[i]);
+            }
+        }
+    }
+    if (is_uring(w) && !hob__lacks(LACK_BUFFER_RINGS) && !hob__lacks(LACK_MULTISHOT_RECV))
+        check(stats_of(w).recv_pool_empty > 0);
+    for (int i = 0; i < PAIRS; i++)
+        close_both(&a[i], &b[i]);
+}
+
 #define TINY { .ring_entries = 2, .completions = 4, .recv_bufs = 2, .recv_buf_bytes = 16 }
 
 const struct test_case stream_cases[] = {
@@ -733,5 +797,7 @@ const struct test_case stream_cases[] = {
     { "a reset ends a waiting read", a_reset_ends_a_waiting_read, 0, { 0 } },
     { "thousands of round trips", a_thousand_round_trips, 0, { 0 } },
     { "more ops fly than the queues hold", more_ops_than_the_queue_holds, 0, TINY },
+    { "completions overflow and none is lost", completions_overflow, 0, TINY },
+    { "receive buffers run out and all goes on", buffers_run_out, 0, TINY },
     { 0 },
 };

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fault.h"
 
 const char *doing, *doing_more;
 
@@ -187,6 +188,8 @@ void settle(struct world *w)
     do {
         before = w->finished;
         turn(w, 2000000);
+        if (hob__interrupts_all()) // that one was no turn
+            turn(w, 2000000);
         turn(w, 0);
     } while (w->finished != before);
 }

@@ -146,6 +146,7 @@ extern const struct test_case stream_cases[], socket_cases[], file_cases[], loop
     model_cases[];
 extern uint64_t seed;
 extern uint64_t races_wanted;
+extern uint64_t wakes_wanted;
 extern int      depth;
 
 #endif

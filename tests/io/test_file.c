@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "support/io.h"
@@ -230,6 +232,91 @@ TEST(file, a_full_disk_says_how_much_was_written_and_then_why)
     check_eq(hob_file_write(file, bytes, sizeof bytes), 1096);
     check_err(hob_file_write(file, bytes, sizeof bytes), -ENOSPC);
     check_eq(hob_file_pwrite(file, bytes, sizeof bytes, 0), sizeof bytes); // still open
+}
+
+TEST(file, a_spent_quota_is_told_as_one)
+{
+    FILE_(file);
+    char          bytes[3000] = "";
+    hob_sim_world world = { .disk_bytes = 4096, .disk_full_error = -EDQUOT };
+
+    check_ok(hob_sim_set_world(&world));
+    check_ok(hob_file_open(scratch("f"), O_CREAT | O_WRONLY, 0600, &file));
+    check_eq(hob_file_write(file, bytes, sizeof bytes), sizeof bytes);
+    check_eq(hob_file_write(file, bytes, sizeof bytes), 1096);
+    check_err(hob_file_write(file, bytes, sizeof bytes), -EDQUOT);
+}
+
+TEST(file, a_disk_that_can_only_be_read_says_so)
+{
+    FILE_(file);
+    FILE_(other);
+    char          buf[8];
+    hob_sim_world world = { .disk_write_error = -EROFS };
+
+    check_ok(hob_file_open(scratch("f"), O_CREAT | O_RDWR, 0600, &file));
+    check_eq(hob_file_write(file, "text", 4), 4);
+    check_ok(hob_sim_set_world(&world));
+    check_err(hob_file_write(file, "more", 4), -EROFS);
+    check_eq(hob_file_pread(file, buf, sizeof buf, 0), 4);
+    check_err(hob_file_open(scratch("f"), O_WRONLY, 0, &other), -EROFS);
+    check_err(hob_file_open(scratch("g"), O_CREAT | O_WRONLY, 0600, &other), -EROFS);
+    check_ok(hob_file_open(scratch("f"), O_RDONLY, 0, &other));
+}
+
+/* ---- a small disk of the kernel's own ---- */
+
+static void unmount(char (*folder)[256])
+{
+    if ((*folder)[0] != '\0')
+        umount2(*folder, MNT_DETACH);
+}
+
+/* Mounts one of 64 KiB, in a mount namespace of this program's own. Returns 0 or -errno. */
+static int mount_small_disk(const char *folder)
+{
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("small", folder, "tmpfs", 0, "size=64k") < 0)
+        return -errno;
+    return 0;
+}
+
+/* SURVIVAL 39, on a real disk: what fits is written, then it is full; and then only to be read. */
+static int fill_small_disk(void *folder)
+{
+    FILE_(file);
+    FILE_(other);
+    char    path[300];
+    BYTES(bytes, 50000);
+
+    memset(bytes, 'x', 50000);
+    snprintf(path, sizeof path, "%s/f", (char *)folder);
+    check_ok(hob_file_open(path, O_CREAT | O_WRONLY, 0600, &file));
+    check_eq(hob_file_write(file, bytes, 50000), 50000);
+    check_eq(hob_file_write(file, bytes, 50000), 65536 - 50000);
+    check_err(hob_file_write(file, bytes, 50000), -ENOSPC);
+    check_eq(hob_file_pwrite(file, bytes, 50000, 0), 50000); // still open
+    close_file(&file);
+    check_ok(mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL));
+    check_err(hob_file_open(path, O_WRONLY, 0, &file), -EROFS);
+    snprintf(path, sizeof path, "%s/g", (char *)folder);
+    check_err(hob_file_open(path, O_CREAT | O_WRONLY, 0600, &other), -EROFS);
+    return 0;
+}
+
+TEST_BARE_ON_ALL(file, a_small_disk_fills_up_and_is_then_only_to_be_read)
+{
+    CLOSED_BY(unmount) char mounted[256] = "";
+    char                    folder[256];
+
+    if (in_sim())
+        skip("mounts are the kernel's");
+    snprintf(folder, sizeof folder, "%s", hob_test_scratch());
+    int r = mount_small_disk(folder);
+    if (r < 0)
+        skip("a small disk cannot be mounted here: %s", strerror(-r));
+    memcpy(mounted, folder, sizeof mounted);
+    check_ok(hob_test_run(fill_small_disk, folder));
 }
 
 static void restore_size_limit(struct rlimit *limit)

@@ -4,6 +4,7 @@
  * on it and skipped in sim.
  */
 #include <netinet/in.h>
+#include <linux/filter.h>
 #include <linux/rtnetlink.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -189,6 +190,83 @@ TEST_ON_ALL(tcp, an_idle_connection_takes_less_than_256_bytes)
     check_ok(tcp_pair(&client, &server));
     if (!in_sim()) // whose kernel is made of our memory too
         check_le(hob__alloc_bytes() - before, 2 * 256);
+}
+
+struct idle {
+    hob_tcp *client, *server;
+    hob_op   op;
+    char     byte;
+};
+
+static void forget(void *arg, ssize_t result)
+{
+    *(int64_t *)arg += result == -ECANCELED;
+}
+
+static void close_idle(struct idle **all)
+{
+    for (struct idle *one = *all; one != NULL && one->client != NULL; one++) {
+        hob_tcp_close(one->client);
+        hob_tcp_close(one->server);
+    }
+    free(*all);
+}
+
+static long connections_here(long wanted)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    long room = ((long)limit.rlim_cur - 200) / 2;
+    return wanted < room ? wanted : room;
+}
+
+static long resident_bytes(void)
+{
+    long  pages = 0;
+    FILE *f = fopen("/proc/self/statm", "re");
+    if (f != NULL) {
+        if (fscanf(f, "%*d %ld", &pages) != 1)
+            pages = 0;
+        fclose(f);
+    }
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* SURVIVAL 46: many, each with a read that waits. In a long run as many as descriptors allow, up
+ * to 20,000. */
+TEST_AS(tcp, idle_connections_by_the_thousand_take_as_little_each,
+        HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    long    n = connections_here(all_is_slow() ? 200 : hob_test_is_deep() ? 20000 : 2000);
+    int64_t cancelled = 0;
+    LISTENER(listener);
+
+    if (in_sim())
+        skip("whose kernel is made of our memory too");
+    hob_test_timeout(60);
+    CLOSED_BY(close_idle) struct idle *all = calloc((size_t)n + 1, sizeof *all);
+    check(all != NULL);
+    check_ok(listen_here(&listener));
+    uint64_t before = hob__alloc_bytes();
+    long     resident = resident_bytes();
+    HOB_SCOPE(s);
+    for (long i = 0; i < n; i++) {
+        check_ok(connect_to(listener, &all[i].client));
+        int r = hob_tcp_accept(listener, &all[i].server);
+        if (r < 0)
+            close_tcp(&all[i].client);
+        check_ok(r);
+        hob_tcp_read_prep(&all[i].op, all[i].server, &all[i].byte, 1);
+        hob_op_call(&s, &all[i].op, forget, &cancelled);
+    }
+    check_le((hob__alloc_bytes() - before) / (uint64_t)n, 2 * 256);
+    if (hob_test_is_deep())
+        printf("%ld idle connections: %llu bytes of Hob for both ends of each, %ld resident (%s)\n", n,
+               (unsigned long long)(hob__alloc_bytes() - before) / (uint64_t)n,
+               (resident_bytes() - resident) / n, hob_test_backend());
+    hob_scope_cancel(&s, "enough");
+    check_err(hob_scope_end(&s), -ECANCELED);
+    check_eq(cancelled, n);
 }
 
 /* ---- the three styles ---- */
@@ -393,6 +471,70 @@ TEST_ON_ALL(tcp, a_silent_peer_ends_at_the_readers_deadline)
 }
 
 /* ---- cancelling ---- */
+
+/* From now on the kernel throws away what comes for this end, and so answers nothing: to the other
+ * end it has vanished. */
+static int vanish(hob_tcp *conn)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sock_fprog  filter = { 1, &nothing };
+    return setsockopt(kernel_fd(conn), SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
+}
+
+/* SURVIVAL 37. */
+TEST_ON_ALL(tcp, keep_alive_finds_a_peer_that_vanished)
+{
+    LISTENER(listener);
+    TCP(client);
+    TCP(server);
+    char         byte;
+    hob_tcp_opts opts = { .keep_alive = 1, .keep_idle_s = 1, .keep_interval_s = 1,
+                          .keep_count = 1 };
+
+    if (in_sim())
+        skip("nobody vanishes without a word here");
+    if (is_emulated())
+        skip("the emulator does not carry socket filters");
+    check_ok(listen_here(&listener));
+    hob_addr addr = hob_tcp_listener_addr(listener);
+    check_ok(hob_tcp_connect(&addr, &opts, &client));
+    check_ok(hob_tcp_accept(listener, &server));
+    check_ok(vanish(server));
+    HOB_SCOPE(s);
+    int64_t start = hob_now();
+    hob_scope_deadline(&s, hob_in(15 * HOB_SEC));
+    check_err(hob_tcp_read(client, &byte, 1), -ETIMEDOUT);
+    check_lt(hob_now() - start, 10 * HOB_SEC); // the connection said so, and not the deadline
+    check_ok(hob_cancelled());
+    check_ok(hob_scope_end(&s));
+}
+
+static int option_of(hob_tcp *conn, int level, int name)
+{
+    int       value = -1;
+    socklen_t size = sizeof value;
+    return getsockopt(kernel_fd(conn), level, name, &value, &size) < 0 ? -errno : value;
+}
+
+TEST_ON_ALL(tcp, keep_alive_is_off_unless_told_and_has_its_defaults)
+{
+    LISTENER(listener);
+    TCP(client);
+    TCP(server);
+    hob_tcp_listen_opts opts = { .conn = { .keep_alive = 1, .keep_interval_s = 7 } };
+    hob_addr            addr = hob_addr_loopback(0);
+
+    if (in_sim())
+        skip("options are the kernel's");
+    check_ok(hob_tcp_listen(&addr, &opts, &listener));
+    check_ok(connect_to(listener, &client));
+    check_ok(hob_tcp_accept(listener, &server));
+    check_eq(option_of(client, SOL_SOCKET, SO_KEEPALIVE), 0);
+    check_eq(option_of(server, SOL_SOCKET, SO_KEEPALIVE), 1); // handed down by the listener
+    check_eq(option_of(server, IPPROTO_TCP, TCP_KEEPIDLE), 60);
+    check_eq(option_of(server, IPPROTO_TCP, TCP_KEEPINTVL), 7);
+    check_eq(option_of(server, IPPROTO_TCP, TCP_KEEPCNT), 6);
+}
 
 TEST_ON_ALL(tcp, a_cancelled_accept_leaves_the_connection_for_the_next)
 {
@@ -753,6 +895,27 @@ TEST(tcp, cut_and_late_bytes_arrive_all_and_in_order)
 
     check_ok(hob_sim_set_world(&world));
     check_ok(flow(100000, 4096, 999));
+}
+
+/* SURVIVAL 38: 64 KiB over a line of 1 Mbit/s that loses a fifth. */
+TEST(tcp, a_slow_and_lossy_line_carries_all_and_no_faster_than_it_can)
+{
+    hob_sim_world slow = { .latency_min_ns = 20 * HOB_MSEC, .tcp_bytes_per_s = 125000,
+                           .stream_bytes = 4096 };
+    int64_t       start = hob_now();
+
+    check_ok(hob_sim_set_world(&slow));
+    check_ok(flow(65536, 1000, 1000));
+    int64_t whole = hob_now() - start;
+    check_ge(whole, 65536 * HOB_SEC / 125000);
+    check_lt(whole, 5 * HOB_SEC);
+
+    slow.loss_percent = 20;
+    check_ok(hob_sim_set_world(&slow));
+    start = hob_now();
+    check_ok(flow(65536, 1000, 1000));
+    check_gt(hob_now() - start, whole);
+    check_lt(hob_now() - start, HOB_MINUTE);
 }
 
 TEST_ON_ALL(tcp, ten_megabytes_both_ways_at_once_arrive_whole)
