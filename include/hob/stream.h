@@ -22,6 +22,9 @@ typedef struct hob_stream_type {
     ssize_t (*write_some)(hob_stream *stream, const void *buf, size_t len);
     int (*shutdown)(hob_stream *stream); /* NULL: it cannot */
     void (*close)(hob_stream *stream);
+    /* Writes all, and does not touch the stream when another task closed it meanwhile; NULL:
+     * by write_some, and then nobody may close it under a writer. */
+    ssize_t (*write)(hob_stream *stream, const void *buf, size_t len);
 } hob_stream_type;
 
 struct hob_stream {

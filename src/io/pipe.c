@@ -126,6 +126,11 @@ static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
     return hob_pipe_read((hob_pipe *)stream, buf, len);
 }
 
+static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
+{
+    return hob_pipe_write((hob_pipe *)stream, buf, len);
+}
+
 static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
 {
     return hob_pipe_write_some((hob_pipe *)stream, buf, len);
@@ -141,6 +146,7 @@ static const struct conn_kind pipe_kind = {
         .name = "pipe",
         .read = stream_read,
         .write_some = stream_write_some,
+        .write = stream_write,
         .shutdown = NULL, // a pipe has one direction: closing it says the same
         .close = stream_close,
     },

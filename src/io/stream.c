@@ -35,6 +35,8 @@ ssize_t hob_stream_write(hob_stream *stream, const void *buf, size_t len)
 {
     size_t so_far = 0;
 
+    if (stream->type->write != NULL)
+        return stream->type->write(stream, buf, len);
     do {
         ssize_t n = stream->type->write_some(stream, (const char *)buf + so_far, len - so_far);
         if (n < 0)

@@ -107,6 +107,11 @@ static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
     return hob_tcp_read((hob_tcp *)stream, buf, len);
 }
 
+static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
+{
+    return hob_tcp_write((hob_tcp *)stream, buf, len);
+}
+
 static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
 {
     return hob_tcp_write_some((hob_tcp *)stream, buf, len);
@@ -127,6 +132,7 @@ static const struct conn_kind tcp_kind = {
         .name = "tcp",
         .read = stream_read,
         .write_some = stream_write_some,
+        .write = stream_write,
         .shutdown = stream_shutdown,
         .close = stream_close,
     },

@@ -105,6 +105,11 @@ static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
     return hob_unix_read((hob_unix *)stream, buf, len);
 }
 
+static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
+{
+    return hob_unix_write((hob_unix *)stream, buf, len);
+}
+
 static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
 {
     return hob_unix_write_some((hob_unix *)stream, buf, len);
@@ -125,6 +130,7 @@ static const struct conn_kind unix_kind = {
         .name = "unix",
         .read = stream_read,
         .write_some = stream_write_some,
+        .write = stream_write,
         .shutdown = stream_shutdown,
         .close = stream_close,
     },

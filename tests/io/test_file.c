@@ -275,7 +275,7 @@ static void unmount(char (*folder)[256])
 /* Mounts one of 64 KiB, in a mount namespace of this program's own. Returns 0 or -errno. */
 static int mount_small_disk(const char *folder)
 {
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+    if (unshare(CLONE_NEWNS) < 0 || mount("", "/", "", MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("small", folder, "tmpfs", 0, "size=64k") < 0)
         return -errno;
     return 0;
@@ -297,7 +297,7 @@ static int fill_small_disk(void *folder)
     check_err(hob_file_write(file, bytes, 50000), -ENOSPC);
     check_eq(hob_file_pwrite(file, bytes, 50000, 0), 50000); // still open
     close_file(&file);
-    check_ok(mount(NULL, folder, NULL, MS_REMOUNT | MS_RDONLY, NULL));
+    check_ok(mount("small", folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL));
     check_err(hob_file_open(path, O_WRONLY, 0, &file), -EROFS);
     snprintf(path, sizeof path, "%s/g", (char *)folder);
     check_err(hob_file_open(path, O_CREAT | O_WRONLY, 0600, &other), -EROFS);
