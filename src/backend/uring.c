@@ -366,6 +366,13 @@ static void prep_detour(struct uring *u, struct op *op, struct io_uring_sqe *sqe
         io_uring_prep_poll_add(sqe, op->desc->fd, is_inward(op->kind) ? POLLIN : POLLOUT);
 }
 
+/* On purpose: the kernel is not asked, and the op is made again. */
+static void prep_interrupted(struct io_uring_sqe *sqe)
+{
+    hob__interrupt_note();
+    io_uring_prep_nop(sqe);
+}
+
 /* Gives the op to the kernel. Returns false, with the error in op->result, if it takes none. */
 static bool fly(struct uring *u, struct op *op, enum slot_use use)
 {
@@ -393,7 +400,7 @@ static bool fly(struct uring *u, struct op *op, enum slot_use use)
     if (use == SLOT_DETOUR)
         prep_detour(u, op, sqe);
     else if (u->slots[index].interrupted)
-        io_uring_prep_nop(sqe);
+        prep_interrupted(sqe);
     else
         prep(op, sqe, &u->slots[index]);
     io_uring_sqe_set_data64(sqe, name_of(u, index));
@@ -938,8 +945,10 @@ static void enter_when_ready(struct uring *u, int64_t left_ns)
 static void enter(struct uring *u, int64_t deadline_ns)
 {
     u->was_interrupted = hob__interrupts_all() && !u->was_interrupted;
-    if (hob_unlikely(u->was_interrupted))
-        return; // on purpose: the loop comes again
+    if (hob_unlikely(u->was_interrupted)) {
+        hob__interrupt_note();
+        return; // the loop comes again
+    }
     bool sleeps_outside = RUNNING_ON_VALGRIND || !(u->ring.features & IORING_FEAT_EXT_ARG);
     if (deadline_ns == INT64_MAX && sleeps_outside) {
         enter_when_ready(u, INT64_MAX);

@@ -36,11 +36,16 @@ uint32_t hob__interrupts;
 static __thread bool interrupted_before;
 static uint64_t      interruptions;
 
+void hob__interrupt_note(void)
+{
+    __atomic_fetch_add(&interruptions, 1, __ATOMIC_RELAXED);
+}
+
 bool hob__interrupt_ask(void)
 {
     interrupted_before = !interrupted_before;
     if (interrupted_before)
-        __atomic_fetch_add(&interruptions, 1, __ATOMIC_RELAXED);
+        hob__interrupt_note();
     return interrupted_before;
 }
 

@@ -52,6 +52,8 @@ static inline bool hob__interrupts_all(void)
     return hob_unlikely(__atomic_load_n(&hob__interrupts, __ATOMIC_RELAXED) != 0);
 }
 
+void hob__interrupt_note(void); /* they count one */
+
 /* hob__interrupts_stop returns how many calls were interrupted. */
 void     hob__interrupts_start(void);
 uint64_t hob__interrupts_stop(void);
