@@ -397,7 +397,9 @@ static bool fly(struct uring *u, struct op *op, enum slot_use use)
         return false;
     }
     u->slots[index].interrupted = use == SLOT_OP && hob__interrupts_all();
-    if (use == SLOT_DETOUR)
+    if (use == SLOT_PAUSE)
+        io_uring_prep_timeout(sqe, &u->retry_time, 0, 0);
+    else if (use == SLOT_DETOUR)
         prep_detour(u, op, sqe);
     else if (u->slots[index].interrupted)
         prep_interrupted(sqe);
@@ -658,13 +660,18 @@ static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum s
 {
     *ret_next = SLOT_OP;
     if (op->cancel_asked) {
-        if (use == SLOT_DETOUR || *result == -EAGAIN || *result == -EINTR)
+        if (use == SLOT_DETOUR || use == SLOT_PAUSE || *result == -EAGAIN || *result == -EINTR)
             *result = -ECANCELED;
         return false;
     }
+    if (*result == -ECANCELED && use != SLOT_DETOUR && use != SLOT_PAUSE) {
+        // Nobody asked: a signal, or a limit, kept the kernel from making a thread for it.
+        *ret_next = SLOT_PAUSE;
+        return true;
+    }
     if (*result == -EINTR)
         *ret_next = SLOT_AGAIN;
-    if (use == SLOT_DETOUR || *result == -EINTR)
+    if (use == SLOT_DETOUR || use == SLOT_PAUSE || *result == -EINTR)
         return true;
     if (op->kind == OP_ACCEPT && is_stale_connection((int)*result))
         return true;

@@ -15,7 +15,7 @@
 #define NAME_WAKE   (UINT64_MAX - 1) /* user_data that names no slot; UINT64_MAX is liburing's */
 #define NAME_CANCEL (UINT64_MAX - 2)
 
-enum slot_use { SLOT_FREE, SLOT_OP, SLOT_AGAIN, SLOT_DETOUR, SLOT_MULTISHOT };
+enum slot_use { SLOT_FREE, SLOT_OP, SLOT_AGAIN, SLOT_DETOUR, SLOT_PAUSE, SLOT_MULTISHOT };
 enum slot_cancel { CANCEL_NO, CANCEL_OWED, CANCEL_SENT };
 
 /* Something that the kernel knows: an op, or a descriptor's multishot receive. */
