@@ -50,6 +50,7 @@
 #include "hob/file.h"
 #include "hob/inspect.h"
 #include "hob/lock.h"
+#include "hob/loop.h"
 #include "hob/op.h"
 #include "hob/parallel.h"
 #include "hob/pipe.h"

@@ -88,6 +88,10 @@ struct backend_type {
     /* Ends a poll(), this one or the next, early. Any thread, any signal handler. */
     void (*wake)(struct backend *b);
 
+    /* A descriptor that is readable when poll() would bring something, if the last one was told
+     * not to sleep; -1: none. *deadline_ns becomes when to poll() without it, if that is sooner. */
+    int (*poll_fd)(struct backend *b, int64_t *deadline_ns);
+
     int64_t  (*now)(struct backend *b);      /* the monotonic clock, ns              */
     int64_t  (*wall_now)(struct backend *b); /* the calendar clock, ns               */
     uint64_t (*random)(struct backend *b);

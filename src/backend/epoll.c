@@ -886,6 +886,16 @@ static void epoll_wake(struct backend *b)
     wake(self_of(b));
 }
 
+static int epoll_poll_fd(struct backend *b, int64_t *deadline_ns)
+{
+    const struct epoll_backend *self = self_of(b);
+    if (!list_is_empty(&self->finished))
+        *deadline_ns = 0;
+    else if (!list_is_empty(&self->retried) && self->retry_at_ns < *deadline_ns)
+        *deadline_ns = self->retry_at_ns;
+    return self->epoll_fd;
+}
+
 static int64_t epoll_now(struct backend *b)
 {
     (void)b;
@@ -980,6 +990,7 @@ const struct backend_type hob__backend_epoll = {
     .release = epoll_release,
     .poll = epoll_poll,
     .wake = epoll_wake,
+    .poll_fd = epoll_poll_fd,
     .now = epoll_now,
     .wall_now = epoll_wall_now,
     .random = epoll_random,

@@ -678,6 +678,14 @@ static void sim_wake(struct backend *b)
     atomic_store(&view_of(b)->woken, true);
 }
 
+/* Its world has no descriptors that a kernel knows. */
+static int sim_poll_fd(struct backend *b, int64_t *deadline_ns)
+{
+    (void)b;
+    (void)deadline_ns;
+    return -1;
+}
+
 static int64_t sim_now(struct backend *b)
 {
     return sim_of(b)->now_ns;
@@ -796,5 +804,6 @@ const struct backend_type hob__backend_sim = {
     .now = sim_now,
     .wall_now = sim_wall_now,
     .random = sim_random,
+    .poll_fd = sim_poll_fd,
     .stats = sim_stats,
 };

@@ -1028,6 +1028,15 @@ static void uring_wake(struct backend *b)
     errno = saved;
 }
 
+/* The kernel makes it readable also for work that waits for an enter (DEFER_TASKRUN). */
+static int uring_poll_fd(struct backend *b, int64_t *deadline_ns)
+{
+    const struct uring *u = uring_from(b);
+    if (!list_is_empty(&u->done) || io_uring_sq_ready(&u->ring) > 0)
+        *deadline_ns = 0;
+    return u->ring.ring_fd;
+}
+
 static int64_t uring_now(struct backend *b)
 {
     (void)b;
@@ -1217,6 +1226,7 @@ const struct backend_type hob__backend_uring = {
     .release = uring_release,
     .poll = uring_poll,
     .wake = uring_wake,
+    .poll_fd = uring_poll_fd,
     .now = uring_now,
     .wall_now = uring_wall_now,
     .random = uring_random,

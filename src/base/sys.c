@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -204,6 +205,20 @@ int hob__sys_eventfd(unsigned initial, int flags)
     if (hob__fault())
         return -ENFILE;
     return RESULT_OF(eventfd(initial, flags));
+}
+
+int hob__sys_timerfd(int flags)
+{
+    if (hob__fault())
+        return -ENFILE;
+    return RESULT_OF(timerfd_create(CLOCK_MONOTONIC, flags));
+}
+
+void hob__sys_timerfd_set(int fd, int64_t when_ns)
+{
+    struct itimerspec when = { .it_value = { when_ns / 1000000000, when_ns % 1000000000 } };
+    int               r = timerfd_settime(fd, TFD_TIMER_ABSTIME, &when, NULL);
+    hob_assert(r == 0);
 }
 
 void hob__sys_eventfd_raise(int fd)

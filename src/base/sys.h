@@ -51,6 +51,8 @@ ssize_t hob__sys_read_now(int fd, void *buf, size_t len, off_t offset);
 ssize_t hob__sys_write_now(int fd, const void *buf, size_t len, off_t offset);
 int     hob__sys_pipe(int fds[2], int flags);
 int     hob__sys_eventfd(unsigned initial, int flags);
+int     hob__sys_timerfd(int flags); /* of the monotonic clock */
+void    hob__sys_timerfd_set(int fd, int64_t when_ns); /* 0: never; cannot fail */
 void    hob__sys_eventfd_raise(int fd); /* adds 1; cannot fail, keeps errno; in signal handlers too */
 int     hob__sys_poll(struct pollfd *fds, size_t count, int timeout_ms); /* -EINTR at a signal */
 

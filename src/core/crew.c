@@ -292,28 +292,35 @@ void hob__crew_fini(struct crew *crew)
 
 /* ---- all in one thread ---- */
 
-/* The workers take turns, in an order of the seed; time moves when none can go on. */
-void hob__crew_simulate(struct crew *crew)
+/* The workers take turns, in an order of the seed. */
+bool hob__crew_simulate_turn(struct crew *crew, int64_t *next_ns)
 {
     struct worker *first = crew->workers[0];
+    uint32_t       skip = (uint32_t)rand_below(&first->rand, crew->count);
+    bool           moved = false;
+    for (uint32_t i = 0; i < crew->count; i++) {
+        struct worker *w = crew->workers[(i + skip) % crew->count];
+        if (w == NULL)
+            continue;
+        hob__worker = w;
+        if (!w->has_loop) // made inside a task: only here is the stack that the loop runs on
+            hob__context_of_thread(&w->loop);
+        w->has_loop = true;
+        moved |= hob__loop_step(w, next_ns);
+    }
+    hob__worker = first;
+    return moved;
+}
+
+/* Time moves when none can go on. */
+void hob__crew_simulate(struct crew *crew)
+{
     while (!atomic_load(&crew->over)) {
-        uint32_t skip = (uint32_t)rand_below(&first->rand, crew->count);
-        bool     moved = false;
-        int64_t  next_ns = INT64_MAX;
-        for (uint32_t i = 0; i < crew->count; i++) {
-            struct worker *w = crew->workers[(i + skip) % crew->count];
-            if (w == NULL)
-                continue;
-            hob__worker = w;
-            if (!w->has_loop) // made inside a task: only here is the stack that the loop runs on
-                hob__context_of_thread(&w->loop);
-            w->has_loop = true;
-            moved |= hob__loop_step(w, &next_ns);
-        }
-        hob__worker = first;
+        int64_t next_ns = INT64_MAX;
+        bool    moved = hob__crew_simulate_turn(crew, &next_ns);
         if (!moved && next_ns == INT64_MAX && atomic_load(&crew->outsiders) > 0)
             sched_yield(); // a real thread has its time
         else if (!moved && !atomic_load(&crew->over))
-            hob__sim_advance(first->backend, next_ns);
+            hob__sim_advance(crew->workers[0]->backend, next_ns);
     }
 }

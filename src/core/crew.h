@@ -84,6 +84,10 @@ static inline void crew_waited_outside(struct crew *crew)
 /* The main task has ended: so do all root scopes, and then the crew. */
 void hob__crew_end(struct crew *crew);
 
+/* Lets each worker of a simulated crew have one turn, which does not sleep. Returns whether one
+ * had something to do; *next_ns becomes the time of the next timer, if that is sooner. */
+bool hob__crew_simulate_turn(struct crew *crew, int64_t *next_ns);
+
 /* Runs the workers of a simulated crew, in turns, until it is over. */
 void hob__crew_simulate(struct crew *crew);
 

@@ -172,6 +172,11 @@ void hob__loop_run(struct worker *w)
     __atomic_store_n(&w->sleeps, true, __ATOMIC_RELAXED);
 }
 
+bool hob__loop_is_over(struct worker *w)
+{
+    return is_over(w);
+}
+
 bool hob__loop_step(struct worker *w, int64_t *next_ns)
 {
     if (is_over(w))
@@ -180,9 +185,11 @@ bool hob__loop_step(struct worker *w, int64_t *next_ns)
     w->stats.turns++;
     w->backend->type->poll(w->backend, 0, &w->done);
     bool moves = until_ns <= now_ns || mail_has_come(&w->box) || !list_is_empty(&w->done);
-    if (moves)
+    if (moves) {
+        hob__mail_wake_up(&w->box);
         run_what_is_due(w);
-    else if (until_ns < *next_ns)
+    } else if (until_ns < *next_ns) {
         *next_ns = until_ns;
+    }
     return moves;
 }

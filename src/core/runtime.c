@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "core/crew.h"
 #include "core/processors.h"
+#include "core/run.h"
 #include "core/worker.h"
 #include "hob/sim.h"
 #include "hob/time.h"
@@ -99,18 +100,21 @@ static hob_run_opts complete(const hob_run_opts *given)
 
 /* ---- running ---- */
 
-static int run(struct worker *w, hob_task_fn *main_fn, void *arg, const void *called_at)
+int hob__run_start_main(struct run *run, hob_task_fn *main_fn, void *arg, const void *called_at)
 {
+    struct worker *w = run->worker;
     hob__scope_init(&w->main, w, NULL, NULL, called_at);
     hob_task_opts opts = { .name = "main", .stack_bytes = w->opts.stack_bytes };
     int r = hob__task_start(&w->main, main_fn, arg, &opts, called_at, NULL, NULL);
-    if (r < 0) {
+    if (r < 0)
         w->main.result = r;
-        return hob__worker_finish(w);
-    }
-    hob__loop_run(w);
-    int others = hob__crew_finish_others(w->crew);
-    r = hob__worker_finish(w);
+    return r;
+}
+
+int hob__run_finish(struct run *run)
+{
+    int others = hob__crew_finish_others(&run->crew);
+    int r = hob__worker_finish(run->worker);
     return r != 0 ? r : others;
 }
 
@@ -123,39 +127,52 @@ static bool ignore_sigpipe(struct sigaction *ret_old)
     return hob__sys_sigaction(SIGPIPE, &ignore, NULL) == 0;
 }
 
-static int hob__run_from(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg,
-                         const void *called_at)
+int hob__run_open(struct run *run, const hob_run_opts *given)
 {
     hob_require(hob__worker == NULL && hob__check_instead == NULL,
                 "hob_run: it is running in this thread already");
-    struct crew    crew = { 0 };
-    hob_run_opts   complete_opts = complete(opts);
-    struct worker *w;
-    int            r = hob__worker_new(&complete_opts, &crew, 0, &w);
+    *run = (struct run){ 0 };
+    hob_run_opts opts = complete(given);
+    int          r = hob__worker_new(&opts, &run->crew, 0, &run->worker);
     if (r < 0)
         return r;
-    r = hob__crew_init(&crew, w, complete_opts.workers);
+    r = hob__crew_init(&run->crew, run->worker, opts.workers);
     if (r < 0) {
-        hob__worker_close(w);
+        hob__worker_close(run->worker);
         return r;
     }
     watch_for_fork();
     hob__check_who = hob__report_who;
-    struct sigaction old_sigpipe;
-    bool             sigpipe_changed = ignore_sigpipe(&old_sigpipe);
-    r = hob__overflow_watch(w);
+    run->sigpipe_changed = ignore_sigpipe(&run->old_sigpipe);
+    r = hob__overflow_watch(run->worker);
     if (r == 0)
-        r = hob__watchdog_start(w);
+        r = hob__watchdog_start(run->worker);
+    if (r < 0)
+        hob__run_close(run);
+    return r;
+}
 
-    if (r == 0)
-        r = run(w, main_fn, arg, called_at);
+void hob__run_close(struct run *run)
+{
+    hob__watchdog_stop(run->worker);
+    hob__overflow_unwatch(run->worker);
+    if (run->sigpipe_changed)
+        (void)hob__sys_sigaction(SIGPIPE, &run->old_sigpipe, NULL);
+    hob__worker_close(run->worker);
+    hob__crew_fini(&run->crew);
+}
 
-    hob__watchdog_stop(w);
-    hob__overflow_unwatch(w);
-    if (sigpipe_changed)
-        (void)hob__sys_sigaction(SIGPIPE, &old_sigpipe, NULL);
-    hob__worker_close(w);
-    hob__crew_fini(&crew);
+static int hob__run_from(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg,
+                         const void *called_at)
+{
+    struct run run;
+    int        r = hob__run_open(&run, opts);
+    if (r < 0)
+        return r;
+    if (hob__run_start_main(&run, main_fn, arg, called_at) == 0)
+        hob__loop_run(run.worker);
+    r = hob__run_finish(&run);
+    hob__run_close(&run);
     return r;
 }
 

@@ -96,7 +96,7 @@ static struct task *pick(struct worker *w)
 
 void hob__tasks_run(struct worker *w)
 {
-    w->runs_left = RUNS_PER_POLL;
+    w->runs_left = w->runs_per_turn;
     struct task *task = pick(w);
     if (task != NULL)
         switch_to(w, &w->loop, task);

@@ -98,6 +98,7 @@ int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t nu
     w->opts = *complete;
     w->crew = crew;
     w->number = number;
+    w->runs_per_turn = RUNS_PER_POLL;
     list_init(&w->ready);
     list_init(&w->done);
     list_init(&w->roots);

@@ -57,6 +57,7 @@ struct worker {
     struct task   *current;         /* NULL while the loop itself runs          */
     struct context loop;
     struct list    ready;           /* tasks to run, oldest first               */
+    uint32_t       runs_per_turn;   /* RUNS_PER_POLL, or fewer              */
     uint32_t       runs_left;       /* until the backend is to be polled        */
     uint32_t       inline_left;     /* of the current run                       */
     struct task   *ended;           /* whose stack nobody stands on any more    */
@@ -146,6 +147,9 @@ void hob__worker_end_roots(struct worker *worker);
 
 /* The loop: runs until everything has ended. */
 void hob__loop_run(struct worker *worker);
+
+/* Has everything ended? The end of the main task is noticed here. */
+bool hob__loop_is_over(struct worker *worker);
 
 /* One turn that does not sleep. Returns whether there was something to do; if not, *next_ns
  * becomes the time of the next timer, if that is sooner. */
