@@ -89,8 +89,12 @@ struct backend_type {
     void (*wake)(struct backend *b);
 
     /* A descriptor that is readable when poll() would bring something, if the last one was told
-     * not to sleep; -1: none. *deadline_ns becomes when to poll() without it, if that is sooner. */
-    int (*poll_fd)(struct backend *b, int64_t *deadline_ns);
+     * not to sleep. Returns it, the same each time; -ENOTSUP when there is nothing of the kernel's
+     * to wait for, or what kept it from being made. It stays the backend's. */
+    int (*poll_fd)(struct backend *b);
+
+    /* When poll() is due though that is not readable; INT64_MAX: not at all. */
+    int64_t (*due)(struct backend *b);
 
     int64_t  (*now)(struct backend *b);      /* the monotonic clock, ns              */
     int64_t  (*wall_now)(struct backend *b); /* the calendar clock, ns               */

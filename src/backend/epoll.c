@@ -886,14 +886,17 @@ static void epoll_wake(struct backend *b)
     wake(self_of(b));
 }
 
-static int epoll_poll_fd(struct backend *b, int64_t *deadline_ns)
+static int epoll_poll_fd(struct backend *b)
+{
+    return self_of(b)->epoll_fd;
+}
+
+static int64_t epoll_due(struct backend *b)
 {
     const struct epoll_backend *self = self_of(b);
     if (!list_is_empty(&self->finished))
-        *deadline_ns = 0;
-    else if (!list_is_empty(&self->retried) && self->retry_at_ns < *deadline_ns)
-        *deadline_ns = self->retry_at_ns;
-    return self->epoll_fd;
+        return 0;
+    return list_is_empty(&self->retried) ? INT64_MAX : self->retry_at_ns;
 }
 
 static int64_t epoll_now(struct backend *b)
@@ -991,6 +994,7 @@ const struct backend_type hob__backend_epoll = {
     .poll = epoll_poll,
     .wake = epoll_wake,
     .poll_fd = epoll_poll_fd,
+    .due = epoll_due,
     .now = epoll_now,
     .wall_now = epoll_wall_now,
     .random = epoll_random,

@@ -679,11 +679,16 @@ static void sim_wake(struct backend *b)
 }
 
 /* Its world has no descriptors that a kernel knows. */
-static int sim_poll_fd(struct backend *b, int64_t *deadline_ns)
+static int sim_poll_fd(struct backend *b)
 {
     (void)b;
-    (void)deadline_ns;
-    return -1;
+    return -ENOTSUP;
+}
+
+static int64_t sim_due(struct backend *b)
+{
+    (void)b;
+    return INT64_MAX;
 }
 
 static int64_t sim_now(struct backend *b)
@@ -805,5 +810,6 @@ const struct backend_type hob__backend_sim = {
     .wall_now = sim_wall_now,
     .random = sim_random,
     .poll_fd = sim_poll_fd,
+    .due = sim_due,
     .stats = sim_stats,
 };

@@ -1002,12 +1002,22 @@ static void hand_out(struct uring *u, struct list *done)
     list_append(done, &u->done);
 }
 
+/* Before entering: what comes later raises it again. */
+static void clear_event(struct uring *u)
+{
+    uint64_t count;
+    ssize_t  got = read(u->event_fd, &count, sizeof count);
+    (void)got; // nothing: it was not raised
+}
+
 static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done)
 {
     struct uring *u = uring_from(b);
     if (close_leaving(u) || !list_is_empty(&u->done))
         deadline_ns = 0;
     arm_wake(u);
+    if (hob_unlikely(u->event_fd >= 0))
+        clear_event(u);
     send_cancels(u);
     if (u->aside_count > 0 || io_uring_cq_ready(&u->ring) > 0)
         deadline_ns = 0;
@@ -1028,13 +1038,31 @@ static void uring_wake(struct backend *b)
     errno = saved;
 }
 
-/* The kernel makes it readable also for work that waits for an enter (DEFER_TASKRUN). */
-static int uring_poll_fd(struct backend *b, int64_t *deadline_ns)
+/* The ring itself is no use here: with DEFER_TASKRUN the kernel tells those who poll it only of
+ * completions, and those are made when the worker enters. An eventfd is told of the work that
+ * waits for that. */
+static int uring_poll_fd(struct backend *b)
+{
+    struct uring *u = uring_from(b);
+    if (u->event_fd >= 0)
+        return u->event_fd;
+    int fd = hob__sys_eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK); // readable: what came before counts
+    if (fd < 0)
+        return fd;
+    int r = hob__fault() ? -ENOMEM : io_uring_register_eventfd(&u->ring, fd);
+    if (r < 0) {
+        hob__sys_close(fd);
+        return r;
+    }
+    u->event_fd = fd;
+    return fd;
+}
+
+static int64_t uring_due(struct backend *b)
 {
     const struct uring *u = uring_from(b);
-    if (!list_is_empty(&u->done) || io_uring_sq_ready(&u->ring) > 0)
-        *deadline_ns = 0;
-    return u->ring.ring_fd;
+    bool now = !list_is_empty(&u->done) || io_uring_sq_ready(&u->ring) > 0;
+    return now ? 0 : INT64_MAX;
 }
 
 static int64_t uring_now(struct backend *b)
@@ -1167,6 +1195,8 @@ static void uring_close(struct backend *b)
     hob_assert(u->leaving_count == 0);
     if (u->ring_is_open)
         io_uring_queue_exit(&u->ring);
+    if (u->event_fd >= 0)
+        hob__sys_close(u->event_fd);
     if (u->wake_fd >= 0)
         hob__sys_close(u->wake_fd);
     free(u->buf_ring);
@@ -1183,7 +1213,7 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
     if (u == NULL)
         return -ENOMEM;
     u->base.type = &hob__backend_uring;
-    u->wake_fd = -1;
+    u->wake_fd = u->event_fd = -1;
     u->slot_free = SLOT_NONE;
     u->owed = SLOT_NONE;
     u->retry_time.tv_nsec = RETRY_NS;
@@ -1227,6 +1257,7 @@ const struct backend_type hob__backend_uring = {
     .poll = uring_poll,
     .wake = uring_wake,
     .poll_fd = uring_poll_fd,
+    .due = uring_due,
     .now = uring_now,
     .wall_now = uring_wall_now,
     .random = uring_random,

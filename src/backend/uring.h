@@ -88,6 +88,7 @@ struct uring {
     uint64_t         overflows;     /* times completions had to wait for room              */
 
     int              wake_fd;
+    int              event_fd;     /* the kernel raises it when there is work; -1: nobody asked */
     uint64_t         wake_count;
     bool             wake_armed;
     bool             was_interrupted; /* the last enter, on purpose */

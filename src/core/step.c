@@ -121,8 +121,8 @@ static void arm(hob_loop *loop)
     struct worker *w = loop->run.worker;
     int64_t        when_ns = AT_ONCE;
     if (loop->last == HOB_STEP_IDLE && !w->seeded) {
-        when_ns = loop->next_ns;
-        (void)w->backend->type->poll_fd(w->backend, &when_ns);
+        int64_t due_ns = w->backend->type->due(w->backend);
+        when_ns = due_ns < loop->next_ns ? due_ns : loop->next_ns;
         if (when_ns < AT_ONCE)
             when_ns = AT_ONCE;
     }
@@ -180,10 +180,11 @@ static int open_watch(hob_loop *loop)
     r = loop->timer_fd = hob__sys_timerfd(TFD_CLOEXEC | TFD_NONBLOCK);
     if (r >= 0)
         r = watch(loop->watch_fd, loop->timer_fd);
-    int64_t deadline_ns = INT64_MAX;
-    int     fd = b->type->poll_fd(b, &deadline_ns);
-    if (r >= 0 && fd >= 0)
+    int fd = r < 0 ? r : b->type->poll_fd(b);
+    if (fd >= 0)
         r = watch(loop->watch_fd, fd);
+    else if (fd != -ENOTSUP)
+        r = fd;
     if (r < 0)
         close_watch(loop);
     return r;
@@ -211,7 +212,9 @@ int64_t hob_next_timeout(hob_loop *loop)
     int64_t when_ns = hob__wheel_next(&w->wheel), now_ns = now_of(w);
     if (loop->next_ns < when_ns)
         when_ns = loop->next_ns;
-    (void)w->backend->type->poll_fd(w->backend, &when_ns);
+    int64_t due_ns = w->backend->type->due(w->backend);
+    if (due_ns < when_ns)
+        when_ns = due_ns;
     if (when_ns == INT64_MAX)
         return INT64_MAX;
     return when_ns > now_ns ? when_ns - now_ns : 0;
