@@ -1002,12 +1002,18 @@ static void hand_out(struct uring *u, struct list *done)
     list_append(done, &u->done);
 }
 
-/* Before entering: what comes later raises it again. */
+/* Before entering: what comes later raises it again. It is registered anew, because the kernel
+ * (Linux 6.18) raises one registration only once for work that comes from a write to another
+ * eventfd, such as a wake() is. */
 static void clear_event(struct uring *u)
 {
     uint64_t count;
-    ssize_t  got = read(u->event_fd, &count, sizeof count);
-    (void)got; // nothing: it was not raised
+    if (read(u->event_fd, &count, sizeof count) > 0 && u->event_told) {
+        (void)io_uring_unregister_eventfd(&u->ring);
+        u->event_told = false;
+    }
+    if (!u->event_told)
+        u->event_told = io_uring_register_eventfd(&u->ring, u->event_fd) == 0;
 }
 
 static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done)
@@ -1055,6 +1061,7 @@ static int uring_poll_fd(struct backend *b)
         return r;
     }
     u->event_fd = fd;
+    u->event_told = true;
     return fd;
 }
 
@@ -1062,7 +1069,9 @@ static int64_t uring_due(struct backend *b)
 {
     const struct uring *u = uring_from(b);
     bool now = !list_is_empty(&u->done) || io_uring_sq_ready(&u->ring) > 0;
-    return now ? 0 : INT64_MAX;
+    // After a wake() that the last poll() saw the next one is told of only when it is armed again.
+    bool is_deaf = !u->wake_armed || (u->event_fd >= 0 && !u->event_told);
+    return now || is_deaf ? 0 : INT64_MAX;
 }
 
 static int64_t uring_now(struct backend *b)

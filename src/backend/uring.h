@@ -89,6 +89,7 @@ struct uring {
 
     int              wake_fd;
     int              event_fd;     /* the kernel raises it when there is work; -1: nobody asked */
+    bool             event_told;   /* it is registered                                          */
     uint64_t         wake_count;
     bool             wake_armed;
     bool             was_interrupted; /* the last enter, on purpose */
