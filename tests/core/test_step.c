@@ -259,30 +259,40 @@ static int64_t cpu_ns(void)
     return t.tv_sec * HOB_SEC + t.tv_nsec;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
 TEST_AS(step, a_thousand_active_tasks_fit_into_frames,
         HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
 {
     hob_loop *loop;
     uint64_t  acts = 0;
     int       steps = 0, said;
-    int64_t   most_ns = 0, all_ns = 0;
+    int64_t   steps_ns[1024], all_ns = 0;
     check_ok(begin(1, play, &acts, &loop));
     do {
         int64_t from_ns = cpu_ns();
         said = hob_step(loop, A_FRAME / 4);
         int64_t took_ns = cpu_ns() - from_ns;
         all_ns += took_ns;
-        if (took_ns > most_ns)
-            most_ns = took_ns;
+        steps_ns[steps % 1024] = took_ns;
         steps++;
         if (!in_sim())
             usleep(A_FRAME / 4 / 1000);
     } while (said != HOB_STEP_ENDED);
     check_ok(hob_finish(loop));
     check_eq(acts, 60000);
-    printf("a step of a frame with 1,000 active tasks on %s: %lld us of processor time, at most %lld, "
-           "in %d steps\n", hob_test_backend(), (long long)(all_ns / steps / 1000),
-           (long long)(most_ns / 1000), steps);
+    int known = steps < 1024 ? steps : 1024;
+    qsort(steps_ns, (size_t)known, sizeof steps_ns[0], by_size);
+    int64_t most_ns = steps_ns[known - 1];
+    printf("a step of a frame with 1,000 active tasks on %s: %lld us of processor time, p99 %lld, "
+           "at most %lld, in %d steps\n", hob_test_backend(), (long long)(all_ns / steps / 1000),
+           (long long)(steps_ns[known - 1 - known / 100] / 1000), (long long)(most_ns / 1000), steps);
+    if (!all_is_slow())
+        check_lt(most_ns, A_FRAME);
 }
 
 /* ---- the end ---- */

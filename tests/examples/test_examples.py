@@ -229,6 +229,19 @@ def locks(backend):
 
 
 @example(*REAL)
+def glib(backend):
+    if not (BUILD / "examples" / "15_glib").exists():
+        print(f"skipped: examples: glib on {backend}: built without GLib")
+        return
+    expect(run(backend, "15_glib"), "^1000 guests were served$", "^the window ticked 30 times, and closes$")
+
+
+@example(*REAL)
+def game(backend):
+    expect(run(backend, "16_game"), r"^60 frames, \d{4,} thoughts; ", "^0 frames were late because of Hob$")
+
+
+@example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
     expect(text, "boil the water +█", "1000 eggs", r"price of bread .* \d+ cents$",
