@@ -20,6 +20,20 @@
 
 enum { BYTES_EACH_WAY = 200000 };
 
+struct pipe_end {
+    struct traffic traffic;
+    hob_pipe     **writer;
+};
+
+/* The reader's end of the stream comes with the close. */
+static int send_and_close(void *arg)
+{
+    struct pipe_end *end = arg;
+    int r = send_traffic(&end->traffic);
+    close_pipe(end->writer);
+    return r;
+}
+
 /* A bit of everything that asks the kernel: sockets, pipes, files, timers, threads for files. */
 static int use_everything(void *folder)
 {
@@ -36,16 +50,16 @@ static int use_everything(void *folder)
     check_ok(hob_pipe_open(&reader, &writer));
     HOB_SCOPE(s);
     hob_scope_deadline(&s, hob_in(15 * HOB_SEC));
-    struct traffic out[2] = {
-        { .stream = hob_tcp_stream(client), .bytes = BYTES_EACH_WAY, .piece = 7001 },
-        { .stream = hob_pipe_stream(writer), .bytes = BYTES_EACH_WAY, .piece = 501 },
+    struct traffic out = { .stream = hob_tcp_stream(client), .bytes = BYTES_EACH_WAY, .piece = 7001 };
+    struct pipe_end into = {
+        { .stream = hob_pipe_stream(writer), .bytes = BYTES_EACH_WAY, .piece = 501 }, &writer,
     };
     struct traffic in[2] = {
         { .stream = hob_tcp_stream(server), .bytes = BYTES_EACH_WAY, .piece = 6007 },
         { .stream = hob_pipe_stream(reader), .bytes = BYTES_EACH_WAY, .piece = 600 },
     };
     hob_go(&s, receive_traffic, &in[0]);
-    hob_go(&s, send_traffic, &out[0]);
+    hob_go(&s, send_traffic, &out);
     for (int i = 0; i < 10; i++) {
         naps[i] = (struct nap){ .ns = (i + 1) * HOB_MSEC };
         hob_go(&s, nap, &naps[i]);
@@ -62,10 +76,9 @@ static int use_everything(void *folder)
         close_file(&file);
     }
     hob_go(&s, receive_traffic, &in[1]);
-    hob_go(&s, send_traffic, &out[1]);
+    hob_go(&s, send_and_close, &into);
     for (int i = 0; i < 10; i++)
         check_ok(hob_sleep(HOB_MSEC));
-    close_pipe(&writer);
     return hob_scope_end(&s);
 }
 
