@@ -7,6 +7,10 @@
  *     hob_comm stream N       values through a queue of 128; a value counts
  *     hob_comm select N       four channels without a queue, four senders, one selecting receiver
  *     hob_comm mutex N        two tasks hand a mutex to each other, with a yield each
+ *     hob_comm mutex-2 N      the same, on two workers: real time, as two cores are at it
+ *     hob_comm settled N      awaiting a promise that is settled already
+ *     hob_comm settle N       a promise is made, settled, awaited and freed
+ *     hob_comm each N         N items, by eight tasks, which yield once for each
  */
 #include <hob.h>
 
@@ -138,16 +142,96 @@ static int ask_mutex(void *arg)
     return 0;
 }
 
+static int ask_mutex_across(void *arg)
+{
+    hob_mutex mutex = { .name = "mutex" };
+
+    (void)arg;
+    HOB_SCOPE(s);
+    int64_t began = hob_now();
+    for (uint32_t i = 0; i < 2; i++)
+        HOB_TRY(hob_go_with(&s, lock_all, &mutex, &(hob_task_opts){ .where = HOB_ON(i) }));
+    HOB_TRY(hob_scope_end(&s));
+    hob_yield(); // the clock is read anew
+    bench_print("ns", (double)(hob_now() - began) / (double)count);
+    return 0;
+}
+
+static int ask_settled(void *arg)
+{
+    hob_promise *promise;
+    void        *value;
+    long         sum = 0;
+
+    (void)arg;
+    HOB_TRY(hob_promise_new(&promise));
+    hob_promise_resolve(promise, (void *)(intptr_t)1);
+    int64_t began = bench_cpu_ns();
+    for (long i = 0; i < count; i++) {
+        HOB_TRY(hob_promise_await(promise, &value));
+        sum += (intptr_t)value;
+    }
+    print_ns(began);
+    hob_promise_free(promise);
+    return sum == count ? 0 : hob_fail(-EBADMSG);
+}
+
+static int ask_settle(void *arg)
+{
+    void *value;
+    long  sum = 0;
+
+    (void)arg;
+    int64_t began = bench_cpu_ns();
+    for (long i = 0; i < count; i++) {
+        hob_promise *promise;
+        HOB_TRY(hob_promise_new(&promise));
+        hob_promise_resolve(promise, (void *)(intptr_t)1);
+        int r = hob_promise_await(promise, &value);
+        hob_promise_free(promise);
+        HOB_TRY(r);
+        sum += (intptr_t)value;
+    }
+    print_ns(began);
+    return sum == count ? 0 : hob_fail(-EBADMSG);
+}
+
+static int add_item(void *item, void *sum)
+{
+    hob_yield();
+    *(long *)sum += *(char *)item;
+    return 0;
+}
+
+static int ask_each(void *arg)
+{
+    static char items[1000];
+    long        sum = 0;
+
+    (void)arg;
+    memset(items, 1, sizeof items);
+    count = count / (long)sizeof items * (long)sizeof items;
+    int64_t began = bench_cpu_ns();
+    for (long i = 0; i < count; i += (long)sizeof items)
+        HOB_TRY(hob_for_each(items, 1, sizeof items, 8, add_item, &sum));
+    print_ns(began);
+    return sum == count ? 0 : hob_fail(-EBADMSG);
+}
+
 static const struct question questions[] = {
     { "rendezvous", ask_rendezvous },
     { "stream", ask_stream },
     { "select", ask_select },
     { "mutex", ask_mutex },
+    { "mutex-2", ask_mutex_across },
+    { "settled", ask_settled },
+    { "settle", ask_settle },
+    { "each", ask_each },
 };
 
 int main(int argc, char **argv)
 {
-    hob_run_opts opts = { .slow_ns = -1 };
+    hob_run_opts opts = { .slow_ns = -1, .workers = 1 };
 
     for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
         if (argc != 3 || strcmp(argv[1], questions[i].name) != 0)
@@ -155,8 +239,10 @@ int main(int argc, char **argv)
         count = atol(argv[2]);
         if (count < 4)
             break;
+        if (strcmp(argv[1], "mutex-2") == 0)
+            opts.workers = 2;
         return hob_run_with(&opts, questions[i].fn, NULL) == 0 ? 0 : 1;
     }
-    fprintf(stderr, "usage: hob_comm rendezvous|stream|select|mutex N\n");
+    fprintf(stderr, "usage: hob_comm rendezvous|stream|select|mutex|mutex-2|settled|settle|each N\n");
     return 2;
 }

@@ -45,12 +45,13 @@ class Failed(Exception):
 class Contestant:
     """Somebody who answers: a program of BUILD/bench, its arguments and its environment."""
 
-    def __init__(self, name, program, args=(), env=None, server=False):
+    def __init__(self, name, program, args=(), env=None, server=False, cores=None):
         self.name = name
         self.program = program
         self.args = [str(a) for a in args]
         self.env = env or {}
         self.server = server
+        self.cores = cores or {SERVER_CORE}
 
 
 class Claim:
@@ -66,8 +67,9 @@ class Claim:
 
 class Question:
     def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None,
-                 rounds=ROUNDS):
+                 rounds=ROUNDS, group=None):
         self.name = name
+        self.group = group  # another name to ask for it by, with others
         self.title = title
         self.metric = metric
         self.unit = unit
@@ -123,6 +125,29 @@ def ring_question(connections):
         [],
         load=["--connections", str(connections), "--size", "64", "--ms", "500"],
     )
+
+
+def talk_question(name, title, n, wanted, across=False):
+    """Beside Go on one core; and across two cores, in real time, beside Go on two."""
+    one, two = {SERVER_CORE}, {SERVER_CORE, LOAD_CORE}
+    contestants = [
+        Contestant("Go", "go_peer", [name, n, 1], cores=one),
+        Contestant("Hob", "hob_comm", [name, n], cores=one),
+        Contestant("Go, 2 procs", "go_peer", [name, n // 4, 2], cores=two),
+    ]
+    claims = [Claim("Hob", "Go", wanted)]
+    if across:
+        contestants.append(
+            Contestant("Hob, 2 workers", "hob_comm", [f"{name}-2", n // 4], cores=two))
+        claims.append(Claim("Hob, 2 workers", "Go, 2 procs", 1.0))
+    return Question(name, title, "ns", "ns", contestants, claims, group="comm")
+
+
+def promise_question(name, title, n, claims, go=False):
+    contestants = [Contestant("Bun", "bun_peer", [name, n]), Contestant("Hob", "hob_comm", [name, n])]
+    if go:
+        contestants.append(Contestant("Go", "go_peer", [name, n]))
+    return Question(name, title, "ns", "ns", contestants, claims, group="comm")
 
 
 SLEEPERS = 1000000
@@ -195,6 +220,17 @@ QUESTIONS = [
         Claim("Hob on uring", ("raw io_uring", "raw epoll"), 1.05),
         Claim("Hob on epoll", ("raw io_uring", "raw epoll"), 1.05),
     ]),
+    talk_question("rendezvous", "A value there and one back, without a queue: a round trip",
+                  2000000, 0.25),
+    talk_question("stream", "Values through a queue of 128: one value", 10000000, 0.4),
+    talk_question("select", "Receiving by a select over four channels: one value", 2000000, 0.25),
+    talk_question("mutex", "Two tasks hand a mutex to each other: one hand-over", 2000000, 0.4,
+                  across=True),
+    promise_question("settled", "Awaiting a promise that is settled already", 5000000,
+                     [Claim("Hob", "Bun", 0.5)]),
+    promise_question("settle", "A promise is made, settled and awaited", 2000000, []),
+    promise_question("each", "A thousand items by eight tasks, which wait once for each: one item", 1000000,
+                     [], go=True),
     ring_question(50),
     ring_question(1000),
 ]
@@ -221,10 +257,10 @@ def program_path(build, program):
     return path
 
 
-def pinned(core):
-    """On that core and, where that is allowed, ahead of what else runs there."""
+def pinned(cores):
+    """On these cores and, where that is allowed, ahead of what else runs there."""
     def settle():
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, cores)
         try:
             os.nice(-15)
         except OSError:
@@ -232,10 +268,10 @@ def pinned(core):
     return settle
 
 
-def run_to_end(argv, core, env=None):
+def run_to_end(argv, cores, env=None):
     try:
         done = subprocess.run(
-            argv, env={**os.environ, **(env or {})}, preexec_fn=pinned(core), text=True,
+            argv, env={**os.environ, **(env or {})}, preexec_fn=pinned(cores), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_SECONDS_MAX)
     except subprocess.TimeoutExpired:
         raise Failed(f"no end after {RUN_SECONDS_MAX} s") from None
@@ -264,13 +300,13 @@ def read_port(server):
 def run_server(build, contestant, load_args):
     server = subprocess.Popen(
         [program_path(build, contestant.program), *contestant.args],
-        env={**os.environ, **contestant.env}, preexec_fn=pinned(SERVER_CORE), text=True,
+        env={**os.environ, **contestant.env}, preexec_fn=pinned(contestant.cores), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         port = read_port(server)
         return run_to_end(
             [program_path(build, "load"), "--port", port, "--pid", str(server.pid), *load_args],
-            LOAD_CORE)
+            {LOAD_CORE})
     finally:
         server.kill()
         server.wait()
@@ -281,7 +317,7 @@ def run_once(build, question, contestant):
     if contestant.server:
         return run_server(build, contestant, question.load)
     argv = [program_path(build, contestant.program), *contestant.args]
-    return run_to_end(argv, SERVER_CORE, contestant.env)
+    return run_to_end(argv, contestant.cores, contestant.env)
 
 
 def ask(build, question, rounds, end):
@@ -446,10 +482,11 @@ def print_summary(summary):
 def choose(names):
     if not names:
         return [q for q in QUESTIONS if q.name not in ON_REQUEST]
-    chosen = [q for q in QUESTIONS if any(q.name == n or q.name.rstrip("0123456789") == n
-                                          for n in names)]
-    unknown = [n for n in names if not any(q.name == n or q.name.rstrip("0123456789") == n
-                                           for q in QUESTIONS)]
+    def answers_to(question):
+        return {question.name, question.name.rstrip("0123456789"), question.group}
+
+    chosen = [q for q in QUESTIONS if answers_to(q) & set(names)]
+    unknown = [n for n in names if not any(n in answers_to(q) for q in QUESTIONS)]
     if unknown:
         known = " ".join(q.name for q in QUESTIONS)
         sys.exit(f"bench: no question {' '.join(unknown)}; there are {known}")
@@ -459,7 +496,7 @@ def choose(names):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("questions", nargs="*", metavar="QUESTION",
-                        help="such as spawn or echo; none: all but ring")
+                        help="such as spawn, echo or comm; none: all but ring")
     parser.add_argument("--build", default="build", help="the build folder (build)")
     parser.add_argument("--rounds", type=int, help="of each question (each has its own number)")
     parser.add_argument("--minutes", type=float, default=MINUTES_MAX,

@@ -6,6 +6,7 @@
 #   libuv1-dev libevent-dev    libraries of the echo and timer peers
 #   libboost-context-dev       the context switch of Boost
 #   golang-1.23-go             Go; from bookworm-backports, since Debian 12 has 1.19
+#   npm                        fetches Bun into bench/peers/bun/node_modules
 #
 # The backports suite is added beside the sources that the system already has, from the same
 # place that its main suite comes from, and at its low default priority: nothing else changes.
@@ -15,6 +16,7 @@ set -u
 sources=/etc/apt/sources.list.d/hob-bench-backports.sources
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 go=/usr/lib/go-1.23/bin/go
+bun=$(dirname "$0")/peers/bun/node_modules/.bin/bun
 
 say() {
     echo "bench/setup.sh: $*" >&2
@@ -33,7 +35,16 @@ missing=
 for package in libuv1-dev libevent-dev libboost-context-dev; do
     is_there $package || missing="$missing $package"
 done
-if [ -z "$missing" ] && [ -x $go ]; then
+fetch_bun() {
+    if [ ! -x "$bun" ] && command -v npm >/dev/null; then
+        say "fetching Bun by npm into $(dirname "$0")/peers/bun, for the questions on promises"
+        npm install --prefix "$(dirname "$0")/peers/bun" --no-package-lock --no-fund --no-audit \
+            --silent >/dev/null 2>&1 </dev/null || say "Bun is not to be had; measuring without"
+    fi
+}
+
+if [ -z "$missing" ] && [ -x $go ] && command -v npm >/dev/null; then
+    fetch_bun
     exit 0
 fi
 if [ "$(id -u)" != 0 ]; then
@@ -41,6 +52,7 @@ if [ "$(id -u)" != 0 ]; then
         exec sudo -n sh "$0"
     fi
     say "not root; measuring without$missing$([ -x $go ] || echo ' Go 1.23')"
+    fetch_bun
     exit 0
 fi
 
@@ -88,4 +100,6 @@ if [ ! -x $go ]; then
     add_backports
     install_package golang-1.23-go || say "golang-1.23-go is not to be had; measuring without Go"
 fi
+command -v npm >/dev/null || install_package npm || say "npm is not to be had; measuring without Bun"
+fetch_bun
 exit 0

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 
-// The Go peer: yield, spawn, timer, sleepers and echo, one question a run, on one core.
+// The Go peer, one question a run, on one core; what tasks tell each other, on PROCS.
 //
-//	peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo
+//	peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo | each N
+//	peer rendezvous N PROCS | stream N PROCS | select N PROCS | mutex N PROCS
 package main
 
 import (
@@ -146,9 +147,119 @@ func echo() {
 	}
 }
 
+// CPU time; but with several procs real time, as they are all at it at once.
+func clock(procs int) float64 {
+	if procs > 1 {
+		return float64(time.Since(start))
+	}
+	return cpuNs()
+}
+
+var start = time.Now()
+
+func rendezvous(n, procs int) {
+	there, back := make(chan int), make(chan int)
+	go func() {
+		for v := range there {
+			back <- v
+		}
+	}()
+	began := clock(procs)
+	for i := range n {
+		there <- i
+		<-back
+	}
+	fmt.Printf("ns %.4f\n", (clock(procs)-began)/float64(n))
+}
+
+func stream(n, procs int) {
+	c := make(chan int, 128)
+	began := clock(procs)
+	go func() {
+		for i := range n {
+			c <- i
+		}
+	}()
+	sum := 0
+	for range n {
+		sum += <-c
+	}
+	fmt.Printf("ns %.4f\n", (clock(procs)-began)/float64(n))
+	if sum != n*(n-1)/2 {
+		panic("a value was lost")
+	}
+}
+
+func selectOf4(n, procs int) {
+	var c [4]chan int
+	for i := range c {
+		c[i] = make(chan int)
+	}
+	n = n / 4 * 4
+	for i := range c {
+		go func() {
+			for v := range n / 4 {
+				c[i] <- v
+			}
+		}()
+	}
+	began := clock(procs)
+	for range n {
+		select {
+		case <-c[0]:
+		case <-c[1]:
+		case <-c[2]:
+		case <-c[3]:
+		}
+	}
+	fmt.Printf("ns %.4f\n", (clock(procs)-began)/float64(n))
+}
+
+// Two lock in turn, and each lets the other one come to wait.
+func mutex(n, procs int) {
+	var m sync.Mutex
+	var wg sync.WaitGroup
+	began := clock(procs)
+	wg.Add(2)
+	for range 2 {
+		go func() {
+			for range n / 2 {
+				m.Lock()
+				runtime.Gosched()
+				m.Unlock()
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	fmt.Printf("ns %.4f\n", (clock(procs)-began)/float64(n))
+}
+
+// A thousand items by eight goroutines, which yield once for each.
+func each(n int) {
+	sum := 0
+	began := cpuNs()
+	for done := 0; done < n; done += 1000 {
+		var wg sync.WaitGroup
+		var next atomic.Int64
+		wg.Add(8)
+		for range 8 {
+			go func() {
+				for next.Add(1) <= 1000 {
+					runtime.Gosched()
+					sum++
+				}
+				wg.Done()
+			}()
+		}
+		wg.Wait()
+	}
+	fmt.Printf("ns %.4f\n", (cpuNs()-began)/float64(sum))
+}
+
 func arg(i int) int {
 	if i >= len(os.Args) {
-		fmt.Fprintln(os.Stderr, "usage: peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo")
+		fmt.Fprintln(os.Stderr, "usage: peer yield|spawn|each N | timer PENDING N | sleepers N SECONDS | echo | rendezvous|stream|select|mutex N PROCS")
 		os.Exit(2)
 	}
 	n, err := strconv.Atoi(os.Args[i])
@@ -173,6 +284,14 @@ func main() {
 		sleepers(arg(2), time.Duration(arg(3))*time.Second)
 	case "echo":
 		echo()
+	case "each":
+		each(arg(2))
+	case "rendezvous", "stream", "select", "mutex":
+		ask := map[string]func(n, procs int){
+			"rendezvous": rendezvous, "stream": stream, "select": selectOf4, "mutex": mutex,
+		}[question]
+		runtime.GOMAXPROCS(arg(3))
+		ask(arg(2), arg(3))
 	default:
 		arg(len(os.Args))
 	}
