@@ -26,6 +26,10 @@ struct user_op {
  * or -ETIMEDOUT and the op was not submitted: finish() is still called. */
 void hob__op_await(struct op *op);
 
+/* The second half of it, for a local op that the caller made fly itself, after
+ * hob__inline_begin: parks, and leaves the answer in op->result. */
+void hob__op_await_flying(struct task *task, struct op *op);
+
 /* For what is mostly done at once, without an op: begin returns 0, or the code with which the
  * call is refused; end counts what was done, so that who never waits lets others run. */
 int  hob__inline_begin(struct task *task, const char *caller);

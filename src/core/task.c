@@ -169,7 +169,7 @@ void hob_yield(void)
 
 /* A cancelled task is told so at each wait. One that goes on regardless must not
  * stop the others, and is not passed over in silence. */
-static __attribute__((noinline, cold)) void refuse(struct task *task)
+void hob__task_refuse(struct task *task)
 {
     task->ignored_cancels++;
     if (task->ignored_cancels >= REFUSALS_REPORTED && !task->reported) {
@@ -178,6 +178,13 @@ static __attribute__((noinline, cold)) void refuse(struct task *task)
     }
     if (task->ignored_cancels % REFUSALS_PER_STEP == 0)
         hob__task_step_aside(task);
+}
+
+void hob__op_await_flying(struct task *task, struct op *op)
+{
+    hob__task_park(task, op);
+    if (op->result == -ECANCELED && op->cancel_asked && hob__task_cancelled(task) != 0)
+        op->result = hob__task_cancelled(task);
 }
 
 void hob__op_await(struct op *op)
@@ -193,7 +200,7 @@ void hob__op_await(struct op *op)
         op->result = code;
         if (op->finish != NULL)
             op->finish(op);
-        refuse(task);
+        hob__task_refuse(task);
         return;
     }
 
@@ -201,9 +208,7 @@ void hob__op_await(struct op *op)
     op->done = hob__task_wake_op;
     op->waiter = task;
     if (hob__op_submit(w, op)) {
-        hob__task_park(task, op);
-        if (op->result == -ECANCELED && op->cancel_asked && hob__task_cancelled(task) != 0)
-            op->result = hob__task_cancelled(task);
+        hob__op_await_flying(task, op);
     } else if (--w->inline_left == 0) {
         hob__task_step_aside(task);
     }
@@ -211,21 +216,12 @@ void hob__op_await(struct op *op)
 
 int hob__inline_begin(struct task *task, const char *caller)
 {
-    if (hob_unlikely(task == NULL))
-        hob__misuse_of(caller, "called outside of a task: in a callback, or without hob_run");
-    task->failing = 0;
-    int code = hob__task_cancelled(task);
-    if (hob_unlikely(code != 0))
-        refuse(task);
-    else
-        task->ignored_cancels = 0;
-    return code;
+    return inline_begin(task, caller);
 }
 
 void hob__inline_end(struct task *task)
 {
-    if (--task->worker->inline_left == 0)
-        hob__task_step_aside(task);
+    inline_end(task);
 }
 
 void hob__task_interrupt(struct task *task)
@@ -260,7 +256,7 @@ int hob_checkpoint(void)
         hob__task_step_aside(task);
     int code = hob__task_cancelled(task);
     if (code != 0)
-        refuse(task);
+        hob__task_refuse(task);
     return code;
 }
 
@@ -542,7 +538,7 @@ int hob_go_ready(hob_scope *place, hob_task_fn *fn, void *arg, const hob_task_op
 
     int code = hob__task_cancelled(self);
     if (code != 0) {
-        refuse(self);
+        hob__task_refuse(self);
         return code;
     }
     handshake.op.done = hob__task_wake_op;

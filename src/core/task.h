@@ -99,6 +99,9 @@ void hob__task_wake_op(struct op *op);
 /* Lets the loop and all others run first. */
 void hob__task_step_aside(struct task *task);
 
+/* A call is refused because the task is cancelled: a task that does not leave is reported. */
+void hob__task_refuse(struct task *task) __attribute__((cold));
+
 /* Cancels this one task. */
 void hob__task_cancel(struct task *task, int code, const char *reason);
 

@@ -128,6 +128,26 @@ static inline int hob__task_cancelled(const struct task *task)
     return code;
 }
 
+/* hob__inline_begin and hob__inline_end, where each nanosecond counts. */
+static inline int inline_begin(struct task *task, const char *caller)
+{
+    if (hob_unlikely(task == NULL))
+        hob__misuse_of(caller, "called outside of a task: in a callback, or without hob_run");
+    task->failing = 0;
+    int code = hob__task_cancelled(task);
+    if (hob_unlikely(code != 0))
+        hob__task_refuse(task);
+    else
+        task->ignored_cancels = 0;
+    return code;
+}
+
+static inline void inline_end(struct task *task)
+{
+    if (hob_unlikely(--task->worker->inline_left == 0))
+        hob__task_step_aside(task);
+}
+
 /* Makes a worker, in the thread that it will run in. Returns 0 or an error. */
 int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t number,
                     struct worker **ret_worker);

@@ -16,16 +16,24 @@
 #include "base/alloc.h"
 #include "core/worker.h"
 
-static hob_chan *chan_from(const hob_chan *chan, const char *caller)
+static __attribute__((noinline, cold, noreturn)) void misused(const hob_chan *chan,
+                                                               const char     *caller)
 {
-    if (hob_unlikely(chan->tag != TAG_CHAN))
-        hob__misuse_of(caller, "this is not a channel, or it was freed");
+    hob__misuse_of(caller, chan->tag != TAG_CHAN ? "this is not a channel, or it was freed"
+                                                 : "the channel belongs to another worker");
+}
+
+/* One comparison: a channel that was freed belongs to nobody. */
+static inline hob_chan *chan_from(const hob_chan *chan, const char *caller)
+{
     if (hob_unlikely(chan->worker != hob__worker))
-        hob__misuse_of(caller, "the channel belongs to another worker");
+        misused(chan, caller);
     return (hob_chan *)(uintptr_t)chan;
 }
 
 /* ---- making and freeing ---- */
+
+#define NOBODY ((struct worker *)-1) // not NULL, which is whose thread is no worker
 
 int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
                  const hob_chan_opts *opts, hob_chan **ret_chan)
@@ -100,6 +108,7 @@ void hob_chan_free(hob_chan *chan)
     drop_all(chan);
     list_remove(&chan->link);
     chan->tag = TAG_FREED;
+    chan->worker = NOBODY;
     hob__free(chan);
 }
 
@@ -252,11 +261,13 @@ void hob__chan_op_init(struct op *op, enum op_kind kind, hob_chan *chan, const v
 }
 
 /* What could not be done at once. */
-static int wait_for(hob_chan *chan, enum op_kind kind, const void *value)
+static __attribute__((noinline)) int wait_for(struct task *task, hob_chan *chan,
+                                              enum op_kind kind, const void *value)
 {
-    struct op op = { .state = OP_IDLE };
+    struct op op = { .done = hob__task_wake_op, .waiter = task };
     hob__chan_op_init(&op, kind, chan, value);
-    hob__op_await(&op);
+    hob__chan_enqueue(&op);
+    hob__op_await_flying(task, &op);
     return (int)op.result;
 }
 
@@ -264,13 +275,13 @@ int hob_chan_send(hob_chan *chan, const void *value)
 {
     struct task *task = hob__task_self();
     chan_from(chan, "hob_chan_send");
-    int r = hob__inline_begin(task, "hob_chan_send");
+    int r = inline_begin(task, "hob_chan_send");
     if (hob_unlikely(r != 0))
         return r;
     r = hob__chan_push(chan, value);
     if (r == -EAGAIN)
-        return wait_for(chan, OP_CHAN_SEND, value);
-    hob__inline_end(task);
+        return wait_for(task, chan, OP_CHAN_SEND, value);
+    inline_end(task);
     return r;
 }
 
@@ -278,13 +289,13 @@ int hob_chan_recv(hob_chan *chan, void *ret_value)
 {
     struct task *task = hob__task_self();
     chan_from(chan, "hob_chan_recv");
-    int r = hob__inline_begin(task, "hob_chan_recv");
+    int r = inline_begin(task, "hob_chan_recv");
     if (hob_unlikely(r != 0))
         return r;
     r = hob__chan_pull(chan, ret_value);
     if (r == -EAGAIN)
-        return wait_for(chan, OP_CHAN_RECV, ret_value);
-    hob__inline_end(task);
+        return wait_for(task, chan, OP_CHAN_RECV, ret_value);
+    inline_end(task);
     return r;
 }
 

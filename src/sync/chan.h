@@ -46,6 +46,12 @@ struct hob_chan {
 int hob__chan_push(hob_chan *chan, const void *value);
 int hob__chan_pull(hob_chan *chan, void *ret_value);
 
+/* Whether hob__chan_pull would give a value or an end. */
+static inline bool chan_has_something(const hob_chan *chan)
+{
+    return chan->queued > 0 || chan->end != 0 || !list_is_empty(&chan->senders);
+}
+
 /* Makes an idle op wait at the end of its queue; hob__chan_withdraw takes it out again. */
 void hob__chan_enqueue(struct op *op);
 bool hob__chan_withdraw(struct op *op);

@@ -72,6 +72,8 @@ static int try_case(struct worker *w, const hob_case *c)
 {
     switch ((enum case_kind)c->kind) {
     case CASE_RECV:
+        if (!chan_has_something(c->on) && ((hob_chan *)c->on)->worker == w)
+            return -EAGAIN;
         return hob_chan_try_recv(c->on, c->value);
     case CASE_SEND:
         return hob_chan_try_send(c->on, c->value);
@@ -105,11 +107,24 @@ static int first_look(struct worker *w, const hob_case *cases, size_t count, siz
 
 /* ---- waiting ---- */
 
+static bool is_of_chan(const struct op *op)
+{
+    return op->kind == OP_CHAN_RECV || op->kind == OP_CHAN_SEND;
+}
+
 static void withdraw_others(struct select *select)
 {
     for (size_t i = 0; i < select->count; i++) {
-        if ((int)i != select->winner)
-            hob__op_cancel(select->wake.local.extra, &select->ops[i]);
+        struct op *op = &select->ops[i];
+        if ((int)i == select->winner || op->state != OP_FLYING)
+            continue;
+        if (is_of_chan(op)) { // what hob__op_cancel comes to, in a few instructions
+            hob__chan_withdraw(op);
+            op->state = OP_IDLE;
+            select->flying--;
+        } else {
+            hob__op_cancel(select->wake.local.extra, op);
+        }
     }
 }
 
@@ -143,9 +158,7 @@ static void init_op(struct select *select, size_t index)
     switch ((enum case_kind)c->kind) {
     case CASE_RECV:
     case CASE_SEND:
-        // Only to wait: a task does not meet itself, and nobody else was there just now.
         hob__chan_op_init(op, c->kind == CASE_SEND ? OP_CHAN_SEND : OP_CHAN_RECV, c->on, c->value);
-        op->local.start = hob__chan_enqueue;
         return;
     case CASE_SETTLED:
         hob__promise_op_init(op, c->on);
@@ -175,8 +188,12 @@ static void start_all(struct op *wake)
     struct select *select = container_of(wake, struct select, wake);
     select->starting = true;
     for (size_t i = 0; i < select->count && select->winner == NOBODY; i++) {
+        struct op *op = &select->ops[i];
         init_op(select, i);
-        if (hob__op_submit(wake->local.extra, &select->ops[i])) {
+        if (is_of_chan(op)) { // a task does not meet itself, and nobody else was there just now
+            hob__chan_enqueue(op);
+            select->flying++;
+        } else if (hob__op_submit(wake->local.extra, op)) {
             select->flying++;
         } else { // a descriptor that is ready, or a time that has come
             select->winner = (int)i;
@@ -213,7 +230,7 @@ int hob_select(const hob_case *cases, size_t count, int ordered, int *ret_result
     struct task *task = hob__task_self();
     hob_require(count > 0 && count <= HOB_SELECT_MAX,
                 "hob_select: there must be 1 to HOB_SELECT_MAX cases");
-    int code = hob__inline_begin(task, "hob_select");
+    int code = inline_begin(task, "hob_select");
     if (hob_unlikely(code != 0))
         return code;
 
@@ -224,7 +241,7 @@ int hob_select(const hob_case *cases, size_t count, int ordered, int *ret_result
     if (taken == NOBODY)
         taken = wait_for_one(w, cases, count, &result);
     else
-        hob__inline_end(task);
+        inline_end(task);
     if (taken >= 0 && ret_result != NULL)
         *ret_result = result;
     return taken;
