@@ -18,6 +18,7 @@
  *   nobody holds, and there is nothing to free. Name it and reports can: the text is
  *   kept, not copied. It must stay where it is while it is used.
  * Order.  Who waits longest gets it first: it is handed over, so nobody can snatch it.
+ *   A task whose mutex is held on another worker tries for a microsecond before it waits.
  * Cancelling.  A call that waits gives -ECANCELED or -ETIMEDOUT, and then does not
  *   hold the lock; or 0, and holds it, also when the task was cancelled at the same
  *   moment. In a cancelled scope it gives the error at once; clean-up that needs a

@@ -5,15 +5,6 @@
 
 enum { TRIES = 100 };
 
-static inline void pause_briefly(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 void hob__lock_wait(struct lock *lock)
 {
     for (int i = 0; i < TRIES; i++) {
@@ -22,7 +13,7 @@ void hob__lock_wait(struct lock *lock)
             atomic_compare_exchange_weak_explicit(&lock->state, &free, 1, memory_order_acquire,
                                                   memory_order_relaxed))
             return;
-        pause_briefly();
+        processor_relax();
     }
     // Whoever slept does not know whether others do, and takes it as one that others sleep on.
     while (atomic_exchange_explicit(&lock->state, 2, memory_order_acquire) != 0)

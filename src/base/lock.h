@@ -20,6 +20,18 @@ struct lock {
     atomic_uint state;
 };
 
+/* Between two looks at what another processor is about to change. */
+static inline void processor_relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#else
+    __asm__ volatile("" ::: "memory");
+#endif
+}
+
 void hob__lock_wait(struct lock *lock);
 void hob__lock_wake(struct lock *lock);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "core/processors.h"
 #include "core/remote.h"
 #include "core/worker.h"
 #include "inspect/overflow.h"
@@ -26,6 +27,7 @@ int hob__crew_init(struct crew *crew, struct worker *first, uint32_t count)
     }
     crew->workers[0] = first;
     crew->simulated = first->seeded;
+    crew->spins = count > 1 && !crew->simulated && hob__processors() > 1;
     atomic_store(&crew->started, 1);
     pthread_mutex_init(&crew->lock, NULL);
     list_init(&crew->waiting);

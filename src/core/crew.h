@@ -30,6 +30,7 @@ struct worker;
 struct crew {
     uint32_t         count;        /* workers that there may be                        */
     bool             simulated;    /* they take turns in one thread                    */
+    bool             spins;        /* several processors: a short wait needs no sleep  */
     pthread_mutex_t  lock;         /* of all that follows and is not atomic            */
     struct worker  **workers;      /* by number; NULL: not started                     */
     pthread_t       *threads;      /* by number, from 1                                */

@@ -13,11 +13,15 @@
 #include <errno.h>
 #include <sched.h>
 
+#include "base/lock.h"
 #include "hob/time.h"
 #include "inspect/watchdog.h"
 #include "sync/deadlock.h"
 
 #define TRIM_EVERY (100 * HOB_MSEC)
+#define SOON       (50 * HOB_USEC)
+
+enum { SPINS = 400 }; // some microseconds
 
 static void run_done_ops(struct worker *w)
 {
@@ -84,10 +88,27 @@ static void give_memory_back(struct worker *w)
     hob__stack_pool_trim(&w->stacks);
 }
 
+/* Tasks of several workers that answer each other do so within a microsecond, and a sleep costs
+ * ten: so a worker whose mail came soon the last time looks for some more, and one whose mail did
+ * not come sleeps, until it has been woken soon after it had fallen asleep. */
+static bool spin_for_mail(struct worker *w)
+{
+    if (!w->crew->spins || !w->mail_comes_soon)
+        return false;
+    for (int i = 0; i < SPINS; i++) {
+        if (mail_has_come(&w->box))
+            return true;
+        processor_relax();
+    }
+    return false;
+}
+
 /* With others around, nothing of ours to do is not the end. True: sleep. */
 static bool may_sleep_among_others(struct worker *w)
 {
     struct crew *crew = w->crew;
+    if (spin_for_mail(w))
+        return false;
     bool is_done = w->main_ended && hob__worker_children(w) == 0;
     if (is_done || is_asleep_for_ever(w))
         hob__crew_dry(w);
@@ -144,8 +165,10 @@ static void poll_backend(struct worker *w)
 
 static void run_what_is_due(struct worker *w)
 {
-    hob__mail_read(w);
+    int64_t before_ns = w->wheel.now_ns;
+    bool    had_mail = hob__mail_read(w);
     run_due_timers(w);
+    w->mail_comes_soon = had_mail && w->wheel.now_ns - before_ns < SOON;
     if (hob_unlikely(deadlock_look_due(w) <= w->wheel.now_ns))
         hob__deadlocks_look(w);
     run_done_ops(w);

@@ -50,6 +50,7 @@ struct worker {
     struct mailbox box;
     bool           has_loop;        /* `loop` is known                          */
     bool           is_dry;          /* only mail can make it go on              */
+    bool           mail_comes_soon; /* the last time it had nothing to do       */
     uint64_t       left;            /* when it became dry: children             */
     struct mail    stuck_mail, ending_mail;
     struct list    guests;          /* struct remote: others' children          */

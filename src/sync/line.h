@@ -33,6 +33,7 @@ struct hob__mutex {
     struct line      line;
     atomic_uintptr_t owner;   /* see mutex.c */
     uint32_t         threads; /* that wait   */
+    atomic_uint      held_on; /* a worker's number: of who took it last, a hint */
 };
 
 struct hob__limiter {

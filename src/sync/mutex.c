@@ -13,12 +13,15 @@
 #include <errno.h>
 
 #include "base/sys.h"
+#include "core/crew.h"
 #include "core/worker.h"
 #include "sync/line.h"
 
 static_assert(sizeof(struct hob__mutex) <= sizeof(hob_mutex), "a mutex fits in its place");
 
 enum { WAITED = 1, A_THREAD = 2, AN_OP = 4 };
+
+enum { SPINS = 64 }; // about a microsecond
 
 static __thread uint64_t thread_id __attribute__((aligned(8)));
 
@@ -65,8 +68,10 @@ static void give_to(struct hob__mutex *m, struct op *op, struct list *go)
 {
     uintptr_t    holder = new_holder(op);
     struct task *task = hob__line_task(op);
-    if (task != NULL)
+    if (task != NULL) {
         task->holds++; // it is parked, or calling
+        atomic_store_explicit(&m->held_on, op->worker->number, memory_order_relaxed);
+    }
     if (op->worker == NULL)
         m->threads--;
     hob__line_let_go(op, 0, go);
@@ -130,11 +135,39 @@ static bool take_if_free(struct hob__mutex *m, uintptr_t me)
                                                    memory_order_relaxed);
 }
 
-static __attribute__((noinline)) int lock_slowly(struct hob__mutex *m, uintptr_t me)
+static inline void take_note(struct hob__mutex *m, struct task *task)
 {
-    hob_require(holder_of(m) != me, "hob_mutex_lock: the caller holds this mutex already, and "
-                                    "would wait for itself for ever");
-    return hob__line_await(OP_MUTEX, m, NULL, "hob_mutex_lock");
+    task->holds++;
+    atomic_store_explicit(&m->held_on, task->worker->number, memory_order_relaxed);
+}
+
+/* Held by a task that runs on another processor, most likely for less time than it takes to park
+ * and be woken from there. Who stands in line is not overtaken: then there is no spinning. */
+static bool spin_for(struct hob__mutex *m, const struct task *task)
+{
+    const struct worker *w = task->worker;
+    if (!w->crew->spins)
+        return false;
+    for (int i = 0; i < SPINS; i++) {
+        uintptr_t now = atomic_load_explicit(&m->owner, memory_order_relaxed);
+        if (now == 0 && take_if_free(m, (uintptr_t)task))
+            return true;
+        if ((now & (WAITED | A_THREAD | AN_OP)) != 0 ||
+            atomic_load_explicit(&m->held_on, memory_order_relaxed) == w->number)
+            return false;
+        processor_relax();
+    }
+    return false;
+}
+
+static __attribute__((noinline)) int lock_slowly(struct hob__mutex *m, struct task *task)
+{
+    hob_require(holder_of(m) != (uintptr_t)task, "hob_mutex_lock: the caller holds this mutex "
+                                                 "already, and would wait for itself for ever");
+    if (!spin_for(m, task))
+        return hob__line_await(OP_MUTEX, m, NULL, "hob_mutex_lock");
+    take_note(m, task);
+    return 0;
 }
 
 int hob_mutex_lock(hob_mutex *mutex)
@@ -150,13 +183,13 @@ int hob_mutex_lock(hob_mutex *mutex)
             lock_as_thread(m, me);
         return 0;
     }
-    int r = hob__inline_begin(task, "hob_mutex_lock");
+    int r = inline_begin(task, "hob_mutex_lock");
     if (hob_unlikely(r != 0))
         return r;
     if (hob_unlikely(!take_if_free(m, (uintptr_t)task)))
-        return lock_slowly(m, (uintptr_t)task);
-    task->holds++;
-    hob__inline_end(task);
+        return lock_slowly(m, task);
+    take_note(m, task);
+    inline_end(task);
     return 0;
 }
 
@@ -166,7 +199,7 @@ int hob_mutex_try_lock(hob_mutex *mutex)
     if (!take_if_free(mutex_from(mutex), self()))
         return -EAGAIN;
     if (task != NULL)
-        task->holds++;
+        take_note(mutex_from(mutex), task);
     return 0;
 }
 
