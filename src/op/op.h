@@ -85,7 +85,9 @@ enum op_class {
     X(STAT,       "stat",       WAITS)    \
     X(POLL,       "poll",       WAITS)
 
-enum op_kind {
+/* Of one byte, which is a memory location of its own: other workers read it (sync/line.h)
+ * while the op's own writes the bits beside it. */
+enum __attribute__((packed)) op_kind {
 #define X(kind, name, op_class) OP_##kind,
     HOB_OPS(X)
 #undef X
@@ -134,7 +136,7 @@ struct desc {
 };
 
 struct op {
-    enum op_kind  kind : 8;
+    enum op_kind  kind;
     enum op_state state : 8;
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
     unsigned      view : 8;     /* sim: which worker's                                   */
