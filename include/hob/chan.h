@@ -67,8 +67,9 @@ typedef struct hob_chan_opts {
     void *drop_arg;
 } hob_chan_opts;
 
-/* Makes a channel for `capacity` values of `item_bytes`. `opts` may be NULL. With
- * HOB_DROP_OLDEST the capacity is at least 1. Does not wait. Returns 0 or -ENOMEM. */
+/* Makes a channel for `capacity` values of `item_bytes` each, at least 1. `opts` may be
+ * NULL. With HOB_DROP_OLDEST a capacity of 0 is a mistake. Does not wait. Returns 0 or
+ * -ENOMEM, also when so much room cannot be. */
 HOB_API HOB_MUST_USE int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
                                       const hob_chan_opts *opts, hob_chan **ret_chan);
 
@@ -78,8 +79,9 @@ HOB_API void hob_chan_free(hob_chan *chan);
 
 /* Sends the value at `value`. Waits while there is no room, if the channel was
  * made with HOB_WAIT. Returns 0; -ENOBUFS (HOB_FAIL); -EPIPE when nobody receives
- * any more, or the channel is finished; -ECANCELED, -ETIMEDOUT. After an error
- * the value is still the caller's. */
+ * any more, or the channel is finished; -ECANCELED, -ETIMEDOUT. After 0 the value is
+ * the channel's, also when it was dropped at once (HOB_DROP_NEWEST: opts->drop has seen
+ * it); after an error it is still the caller's. */
 HOB_API HOB_MUST_USE int hob_chan_send(hob_chan *chan, const void *value);
 
 /* Receives a value into `ret_value`. Waits until there is one. Returns 0; HOB_EOF

@@ -38,7 +38,9 @@ HOB_API int hob_fail(int error);
 /* Evaluates `expr` once; when it is negative, returns it from the surrounding
  * function (by hob_fail). Otherwise it is the value of `expr`:
  *
- *     ssize_t n = HOB_TRY(hob_tcp_read(conn, buf, sizeof buf)); */
+ *     ssize_t n = HOB_TRY(hob_tcp_read(conn, buf, sizeof buf));
+ *
+ * `expr` has a signed type: what is unsigned is never negative. */
 #define HOB_TRY(expr)                                   \
     __extension__({                                     \
         HOB_AUTO hob_tried_ = (expr);                   \

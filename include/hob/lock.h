@@ -47,7 +47,8 @@ typedef struct hob_mutex {
  * where deadlocks are broken. Taking it twice is a mistake. */
 HOB_API HOB_MUST_USE int hob_mutex_lock(hob_mutex *mutex);
 
-/* Takes it if nobody holds it: 0 or -EAGAIN. Does not wait; in callbacks too. */
+/* Takes it if nobody holds it, not the caller either: 0 or -EAGAIN. Does not wait; in
+ * callbacks too. */
 HOB_API HOB_MUST_USE int hob_mutex_try_lock(hob_mutex *mutex);
 
 /* As an operation. Awaited, it is the task's; in the other styles it belongs to no task,
@@ -58,7 +59,8 @@ HOB_API void hob_mutex_lock_prep(hob_op *op, hob_mutex *mutex);
 HOB_API void hob_mutex_unlock(hob_mutex *mutex);
 
 /* Locks the mutex, and unlocks it at the end of the block; when locking fails, returns the
- * error from the surrounding function, as HOB_TRY does. */
+ * error from the surrounding function, as HOB_TRY does. A task that ends with a mutex held is
+ * a mistake. This and its like declare variables: put no `if` in front without braces. */
 #define HOB_LOCKED(mutex) \
     HOB_HELD_UNTIL_END_(hob_mutex, (mutex), hob_mutex_lock, hob_mutex_leave)
 
@@ -110,7 +112,7 @@ typedef struct hob_cond {
  * wait for holds: others may have been first. */
 HOB_API HOB_MUST_USE int hob_cond_wait(hob_cond *cond, hob_mutex *mutex);
 
-/* Wakes who waits longest; all. A signal that meets a cancellation is not lost: whoever
+/* Wakes who waits longest; all. The mutex need not be held. A signal that meets a cancellation is not lost: whoever
  * was woken returns 0. Do not wait. */
 HOB_API void hob_cond_signal(hob_cond *cond);
 HOB_API void hob_cond_broadcast(hob_cond *cond);
@@ -126,7 +128,8 @@ typedef int hob_once_fn(void *arg);
 
 /* Calls fn(arg) if nobody has done it yet; who comes meanwhile waits for it. When fn fails,
  * also because its task was cancelled, the next who waits calls its own. Waits. Returns 0
- * when it is done; fn's error to who called it; -ECANCELED, -ETIMEDOUT. */
+ * when it is done; fn's error to who called it; -ECANCELED, -ETIMEDOUT. An fn that runs the
+ * same once again waits for itself. */
 HOB_API HOB_MUST_USE int hob_once_run(hob_once *once, hob_once_fn *fn, void *arg);
 
 HOB_END_DECLS

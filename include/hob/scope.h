@@ -116,7 +116,8 @@ HOB_API void hob_deferred_run(hob_deferred *deferred);
  *         sent = hob_tcp_write(conn, goodbye, sizeof goodbye);
  *     }
  *
- * The block may be left by break and by return. */
+ * The block may be left by break and by return; being a loop, it takes the `break` and
+ * `continue` of a loop around it for its own. */
 #define HOB_SHIELD(limit_ns)                                                      \
     for (__attribute__((cleanup(hob_shield_leave))) hob_shield HOB_JOIN(          \
              hob_shield_, __LINE__) = { { { 0 } }, 0 };                           \

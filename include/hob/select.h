@@ -3,12 +3,13 @@
  * Select: waits for several things at once, and takes exactly one.
  *
  *     int r;
- *     switch (HOB_SELECT(&r, HOB_RECV(orders, &order), HOB_SEND(plates, &plate),
+ *     int which;
+ *     switch (which = HOB_SELECT(&r, HOB_RECV(orders, &order), HOB_SEND(plates, &plate),
  *                        HOB_AFTER(5 * HOB_SEC))) {
  *     case 0: ... an order has come, or r is HOB_EOF
  *     case 1: ... the plate is gone
  *     case 2: ... five seconds have passed
- *     default: return -ECANCELED;
+ *     default: return which;   // -ECANCELED, -ETIMEDOUT
  *     }
  *
  * When several are ready, one of them is taken, in turns, so that none starves;

@@ -38,7 +38,8 @@ typedef struct hob_child {
 
 typedef struct hob_supervise_opts {
     hob_strategy strategy;
-    uint32_t     restarts_max;   /* more restarts than so many ...            0: 3           */
+    uint32_t     restarts_max;   /* more restarts than so many ...            0: 3 (for none
+                                    at all there is HOB_RESTART_NEVER)                       */
     int64_t      period_ns;      /* ... in so long, and the supervisor gives up; 0: 5 s      */
     int64_t      backoff_ns;     /* how long to wait before a restart; doubled with each one
                                     of the period; 0: 10 ms                                  */
@@ -52,8 +53,8 @@ typedef struct hob_supervise_opts {
 
 /* Runs the children, and starts them again as told. Waits until all have ended for
  * good. Returns 0 when they did; the error of the child whose restarts became too many
- * (-ELOOP if it returned 0), or that failed with HOB_RESTART_NEVER, and then the others are cancelled and waited
- * for; -ENOMEM, -ECANCELED, -ETIMEDOUT. */
+ * (-ELOOP if it returned 0), or that failed with HOB_RESTART_NEVER, and then the others are
+ * cancelled and waited for; -ENOMEM, -ECANCELED, -ETIMEDOUT. */
 HOB_API HOB_MUST_USE int hob_supervise(const hob_child *children, size_t count,
                                        const hob_supervise_opts *opts);
 

@@ -4,7 +4,8 @@
  *
  *     static int begin(void *arg, uint64_t key)
  *     {
- *         return lookup_start(arg, on_found, (void *)(uintptr_t)key);   // a foreign call
+ *         return lookup_start(arg, on_found, (void *)(uintptr_t)key);   // a foreign call;
+ *                                                // where pointers have 64 bits, as keys do
  *     }
  *     static void on_found(void *userdata, int status)                   // its callback
  *     {
