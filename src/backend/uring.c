@@ -951,10 +951,12 @@ static void enter_when_ready(struct uring *u, int64_t left_ns)
 /* Enters the kernel: hands over the SQEs, and sleeps for at least one completion if told to. */
 static void enter(struct uring *u, int64_t deadline_ns)
 {
-    u->was_interrupted = hob__interrupts_all() && !u->was_interrupted;
+    bool may_sleep = deadline_ns != 0; // only a sleep can be interrupted
+    u->was_interrupted = may_sleep && hob__interrupts_all() && !u->was_interrupted;
     if (hob_unlikely(u->was_interrupted)) {
         hob__interrupt_note();
-        return; // the loop comes again
+        (void)io_uring_submit(&u->ring); // what is handed over comes before the sleep
+        return;                          // the loop comes again
     }
     bool sleeps_outside = RUNNING_ON_VALGRIND || !(u->ring.features & IORING_FEAT_EXT_ARG);
     if (deadline_ns == INT64_MAX && sleeps_outside) {
