@@ -86,7 +86,8 @@ static int step_in_real_time(hob_loop *loop, struct worker *w, int64_t end_ns)
         if (is_over(loop))
             return HOB_STEP_ENDED;
         loop->next_ns = INT64_MAX;
-        if (!hob__loop_step(w, &loop->next_ns))
+        bool moved = hob__loop_step(w, &loop->next_ns);
+        if (!moved && w->backend->type->due(w->backend) > now_of(w))
             return HOB_STEP_IDLE;
         if (now_of(w) >= end_ns)
             break;
