@@ -127,6 +127,19 @@ static bool ignore_sigpipe(struct sigaction *ret_old)
     return hob__sys_sigaction(SIGPIPE, &ignore, NULL) == 0;
 }
 
+/* One that came to a thread that blocks it still waits, though it is ignored, and would come
+ * after all when it no longer is. */
+static void give_sigpipe_back(const struct sigaction *old)
+{
+    const struct timespec no_time = { 0 };
+    sigset_t              only;
+    sigemptyset(&only);
+    sigaddset(&only, SIGPIPE);
+    while (sigtimedwait(&only, NULL, &no_time) > 0)
+        ;
+    (void)hob__sys_sigaction(SIGPIPE, old, NULL);
+}
+
 int hob__run_open(struct run *run, const hob_run_opts *given)
 {
     hob_require(hob__worker == NULL && hob__check_instead == NULL,
@@ -157,7 +170,7 @@ void hob__run_close(struct run *run)
     hob__watchdog_stop(run->worker);
     hob__overflow_unwatch(run->worker);
     if (run->sigpipe_changed)
-        (void)hob__sys_sigaction(SIGPIPE, &run->old_sigpipe, NULL);
+        give_sigpipe_back(&run->old_sigpipe);
     hob__worker_close(run->worker);
     hob__crew_fini(&run->crew);
 }
