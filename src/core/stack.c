@@ -48,7 +48,6 @@ struct slab {
     uint32_t         fresh;       /* stacks from here on were never handed out */
     uint32_t         with_mprotect;
     uint8_t          class_index;
-    unsigned        *valgrind_ids;
     struct stack     stacks[];
 };
 
@@ -210,9 +209,8 @@ static struct slab *slab_new(struct stack_pool *pool, int class_index)
         touch_record_pages(slab);
 
     if (RUNNING_ON_VALGRIND) {
-        slab->valgrind_ids = hob__alloc(count * sizeof slab->valgrind_ids[0]);
-        for (uint32_t i = 0; slab->valgrind_ids != NULL && i < count; i++)
-            slab->valgrind_ids[i] =
+        for (uint32_t i = 0; i < count; i++)
+            slab->stacks[i].valgrind_id =
                 VALGRIND_STACK_REGISTER(slab->stacks[i].low, end_of(&slab->stacks[i]));
     }
 
@@ -225,16 +223,13 @@ static struct slab *slab_new(struct stack_pool *pool, int class_index)
 static void slab_free(struct stack_pool *pool, struct slab *slab)
 {
     struct stack_class *class = &pool->classes[slab->class_index];
-    for (uint32_t i = 0; i < slab->count; i++) {
-        if (slab->valgrind_ids != NULL)
-            VALGRIND_STACK_DEREGISTER(slab->valgrind_ids[i]);
-    }
+    for (uint32_t i = 0; i < slab->count; i++)
+        VALGRIND_STACK_DEREGISTER(slab->stacks[i].valgrind_id);
     pool->guards_by_mprotect -= slab->with_mprotect;
     class->mapped -= slab->count;
     list_remove(&slab->link);
     unpoison(slab->map, slab->map_bytes); // the address may be given to somebody else
     (void)hob__sys_munmap(slab->map, slab->map_bytes);
-    hob__free(slab->valgrind_ids);
     hob__free(slab);
 }
 

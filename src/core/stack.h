@@ -46,6 +46,7 @@ struct stack {
     char            *low;  /* the lowest usable byte; the guard is below it */
     char            *top;  /* the end, colour taken off */
     bool             is_hot; /* in the list of hot ones */
+    unsigned         valgrind_id; /* what Valgrind knows it by */
 };
 
 struct stack_class {
