@@ -33,13 +33,14 @@ static int serve(void *arg)
 {
     hob_tcp_listener *listener = arg;
     hob_tcp          *client;
+    int               r;
 
     HOB_SCOPE(clients);
-    while (hob_tcp_accept(listener, &client) == 0) {
+    while ((r = hob_tcp_accept(listener, &client)) == 0) {
         if (hob_go(&clients, echo, client) < 0)
             hob_tcp_close(client);
     }
-    return hob_scope_end(&clients);
+    return r; // why nobody comes any more; the scope waits for those who are here
 }
 
 static int listen_and_serve(void *arg)

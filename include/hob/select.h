@@ -64,7 +64,8 @@ typedef struct hob_case {
  * the plain call would have returned goes to *ret_result, unless that is NULL.
  * Waits. Returns -ECANCELED or -ETIMEDOUT when the task was
  * cancelled, and then took none. `ordered`: the first that is ready; otherwise in
- * turns. At most HOB_SELECT_MAX cases. */
+ * turns. No case at all, or more than HOB_SELECT_MAX, is a mistake; with nothing but
+ * HOB_NEVER it waits until the task is cancelled. */
 HOB_API HOB_MUST_USE int hob_select(const hob_case *cases, size_t count, int ordered,
                                     int *ret_result);
 
