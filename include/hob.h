@@ -59,6 +59,7 @@
 #include "hob/scope.h"
 #include "hob/select.h"
 #include "hob/sem.h"
+#include "hob/signal.h"
 #include "hob/sim.h"
 #include "hob/stream.h"
 #include "hob/supervise.h"

@@ -21,6 +21,7 @@
 
 #include "hob/chan.h"
 #include "hob/promise.h"
+#include "hob/signal.h"
 #include "hob/task.h"
 #include "hob/time.h"
 
@@ -56,6 +57,9 @@ typedef struct hob_case {
 
 /* A foreign descriptor is ready for one of `events` (poll.h); *ret_result: which. */
 #define HOB_FD_READY(fd, events) HOB_CASE_(7, NULL, (uintptr_t)(events), (fd))
+
+/* A signal has come (hob/signal.h), and is taken; *ret_result: which. */
+#define HOB_SIGNALLED(signals) HOB_CASE_(8, (signals), NULL, 0)
 
 /* A case that is never taken, for one that is switched off for now. */
 #define HOB_NEVER HOB_CASE_(0, NULL, NULL, 0)

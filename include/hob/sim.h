@@ -43,6 +43,10 @@ HOB_API HOB_MUST_USE int hob_sim_set_world(const hob_sim_world *world);
  * Returns 0, -ENOTSUP, -ENOMEM. */
 HOB_API HOB_MUST_USE int hob_sim_put_file(const char *path, const void *data, size_t len);
 
+/* A signal comes to all who wait for it by hob/signal.h, on all workers. Does not wait.
+ * Returns 0, -ENOTSUP, -EINVAL. */
+HOB_API HOB_MUST_USE int hob_sim_raise(int signal);
+
 HOB_END_DECLS
 
 #endif

@@ -14,6 +14,7 @@
 #include "inspect/report.h"
 #include "sync/chan.h"
 #include "sync/promise.h"
+#include "sync/signal.h"
 
 enum {
     RECV_BUF_BYTES = 4096,
@@ -107,6 +108,7 @@ int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t nu
     list_init(&w->descs);
     list_init(&w->promises);
     list_init(&w->chans);
+    list_init(&w->signals);
     list_init(&w->guests);
     list_init(&w->line_waits);
     hob__stack_pool_init(&w->stacks);
@@ -173,6 +175,8 @@ static void release_left_open(struct worker *w)
         for (struct list_node *node; (node = list_pop_front(&w->done)) != NULL;)
             hob__op_deliver(w, container_of(node, struct op, link));
     }
+    for (struct list_node *node; (node = list_first(&w->signals)) != NULL;)
+        hob_signals_close(container_of(node, struct hob_signals, link));
     for (struct list_node *node; (node = list_first(&w->promises)) != NULL;)
         hob_promise_free(container_of(node, struct hob_promise, link));
     for (struct list_node *node; (node = list_first(&w->chans)) != NULL;)

@@ -76,6 +76,9 @@ struct worker {
     struct list    promises;
     bool           is_marking;      /* a walk over `marking` is under way       */
     struct list    chans;
+    struct list    signals;         /* struct hob_signals                      */
+    struct mail    signal_mail;     /* something has come for one of these     */
+    atomic_bool    signal_posted;   /* and is on its way                       */
     struct list    line_waits;      /* of tasks, oldest first: see sync/deadlock.c */
     struct map     suspended;       /* waits of hob_suspend                     */
     uint64_t       suspend_key;

@@ -12,6 +12,7 @@
 #include "inspect/symbol.h"
 #include "sync/chan.h"
 #include "sync/promise.h"
+#include "sync/signal.h"
 
 enum { TEXT_MAX = 1024, PLACE_MAX = 256, LEFT_OPEN_SHOWN = 20 };
 
@@ -129,6 +130,13 @@ void hob__report_left_open(struct worker *w)
         if (++shown <= LEFT_OPEN_SHOWN)
             hob__report(w, "hob: left at the end: a channel, made at %s. hob_chan_free it.",
                         hob_describe_address(chan->made_at, place, sizeof place));
+    }
+    list_for_each(node, &w->signals) {
+        const struct hob_signals *signals = container_of(node, struct hob_signals, link);
+        if (++shown <= LEFT_OPEN_SHOWN)
+            hob__report(w, "hob: left open at the end: a stream of signals, made at %s. "
+                           "hob_signals_close it.",
+                        hob_describe_address(signals->made_at, place, sizeof place));
     }
     if (shown > LEFT_OPEN_SHOWN)
         hob__report(w, "hob: and %d more were left", shown - LEFT_OPEN_SHOWN);

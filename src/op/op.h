@@ -52,6 +52,7 @@ enum op_class {
     X(SELECT,     "select",     LOCAL)    \
     X(MANY,       "many promises", LOCAL) \
     X(SUSPEND,    "a foreign call", LOCAL) \
+    X(SIGNAL,     "signal",     LOCAL)    \
     X(MUTEX,      "mutex",      LOCAL)    \
     X(READ_LOCK,  "rwlock, to read", LOCAL) \
     X(WRITE_LOCK, "rwlock, to write", LOCAL) \

@@ -25,6 +25,7 @@
 #include "hob/select.h"
 #include "sync/chan.h"
 #include "sync/promise.h"
+#include "sync/signal.h"
 
 enum case_kind {
     CASE_NEVER = 0,
@@ -35,6 +36,7 @@ enum case_kind {
     CASE_AT = 5,
     CASE_AFTER = 6,
     CASE_FD = 7,
+    CASE_SIGNAL = 8,
 };
 
 /* One wait of a task for several ops. The task waits for `wake`. */
@@ -87,6 +89,8 @@ static int try_case(struct worker *w, const hob_case *c)
         return c->number <= 0 ? 0 : -EAGAIN;
     case CASE_FD:
         return fd_ready(w, c);
+    case CASE_SIGNAL:
+        return hob__signals_try(c->on);
     case CASE_NEVER:
         return -EAGAIN;
     }
@@ -176,6 +180,9 @@ static void init_op(struct select *select, size_t index)
         op->kind = OP_POLL;
         op->poll.fd = (int)c->number;
         op->poll.events = (unsigned)(uintptr_t)c->value;
+        return;
+    case CASE_SIGNAL:
+        hob__signals_op_init(op, c->on);
         return;
     case CASE_NEVER:
         hob__sleep_op_init(op, HOB_FOREVER);

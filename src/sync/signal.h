@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* What select and the reports need to know of hob/signal.h. */
+#ifndef HOB_SYNC_SIGNAL_H
+#define HOB_SYNC_SIGNAL_H
+
+#include <stdatomic.h>
+
+#include "base/list.h"
+#include "hob/signal.h"
+#include "op/op.h"
+
+struct hob_signals {
+    uint32_t         tag;
+    struct worker   *worker;
+    const void      *made_at;
+    struct list_node link;    /* in worker.signals                    */
+    struct list      waiting; /* ops, oldest first                    */
+    uint64_t         wanted;  /* bit n - 1: signal n                  */
+    atomic_ullong    pending; /* of these; set by the handler         */
+};
+
+/* Takes one that has come, or gives -EAGAIN. */
+int  hob__signals_try(struct hob_signals *signals);
+void hob__signals_op_init(struct op *op, struct hob_signals *signals);
+
+#endif
