@@ -209,6 +209,7 @@ bool hob__loop_step(struct worker *w, int64_t *next_ns)
     w->backend->type->poll(w->backend, 0, &w->done);
     bool moves = until_ns <= now_ns || mail_has_come(&w->box) || !list_is_empty(&w->done);
     if (moves) {
+        hob__crew_not_dry(w); // in sim the world, which all share, brings things without a mail
         hob__mail_wake_up(&w->box);
         run_what_is_due(w);
     } else if (until_ns < *next_ns) {
