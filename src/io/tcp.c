@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 
 #include "base/alloc.h"
+#include "hob/runtime.h"
+#include "hob/sem.h"
 #include "io/conn.h"
 #include "io/listener.h"
 
@@ -233,25 +235,26 @@ static int set_listen_options(struct desc *desc, const hob_addr *addr,
     return r;
 }
 
-int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
-                   hob_tcp_listener **ret_listener)
+/* `shares_later`: has the port alone at first, so that it is refused if anybody listens there,
+ * and then with those who ask to share it. */
+static int listen_at(const hob_addr *addr, const hob_tcp_listen_opts *opts, bool shares_later,
+                     const void *made_at, hob_tcp_listener **ret_listener)
 {
-    static const hob_tcp_listen_opts defaults;
-    struct listener                 *listener;
+    struct listener *listener;
 
-    if (opts == NULL)
-        opts = &defaults;
     if (!is_ip(addr))
         return -EAFNOSUPPORT;
 
-    int r = hob__listener_open(addr->u.family, TAG_LISTENER, "TCP listener", &tcp_kind,
-                               __builtin_return_address(0), &listener);
+    int r = hob__listener_open(addr->u.family, TAG_LISTENER, "TCP listener", &tcp_kind, made_at,
+                               &listener);
     if (r < 0)
         return r;
 
     r = set_listen_options(&listener->desc, addr, opts);
     if (r >= 0)
         r = hob__socket_bind(&listener->desc, addr, NULL);
+    if (r >= 0 && shares_later)
+        r = hob__socket_set(&listener->desc, SOL_SOCKET, SO_REUSEPORT, 1);
     if (r >= 0)
         r = hob__listener_listen(listener, opts->backlog > 0 ? opts->backlog : BACKLOG);
     if (r >= 0)
@@ -263,6 +266,15 @@ int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
 
     *ret_listener = (hob_tcp_listener *)listener;
     return 0;
+}
+
+int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
+                   hob_tcp_listener **ret_listener)
+{
+    static const hob_tcp_listen_opts defaults;
+
+    return listen_at(addr, opts != NULL ? opts : &defaults, false, __builtin_return_address(0),
+                     ret_listener);
 }
 
 int hob_tcp_accept(hob_tcp_listener *listener, hob_tcp **ret_conn)
@@ -293,6 +305,74 @@ void hob_tcp_listener_close(hob_tcp_listener *listener)
     hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
                 "hob_tcp_listener_close" NOT_OPEN);
     hob__listener_close(&listener->listener);
+}
+
+/* ---- one listener for each worker ---- */
+
+struct shards {
+    hob_addr            addr; /* the first one finds the port */
+    hob_tcp_listen_opts opts;
+    hob_tcp_serve_fn   *fn;
+    void               *arg;
+    const void         *made_at;
+    hob_sem             listening; /* released by each that does */
+};
+
+struct shard {
+    struct shards *all;
+    bool           is_first;
+};
+
+static int open_shard(const struct shard *shard, hob_tcp_listener **ret_listener)
+{
+    struct shards      *all = shard->all;
+    hob_tcp_listen_opts opts = all->opts;
+    opts.reuse_port |= !shard->is_first;
+    int r = listen_at(&all->addr, &opts, shard->is_first, all->made_at, ret_listener);
+    if (r == 0 && shard->is_first)
+        all->addr = (*ret_listener)->listener.local;
+    return r;
+}
+
+static int run_shard(void *arg)
+{
+    const struct shard *shard = arg;
+    struct shards      *all = shard->all;
+    hob_tcp_listener   *listener;
+
+    HOB_TRY(open_shard(shard, &listener));
+    hob_sem_release(&all->listening);
+    int r = all->fn(listener, all->arg);
+    hob_tcp_listener_close(listener);
+    return r;
+}
+
+/* One after the other, for the others share the port of the first. A failure cancels the scope,
+ * and with it the wait. */
+static void start_shards(hob_scope *scope, struct shards *all)
+{
+    for (uint32_t i = 0; i < hob_workers(); i++) {
+        struct shard  shard = { all, i == 0 };
+        hob_task_opts opts = { .where = HOB_ON(i), .copy_bytes = sizeof shard };
+        hob_go_with(scope, run_shard, &shard, &opts);
+        if (hob_sem_acquire(&all->listening) < 0)
+            return;
+    }
+    hob_ready(&all->addr);
+}
+
+int hob_tcp_serve_sharded(const hob_addr *addr, const hob_tcp_listen_opts *opts,
+                          hob_tcp_serve_fn *fn, void *arg)
+{
+    struct shards all = { .addr = *addr, .fn = fn, .arg = arg,
+                          .made_at = __builtin_return_address(0),
+                          .listening = { .name = "listeners" } };
+    if (opts != NULL)
+        all.opts = *opts;
+
+    HOB_SCOPE(s);
+    start_shards(&s, &all);
+    return hob_scope_end(&s);
 }
 
 /* ---- connecting ---- */
