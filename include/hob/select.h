@@ -20,7 +20,9 @@
 #define HOB_SELECT_H
 
 #include "hob/chan.h"
+#include "hob/lock.h"
 #include "hob/promise.h"
+#include "hob/sem.h"
 #include "hob/signal.h"
 #include "hob/task.h"
 #include "hob/time.h"
@@ -60,6 +62,13 @@ typedef struct hob_case {
 
 /* A signal has come (hob/signal.h), and is taken; *ret_result: which. */
 #define HOB_SIGNALLED(signals) HOB_CASE_(8, (signals), NULL, 0)
+
+/* The mutex is the caller's, and to be unlocked; a permit is taken; the event is set. The
+ * three are shared by workers: a case that is not taken may hold the lock, or the permit, for
+ * a moment, and hands it on to whoever waits next. */
+#define HOB_MUTEX_LOCK(mutex) HOB_CASE_(9, (mutex), NULL, 0)
+#define HOB_SEM_ACQUIRE(sem)  HOB_CASE_(10, (sem), NULL, 0)
+#define HOB_EVENT_WAIT(event) HOB_CASE_(11, (event), NULL, 0)
 
 /* A case that is never taken, for one that is switched off for now. */
 #define HOB_NEVER HOB_CASE_(0, NULL, NULL, 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sync/line.h"
 
+#include <errno.h>
+
 #include "core/crew.h"
 #include "core/worker.h"
 
@@ -212,4 +214,18 @@ void hob__line_await_regardless(struct task *task, enum op_kind kind, void *obje
     if (hob__op_submit(task->worker, &op))
         hob__task_park(task, &op);
     list_remove(&task->line_link);
+}
+
+int hob__line_try(enum op_kind kind, void *object)
+{
+    struct op   op = { .kind = kind, .worker = hob__worker };
+    struct list go;
+    list_init(&go);
+    hob__line_open(object);
+    list_push_back(line_of(object, kind), &op.link);
+    kinds[kind - OP_MUTEX].serve(object, &go);
+    list_remove(&op.link);
+    lock_give(hob__line_lock(object));
+    hob__line_finish(&go);
+    return op.taken ? 0 : -EAGAIN;
 }

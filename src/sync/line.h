@@ -99,8 +99,14 @@ int hob__line_await(enum op_kind kind, void *object, void *extra, const char *ca
 /* The same, whether it is cancelled or not. */
 void hob__line_await_regardless(struct task *task, enum op_kind kind, void *object);
 
+/* Goes through the line if nobody has to wait: 0, or -EAGAIN. For ops that note no task. */
+int hob__line_try(enum op_kind kind, void *object);
+
 /* The task that holds the mutex: NULL when nobody does, or no task. */
 struct task *hob__mutex_holder(const struct hob__mutex *mutex);
+
+/* Makes the mutex, which an op has got that no task awaits, the task's. */
+void hob__mutex_adopt(struct hob__mutex *mutex, struct task *task);
 
 /* Whether who comes now waits for a thread outside. Under the lock. */
 bool hob__mutex_waits_outside(const struct hob__mutex *mutex);

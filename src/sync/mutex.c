@@ -203,6 +203,15 @@ int hob_mutex_try_lock(hob_mutex *mutex)
     return 0;
 }
 
+void hob__mutex_adopt(struct hob__mutex *m, struct task *task)
+{
+    hob__line_open(m); // nobody begins to wait meanwhile
+    uintptr_t waited = atomic_load_explicit(&m->owner, memory_order_relaxed) & WAITED;
+    atomic_store_explicit(&m->owner, (uintptr_t)task | waited, memory_order_relaxed);
+    lock_give(hob__line_lock(m));
+    take_note(m, task);
+}
+
 void hob_mutex_lock_prep(hob_op *op, hob_mutex *mutex)
 {
     hob__line_op_init(hob__op_prep(op, OP_MUTEX, NULL), OP_MUTEX, mutex);

@@ -11,7 +11,9 @@
  * What is taken is taken in the first look, or by an op that somebody finishes from
  * the other side; and the first op to be finished withdraws the rest before anybody
  * else can run. So exactly one case has an effect. Waiting for a descriptor is the one
- * op that does not end at once; it has no effect, so it is only waited for.
+ * op that does not end at once; it has no effect, so it is only waited for. And a lock or a
+ * permit may have been handed to a loser by another worker just then: when it comes home it
+ * is handed on.
  *
  * Threads: one worker. Memory: the ops lie on the task's stack.
  */
@@ -24,6 +26,7 @@
 #include "core/worker.h"
 #include "hob/select.h"
 #include "sync/chan.h"
+#include "sync/line.h"
 #include "sync/promise.h"
 #include "sync/signal.h"
 
@@ -37,6 +40,9 @@ enum case_kind {
     CASE_AFTER = 6,
     CASE_FD = 7,
     CASE_SIGNAL = 8,
+    CASE_MUTEX = 9,
+    CASE_SEM = 10,
+    CASE_EVENT = 11,
 };
 
 /* One wait of a task for several ops. The task waits for `wake`. */
@@ -91,6 +97,14 @@ static int try_case(struct worker *w, const hob_case *c)
         return fd_ready(w, c);
     case CASE_SIGNAL:
         return hob__signals_try(c->on);
+    case CASE_MUTEX:
+        hob_require(hob__mutex_holder(c->on) != w->current,
+                    "hob_select: the caller holds this mutex already");
+        return hob_mutex_try_lock(c->on);
+    case CASE_SEM:
+        return hob__line_try(OP_SEM, c->on);
+    case CASE_EVENT:
+        return hob__line_try(OP_EVENT, c->on);
     case CASE_NEVER:
         return -EAGAIN;
     }
@@ -132,6 +146,15 @@ static void withdraw_others(struct select *select)
     }
 }
 
+/* What a loser was given. */
+static void hand_on(struct op *op)
+{
+    if (op->kind == OP_MUTEX)
+        hob_mutex_unlock(op->local.on);
+    else if (op->kind == OP_SEM)
+        hob_sem_release(op->local.on);
+}
+
 /* An op is done: the first one wins, and the others come home. */
 static void case_done(struct op *op)
 {
@@ -140,6 +163,8 @@ static void case_done(struct op *op)
     if (select->winner == NOBODY && !op->cancel_asked) {
         select->winner = (int)(op - select->ops);
         withdraw_others(select);
+    } else if (op->result >= 0) {
+        hand_on(op);
     }
     if (select->flying == 0 && !select->starting && select->wake.state == OP_FLYING)
         hob__op_finish_local(&select->wake, 0);
@@ -183,6 +208,15 @@ static void init_op(struct select *select, size_t index)
         return;
     case CASE_SIGNAL:
         hob__signals_op_init(op, c->on);
+        return;
+    case CASE_MUTEX:
+        hob__line_op_init(op, OP_MUTEX, c->on);
+        return;
+    case CASE_SEM:
+        hob__line_op_init(op, OP_SEM, c->on);
+        return;
+    case CASE_EVENT:
+        hob__line_op_init(op, OP_EVENT, c->on);
         return;
     case CASE_NEVER:
         hob__sleep_op_init(op, HOB_FOREVER);
@@ -229,6 +263,8 @@ static int wait_for_one(struct worker *w, const hob_case *cases, size_t count, i
     if (select.winner == NOBODY)
         return select.wake.result < 0 ? (int)select.wake.result : hob_cancelled();
     *ret_result = (int)ops[select.winner].result;
+    if (ops[select.winner].kind == OP_MUTEX)
+        hob__mutex_adopt(cases[select.winner].on, w->current);
     return select.winner;
 }
 

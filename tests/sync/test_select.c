@@ -5,6 +5,7 @@
 #include "support/tasks.h"
 
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -304,4 +305,141 @@ TEST(select, random_walks_take_exactly_one_each_time)
     check_gt(crowd->sent, CROWD * STEPS / 10);
     for (int i = 1; i <= crowd->next_value; i++)
         check(crowd->fate[i] == 0 || crowd->fate[i] == 3);
+}
+
+/* ---- what workers share ---- */
+
+TEST_ON_ALL(select, a_permit_an_event_and_a_mutex_are_cases)
+{
+    hob_sem   sem = { .name = "sem" };
+    hob_event event = { .name = "event" };
+    hob_mutex mutex = { .name = "mutex" };
+    int       r = 1;
+    check_eq(HOB_SELECT(&r, HOB_SEM_ACQUIRE(&sem), HOB_EVENT_WAIT(&event), HOB_AFTER(HOB_MSEC)), 2);
+    hob_sem_release(&sem);
+    check_eq(HOB_SELECT(&r, HOB_SEM_ACQUIRE(&sem), HOB_EVENT_WAIT(&event)), 0);
+    check_eq(r, 0);
+    hob_event_set(&event);
+    check_eq(HOB_SELECT(&r, HOB_SEM_ACQUIRE(&sem), HOB_EVENT_WAIT(&event)), 1);
+    check_eq(HOB_SELECT(&r, HOB_AFTER(HOB_HOUR), HOB_MUTEX_LOCK(&mutex)), 1);
+    check_err(hob_mutex_try_lock(&mutex), -EAGAIN);
+    hob_mutex_unlock(&mutex);
+}
+
+struct holder {
+    hob_mutex *mutex;
+    hob_sem   *sem;
+};
+
+static int hold_for_a_while(void *arg)
+{
+    struct holder *holder = arg;
+    HOB_LOCKED(holder->mutex);
+    HOB_TRY(hob_sleep(HOB_MSEC));
+    hob_sem_release(holder->sem);
+    HOB_TRY(hob_sleep(HOB_MSEC));
+    return 0;
+}
+
+TEST_ON_ALL(select, a_lock_is_waited_for_and_a_loser_takes_nothing)
+{
+    hob_sem       sem = { .name = "sem" };
+    hob_mutex     mutex = { .name = "mutex" };
+    struct holder holder = { &mutex, &sem };
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, hold_for_a_while, &holder));
+    settle(); // it holds it
+    check_eq(HOB_SELECT(NULL, HOB_MUTEX_LOCK(&mutex), HOB_SEM_ACQUIRE(&sem)), 1);
+    hob_sem_release(&sem);
+    check_ok(hob_sem_acquire(&sem)); // it was not taken twice
+    check_eq(HOB_SELECT(NULL, HOB_MUTEX_LOCK(&mutex), HOB_SEM_ACQUIRE(&sem)), 0);
+    hob_sem_release(&sem);
+    check_ok(hob_sem_acquire(&sem));
+    hob_mutex_unlock(&mutex);
+    check_ok(hob_mutex_try_lock(&mutex)); // the task's own: its unlocking has counted
+    hob_mutex_unlock(&mutex);
+    check_ok(hob_scope_end(&s));
+}
+
+TEST_DIES(select, waiting_for_a_mutex_of_ones_own_is_a_mistake, "*holds this mutex already*")
+{
+    hob_mutex mutex = { .name = "mutex" };
+    check_ok(hob_mutex_lock(&mutex));
+    ignore(HOB_SELECT(NULL, HOB_MUTEX_LOCK(&mutex), HOB_AFTER(HOB_SEC)));
+    hob_mutex_unlock(&mutex);
+}
+
+enum { CONTESTANTS = 3, ROUNDS = 100, PERMITS = 2 };
+
+struct contest {
+    hob_sem    sem;
+    hob_mutex  mutex;
+    hob_event  over;
+    int        notes; /* under the mutex */
+    atomic_int wins;
+};
+
+static int contend(void *arg)
+{
+    struct contest *c = arg;
+    for (int i = 0; i < ROUNDS; i++) {
+        int notes;
+        switch (HOB_SELECT(NULL, HOB_SEM_ACQUIRE(&c->sem), HOB_MUTEX_LOCK(&c->mutex),
+                           HOB_AFTER(i % 4 * 10 * HOB_USEC), HOB_EVENT_WAIT(&c->over))) {
+        case 0:
+            hob_yield();
+            hob_sem_release(&c->sem);
+            break;
+        case 1:
+            notes = c->notes;
+            hob_yield();
+            c->notes = notes + 1;
+            atomic_fetch_add(&c->wins, 1);
+            hob_mutex_unlock(&c->mutex);
+            break;
+        case 2:
+            break;
+        default:
+            return hob_cancelled();
+        }
+    }
+    return 0;
+}
+
+static int contest(void *arg)
+{
+    struct contest c = { .sem = { .name = "sem", .permits = PERMITS },
+                         .mutex = { .name = "mutex" }, .over = { .name = "over" } };
+    HOB_SCOPE(s);
+    for (uint32_t i = 0; i < hob_workers() * CONTESTANTS; i++) {
+        hob_task_opts opts = { .where = HOB_ON(i % hob_workers()) };
+        HOB_TRY(hob_go_with(&s, contend, &c, &opts));
+    }
+    HOB_TRY(hob_scope_end(&s));
+    check_eq(c.notes, atomic_load(&c.wins));
+    check_ok(hob_mutex_try_lock(&c.mutex));
+    hob_mutex_unlock(&c.mutex);
+    int permits = 0;
+    while (permits < 10 && HOB_SELECT_ORDERED(NULL, HOB_SEM_ACQUIRE(&c.sem), HOB_AFTER(0)) == 0)
+        permits++;
+    check_eq(permits, PERMITS);
+    return 0;
+}
+
+static int contest_of(uint32_t workers)
+{
+    hob_run_opts opts;
+    hob_test_run_opts(&opts);
+    opts.workers = workers;
+    return hob_run_with(&opts, contest, NULL);
+}
+
+TEST_BARE_ON_ALL(select, among_two_workers_nothing_is_lost_or_taken_twice)
+{
+    check_ok(contest_of(2));
+}
+
+TEST_BARE_ON_ALL(select, among_four_workers_nothing_is_lost_or_taken_twice)
+{
+    check_ok(contest_of(4));
 }
