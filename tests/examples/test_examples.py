@@ -241,6 +241,67 @@ def game(backend):
     expect(run(backend, "16_game"), r"^60 frames, \d{4,} thoughts; ", "^0 frames were late because of Hob$")
 
 
+@example(*ALL)
+def shards(backend):
+    text = run(backend, "17_shards")
+    shares = [int(n) for n in re.findall(r"^worker \d served (\d+) of 200 guests$", text, re.M)]
+    if len(shares) != 4 or sum(shares) != 200 or min(shares) < 20:
+        raise Failed(f"no four fair shares:\n{text}")
+
+
+def links_from(start):
+    """What the crawler should find: files, and links in them."""
+    known, new, links = {start}, [start], 0
+    while new:
+        page = new.pop()
+        if not page.endswith(".md"):
+            continue
+        for link in re.findall(r"\]\(([^)#:\s]+)[)#]", (ROOT / page).read_text()):
+            links += 1
+            target = os.path.normpath(os.path.join(os.path.dirname(page), link))
+            if target not in known:
+                known.add(target)
+                new.append(target)
+    return len(known), links
+
+
+@example(*REAL)
+def crawler(backend):
+    files, links = links_from("README.md")
+    expect(run(backend, "18_links", "README.md"),
+           rf"^{files} files, {links} links, 0 of the files are not there$")
+    expect(run(backend, "18_links", "no-such-file.md", status=1),
+           "^the command line leads to no-such-file.md: .*ENOENT|No such file", "^1 files, 0 links, 1 of")
+
+
+@example(*ALL)
+def print_shop(backend):
+    text = run(backend, "19_print_shop")
+    expect(text, "order 1 is printed on sheet A$", "owner: 2 presses are busy; here is a third$",
+           "16 orders, never more than 3 at a time$")
+    if len(re.findall(r"is printed", text)) != 16:
+        raise Failed(f"not 16 orders:\n{text}")
+
+
+@example(*ALL)
+def supervisor(backend):
+    expect(run(backend, "20_supervisor"), "^oven 1 is hot$", "^oven: EIO; it is started again$",
+           "^oven 2 is hot$", "^oven: EIO; it is started again$", "^oven 3 is hot$",
+           "^8 loaves, 3 ovens$", "^fuse: EPIPE; it is started again$",
+           "^the fuse is given up after 5 tries: EPIPE$")
+
+
+@example(*ALL)
+def promises(backend):
+    """Times are virtual in sim, and at least that on a real clock."""
+    text = run(backend, "21_promises")
+    expect(text, r"^all +after \d+ ms: ENOENT$", "corner ECANCELED$", "market ENOENT$", "farm +ECANCELED$",
+           r"^all settled after \d+ ms: all are there$", "corner 320 cents$", "market ENOENT$",
+           "farm +280 cents$", r"^any +after \d+ ms: farm$", "corner ECANCELED$", "farm +280 cents$",
+           r"^race +after \d+ ms: ", "farm +ECANCELED$",
+           "^then +meanwhile I go on$", "farm says EHOSTDOWN$", "corner says 320 cents$")
+
+
 @example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
