@@ -12,6 +12,7 @@
  * of the backends is there.
  */
 #include <errno.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ uint64_t    seed = 1;
 uint64_t    races_wanted = 20000;
 uint64_t    wakes_wanted = 20000;
 int         depth = 4;
+char        scratch_folder[4096];
 
 static const struct test_case *const groups[] = {
     loop_cases, stream_cases, socket_cases, file_cases, model_cases,
@@ -50,12 +52,33 @@ static void run_in_child(const struct backend_type *type, const struct test_case
     world_close(&w);
 }
 
+/* A folder of its own for each case, for a case that fails leaves its files behind. */
+static void make_scratch_folder(void)
+{
+    const char *parent = getenv("TMPDIR");
+    snprintf(scratch_folder, sizeof scratch_folder, "%s/hob-backend-XXXXXX",
+             parent == NULL ? "/tmp" : parent);
+    if (mkdtemp(scratch_folder) == NULL) {
+        fprintf(stderr, "no scratch folder %s: %s\n", scratch_folder, strerror(errno));
+        exit(2);
+    }
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at)
+{
+    (void)info;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
 static void run_case(const struct backend_type *type, const struct test_case *test)
 {
     int status;
     if ((test->needs & NEEDS_KERNEL) != 0 && strcmp(type->name, "sim") == 0)
         return;
     fflush(stdout);
+    make_scratch_folder();
     pid_t child = fork();
     if (child == 0) {
         run_in_child(type, test);
@@ -63,6 +86,7 @@ static void run_case(const struct backend_type *type, const struct test_case *te
     }
     while (waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
+    nftw(scratch_folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     const char *word = code == 0 ? "ok" : code == 77 ? "skip" : "FAILED";
     printf("%-6s %s: %s", word, type->name, test->name);

@@ -428,9 +428,7 @@ size_t fill_up(struct thing *on)
 
 const char *scratch(struct world *w, const char *name)
 {
-    static char path[4096];
-    const char *folder = getenv("TMPDIR");
-    snprintf(path, sizeof path, "%s/hob-backend-%ld-%s",
-             w->is_sim || folder == NULL ? "/tmp" : folder, (long)getpid(), name);
+    static char path[sizeof scratch_folder + 64];
+    snprintf(path, sizeof path, "%s/%s", w->is_sim ? "/tmp" : scratch_folder, name);
     return path;
 }

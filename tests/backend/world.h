@@ -125,7 +125,7 @@ void read_all(struct thing *on, void *buf, size_t len);
 /* Writes until nothing more fits, and returns how much did. */
 size_t fill_up(struct thing *on);
 
-/* A name in the scratch folder of this run. */
+/* A name in the scratch folder of this case. */
 const char *scratch(struct world *w, const char *name);
 
 /* ---- cases ---- */
@@ -148,5 +148,6 @@ extern uint64_t seed;
 extern uint64_t races_wanted;
 extern uint64_t wakes_wanted;
 extern int      depth;
+extern char     scratch_folder[4096]; /* of the kernel's file system; in sim there is another */
 
 #endif
