@@ -29,10 +29,12 @@
  *   or given away is said.
  * NULL.  Options and the argument of close and free may be NULL; nothing else,
  *   unless said.
- * Threads.  Every object belongs to the worker that made it, and every function
- *   is called there: in a task or in a callback, inside of hob_run. A task never
- *   changes its worker. Locks (hob/lock.h, hob/sem.h) are for all workers; a mutex
- *   also for threads outside. What only looks at its arguments (hob_strerror, the
+ * Threads.  Functions are called in a task or in a callback, inside of hob_run. A
+ *   task never changes its worker. Descriptors (connections, files and so on),
+ *   scopes and futures belong to the worker that made them, and only that one may
+ *   use them. What tasks tell each other with is for all workers of the run:
+ *   channels, promises, locks, latest values, broadcasts; a mutex, and a promise
+ *   that is told so, also for threads outside. What only looks at its arguments (hob_strerror, the
  *   functions of hob/addr.h, hob_describe_address) may be called anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
  *   function and the mistake. What a peer sends never does.
@@ -44,11 +46,13 @@
 
 #include "hob/addr.h"
 #include "hob/base.h"
+#include "hob/broadcast.h"
 #include "hob/chan.h"
 #include "hob/error.h"
 #include "hob/fd.h"
 #include "hob/file.h"
 #include "hob/inspect.h"
+#include "hob/latest.h"
 #include "hob/lock.h"
 #include "hob/loop.h"
 #include "hob/op.h"

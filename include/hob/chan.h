@@ -41,7 +41,7 @@
  * Cancelling.  A cancelled send did not send: the value is still the caller's. A
  *   cancelled receive took nothing.
  *
- * A channel belongs to the worker that made it.
+ * Threads: the tasks and callbacks of all workers of the run that made it.
  */
 #ifndef HOB_CHAN_H
 #define HOB_CHAN_H
@@ -63,12 +63,14 @@ typedef enum hob_overflow {
 typedef struct hob_chan_opts {
     const char *name;                       /* for reports; kept, not copied: a literal   */
     void (*drop)(void *arg, void *value);   /* told of each value that nobody will get;
-                                               must not wait                              */
+                                               must not wait; on the worker of the call
+                                               that dropped it                            */
     void *drop_arg;
 } hob_chan_opts;
 
 /* Makes a channel for `capacity` values of `item_bytes` each, at least 1. `opts` may be
- * NULL. With HOB_DROP_OLDEST a capacity of 0 is a mistake. Does not wait. Returns 0 or
+ * NULL. With HOB_DROP_OLDEST a capacity of 0 is a mistake, and so are values of more than 1024
+ * bytes if there is a drop function. Does not wait. Returns 0 or
  * -ENOMEM, also when so much room cannot be. */
 HOB_API HOB_MUST_USE int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
                                       const hob_chan_opts *opts, hob_chan **ret_chan);

@@ -4,7 +4,10 @@
  *
  * A promise is settled once, with a value or with an error; many may await it,
  * before and after. Freeing one that others wait for, unsettled, gives them
- * HOB_EBROKEN and reports where it was made. A promise belongs to one worker.
+ * HOB_EBROKEN and reports where it was made.
+ *
+ * Threads: the tasks and callbacks of all workers of the run that made it; and threads that
+ * are no workers may settle and cancel those for which hob_promise_from_outside was called.
  */
 #ifndef HOB_PROMISE_H
 #define HOB_PROMISE_H
@@ -19,6 +22,13 @@ HOB_API HOB_MUST_USE int hob_promise_new(hob_promise **ret_promise);
 /* Frees it; NULL is fine. Whoever still waits gets HOB_EBROKEN, and whoever was
  * told already keeps what they were told. Does not wait. */
 HOB_API void hob_promise_free(hob_promise *promise);
+
+/* A thread that is no worker will settle it: a thread of a library, or of the program's own.
+ * Call it before that thread knows of the promise. While a task awaits such a promise, the run
+ * is neither over nor "asleep for ever". The thread must have settled it, or never do so, before
+ * it is freed: await it. (In simulated time a thread outside has no place: nothing waits for it
+ * but those who await, and a run with one does not repeat.) Does not wait. */
+HOB_API void hob_promise_from_outside(hob_promise *promise);
 
 /* Settles it with a value; or with an error, which must be negative. Returns 0,
  * or -EALREADY when it was settled before, and then changes nothing. The value
@@ -49,7 +59,8 @@ HOB_API void hob_promise_await_prep(hob_op *op, hob_promise *promise);
 
 /* Whoever makes the value can be told that nobody wants it any more: has fn(arg)
  * called by hob_promise_cancel, once; it must not wait, and must see to it that
- * the promise is settled soon. Does not wait. */
+ * the promise is settled soon. It is set, and called, on the worker that made the promise.
+ * Does not wait. */
 HOB_API void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg);
 
 /* Asks for a promise back: calls what hob_promise_on_cancel set, or else rejects

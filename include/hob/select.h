@@ -19,7 +19,9 @@
 #ifndef HOB_SELECT_H
 #define HOB_SELECT_H
 
+#include "hob/broadcast.h"
 #include "hob/chan.h"
+#include "hob/latest.h"
 #include "hob/lock.h"
 #include "hob/promise.h"
 #include "hob/sem.h"
@@ -69,6 +71,12 @@ typedef struct hob_case {
 #define HOB_MUTEX_LOCK(mutex) HOB_CASE_(9, (mutex), NULL, 0)
 #define HOB_SEM_ACQUIRE(sem)  HOB_CASE_(10, (sem), NULL, 0)
 #define HOB_EVENT_WAIT(event) HOB_CASE_(11, (event), NULL, 0)
+
+/* There is a newer value than *seen (hob/latest.h); the subscriber has one (hob/broadcast.h);
+ * or *ret_result is HOB_EOF. Taken is neither yet: hob_latest_next or hob_subscriber_try_recv
+ * does so, at once. */
+#define HOB_CHANGED(latest, seen)  HOB_CASE_(12, (latest), (seen), 0)
+#define HOB_PUBLISHED(subscriber)  HOB_CASE_(13, (subscriber), NULL, 0)
 
 /* A case that is never taken, for one that is switched off for now. */
 #define HOB_NEVER HOB_CASE_(0, NULL, NULL, 0)

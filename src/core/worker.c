@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Workers: how one is made, what it tells when it ends, and what it leaves. */
+#include "core/thing.h"
 #include "core/worker.h"
 
 #include <errno.h>
@@ -12,9 +13,6 @@
 #include "base/sys.h"
 #include "core/crew.h"
 #include "inspect/report.h"
-#include "sync/chan.h"
-#include "sync/promise.h"
-#include "sync/signal.h"
 
 enum {
     RECV_BUF_BYTES = 4096,
@@ -106,8 +104,7 @@ int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t nu
     list_init(&w->tasks);
     list_init(&w->marking);
     list_init(&w->descs);
-    list_init(&w->promises);
-    list_init(&w->chans);
+    list_init(&w->things);
     list_init(&w->signals);
     list_init(&w->guests);
     list_init(&w->line_waits);
@@ -175,12 +172,10 @@ static void release_left_open(struct worker *w)
         for (struct list_node *node; (node = list_pop_front(&w->done)) != NULL;)
             hob__op_deliver(w, container_of(node, struct op, link));
     }
-    for (struct list_node *node; (node = list_first(&w->signals)) != NULL;)
-        hob_signals_close(container_of(node, struct hob_signals, link));
-    for (struct list_node *node; (node = list_first(&w->promises)) != NULL;)
-        hob_promise_free(container_of(node, struct hob_promise, link));
-    for (struct list_node *node; (node = list_first(&w->chans)) != NULL;)
-        hob_chan_free(container_of(node, struct hob_chan, link));
+    for (struct list_node *node; (node = list_first(&w->things)) != NULL;) {
+        struct thing *thing = container_of(node, struct thing, link);
+        thing->kind->free(thing);
+    }
 }
 
 /* The first failure: of the main task, else of a root scope. */

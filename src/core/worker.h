@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "base/list.h"
+#include "base/lock.h"
 #include "base/map.h"
 #include "base/rand.h"
 #include "base/wheel.h"
@@ -73,9 +74,9 @@ struct worker {
     struct list    tasks;           /* everyone                                 */
     struct list    marking;         /* scopes that a cancellation still has to mark */
     struct list    descs;           /* open descriptors                         */
-    struct list    promises;
+    struct lock    things_lock;     /* of the next                              */
+    struct list    things;          /* see core/thing.h                         */
     bool           is_marking;      /* a walk over `marking` is under way       */
-    struct list    chans;
     struct list    signals;         /* struct hob_signals                      */
     struct mail    signal_mail;     /* something has come for one of these     */
     atomic_bool    signal_posted;   /* and is on its way                       */

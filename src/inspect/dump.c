@@ -71,7 +71,7 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         return;
     case OP_PROMISE:
         snprintf(text, size, "waits for the promise made at %s, since %.3f s",
-                 hob_describe_address(((const struct hob_promise *)op->local.on)->made_at, place,
+                 hob_describe_address(((const struct hob_promise *)op->local.on)->thing.made_at, place,
                                       sizeof place),
                  for_s);
         return;
@@ -89,7 +89,7 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         bool            named = chan->opts.name != NULL;
         snprintf(text, size, "waits in %s on the channel%s%s%s made at %s, since %.3f s", what,
                  named ? " \"" : "", named ? chan->opts.name : "", named ? "\"" : "",
-                 hob_describe_address(chan->made_at, place, sizeof place), for_s);
+                 hob_describe_address(chan->thing.made_at, place, sizeof place), for_s);
         return;
     }
     default:

@@ -7,12 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/thing.h"
 #include "core/worker.h"
 #include "hob/inspect.h"
 #include "inspect/symbol.h"
-#include "sync/chan.h"
-#include "sync/promise.h"
-#include "sync/signal.h"
 
 enum { TEXT_MAX = 1024, PLACE_MAX = 256, LEFT_OPEN_SHOWN = 20 };
 
@@ -119,24 +117,12 @@ void hob__report_left_open(struct worker *w)
                            "ends, or by HOB_DEFER.",
                         desc->what, hob_describe_address(desc->made_at, place, sizeof place));
     }
-    list_for_each(node, &w->promises) {
-        const struct hob_promise *promise = container_of(node, struct hob_promise, link);
+    list_for_each(node, &w->things) {
+        const struct thing *thing = container_of(node, struct thing, link);
         if (++shown <= LEFT_OPEN_SHOWN)
-            hob__report(w, "hob: left at the end: a promise, made at %s. hob_promise_free it.",
-                        hob_describe_address(promise->made_at, place, sizeof place));
-    }
-    list_for_each(node, &w->chans) {
-        const struct hob_chan *chan = container_of(node, struct hob_chan, link);
-        if (++shown <= LEFT_OPEN_SHOWN)
-            hob__report(w, "hob: left at the end: a channel, made at %s. hob_chan_free it.",
-                        hob_describe_address(chan->made_at, place, sizeof place));
-    }
-    list_for_each(node, &w->signals) {
-        const struct hob_signals *signals = container_of(node, struct hob_signals, link);
-        if (++shown <= LEFT_OPEN_SHOWN)
-            hob__report(w, "hob: left open at the end: a stream of signals, made at %s. "
-                           "hob_signals_close it.",
-                        hob_describe_address(signals->made_at, place, sizeof place));
+            hob__report(w, "hob: left at the end: %s, made at %s. %s it.", thing->kind->what,
+                        hob_describe_address(thing->made_at, place, sizeof place),
+                        thing->kind->undo);
     }
     if (shown > LEFT_OPEN_SHOWN)
         hob__report(w, "hob: and %d more were left", shown - LEFT_OPEN_SHOWN);

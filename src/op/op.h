@@ -61,6 +61,8 @@ enum op_class {
     X(LIMITER,    "limiter",    LOCAL)    \
     X(EVENT,      "event",      LOCAL)    \
     X(BARRIER,    "barrier",    LOCAL)    \
+    X(LATEST,     "latest value", LOCAL)  \
+    X(BROADCAST,  "broadcast",  LOCAL)    \
     X(ONCE,       "once",       LOCAL)    \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \

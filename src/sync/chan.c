@@ -4,9 +4,11 @@
  *
  * Most sends and receives are done at once, by hob__chan_push and hob__chan_pull. Only
  * what would wait becomes an op, in a list of the channel; whoever comes from the other
- * side finishes it: the value goes straight from one to the other.
+ * side takes it out and finishes it: the value goes straight from one to the other.
  *
- * Threads: the worker that made the channel. Memory: one block, queue and all.
+ * Threads: all workers of the run that made it, under a lock (chan.h) for a few instructions.
+ * Ops are finished, and drop functions called, after it was given back. Memory: one block,
+ * queue and all.
  */
 #include "sync/chan.h"
 
@@ -14,26 +16,35 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "core/worker.h"
+#include "sync/select.h"
 
 static __attribute__((noinline, cold, noreturn)) void misused(const hob_chan *chan,
                                                                const char     *caller)
 {
-    hob__misuse_of(caller, chan->tag != TAG_CHAN ? "this is not a channel, or it was freed"
-                                                 : "the channel belongs to another worker");
+    hob__misuse_of(caller, hob__worker == NULL      ? "called outside of hob_run"
+                           : chan->tag != TAG_CHAN ? "this is not a channel, or it was freed"
+                                                   : "the channel belongs to another run");
 }
 
-/* One comparison: a channel that was freed belongs to nobody. */
+/* A channel that was freed belongs to no run. */
 static inline hob_chan *chan_from(const hob_chan *chan, const char *caller)
 {
-    if (hob_unlikely(chan->worker != hob__worker))
+    if (hob_unlikely(hob__worker == NULL || chan->crew != hob__worker->crew))
         misused(chan, caller);
     return (hob_chan *)(uintptr_t)chan;
 }
 
 /* ---- making and freeing ---- */
 
-#define NOBODY ((struct worker *)-1) // not NULL, which is whose thread is no worker
+/* Of values that a drop function is told of when newer ones push them out. */
+enum { PUSHED_OUT_MAX = 1024 };
+
+static void free_thing(struct thing *thing)
+{
+    hob_chan_free(container_of(thing, struct hob_chan, thing));
+}
+
+static const struct thing_kind kind = { "a channel", "hob_chan_free", free_thing };
 
 int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
                  const hob_chan_opts *opts, hob_chan **ret_chan)
@@ -43,6 +54,10 @@ int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
     hob_require(item_bytes > 0, "hob_chan_new: a value has at least one byte");
     hob_require(capacity > 0 || overflow != HOB_DROP_OLDEST,
                 "hob_chan_new: without room there is no oldest value to drop");
+    hob_require(overflow != HOB_DROP_OLDEST || opts == NULL || opts->drop == NULL ||
+                    item_bytes <= PUSHED_OUT_MAX,
+                "hob_chan_new: a value that the drop function is told of when a newer one "
+                "pushes it out has at most 1024 bytes; send pointers to larger ones");
     size_t bytes;
     if (__builtin_mul_overflow(item_bytes, capacity, &bytes) ||
         __builtin_add_overflow(bytes, sizeof(hob_chan), &bytes))
@@ -55,46 +70,44 @@ int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
         .overflow = overflow,
         .item_bytes = item_bytes,
         .capacity = capacity,
-        .worker = w,
-        .made_at = __builtin_return_address(0),
+        .crew = w->crew,
     };
     if (opts != NULL)
         chan->opts = *opts;
     list_init(&chan->senders);
     list_init(&chan->receivers);
-    list_push_back(&w->chans, &chan->link);
+    hob__thing_open(&chan->thing, &kind, __builtin_return_address(0));
     *ret_chan = chan;
     return 0;
 }
 
-static void drop(hob_chan *chan, const void *value)
+static inline void tell_dropped(const hob_chan *chan, const void *value)
 {
-    chan->stats.dropped++;
     if (chan->opts.drop != NULL)
         chan->opts.drop(chan->opts.drop_arg, (void *)(uintptr_t)value);
 }
 
-static unsigned char *item_at(hob_chan *chan, size_t index)
+static inline unsigned char *slot(hob_chan *chan, size_t at)
 {
-    size_t at = chan->head + index;
-    if (at >= chan->capacity)
-        at -= chan->capacity;
-    return chan->items + at * chan->item_bytes;
+    return chan->items + (at < chan->capacity ? at : at - chan->capacity) * chan->item_bytes;
 }
 
-static void advance(hob_chan *chan)
+static inline void advance(hob_chan *chan)
 {
     chan->head = chan->head + 1 == chan->capacity ? 0 : chan->head + 1;
     chan->queued--;
 }
 
+/* Nobody sends any more, so the values lie still when they are out of the queue. */
 static void drop_all(hob_chan *chan)
 {
-    while (chan->queued > 0) {
-        const void *oldest = item_at(chan, 0);
-        advance(chan); // first: the drop function may look at the channel
-        drop(chan, oldest);
-    }
+    bool   shared = chan_lock(chan);
+    size_t first = chan->head, count = chan->queued;
+    chan->queued = 0;
+    chan->stats.dropped += count;
+    chan_unlock(chan, shared);
+    for (size_t i = 0; i < count; i++)
+        tell_dropped(chan, slot(chan, first + i));
 }
 
 void hob_chan_free(hob_chan *chan)
@@ -106,9 +119,9 @@ void hob_chan_free(hob_chan *chan)
                 "hob_chan_free: tasks still wait on this channel; end them first: by "
                 "hob_chan_finish or hob_chan_stop, or by the end of their scope");
     drop_all(chan);
-    list_remove(&chan->link);
+    hob__thing_close(&chan->thing);
     chan->tag = TAG_FREED;
-    chan->worker = NOBODY;
+    chan->crew = NULL;
     hob__free(chan);
 }
 
@@ -132,101 +145,160 @@ static inline void copy_item(void *to, const void *from, size_t bytes)
     }
 }
 
-static struct op *first_op(struct list *waiting)
+static inline struct op *take_out(struct op *op)
 {
-    return list_is_empty(waiting) ? NULL : container_of(list_first(waiting), struct op, link);
+    list_remove(&op->link);
+    op->taken = 1;
+    return op;
 }
 
-static void finish_first(struct list *waiting, int64_t result)
+static __attribute__((noinline)) struct op *first_claimed(struct list *waiting)
 {
-    struct op *op = first_op(waiting);
-    list_remove(&op->link);
-    hob__op_finish_local(op, result);
+    list_for_each(node, waiting) {
+        struct op *op = container_of(node, struct op, link);
+        if (op->done != hob__select_done || hob__select_claim(op))
+            return take_out(op);
+    }
+    return NULL;
+}
+
+/* Takes the first op out that will have it, to be finished; NULL when nobody waits. */
+static inline struct op *take_first(struct list *waiting)
+{
+    if (list_is_empty(waiting))
+        return NULL;
+    struct op *op = container_of(list_first(waiting), struct op, link);
+    return hob_likely(op->done != hob__select_done) ? take_out(op) : first_claimed(waiting);
 }
 
 static void enqueue_item(hob_chan *chan, const void *value)
 {
-    copy_item(item_at(chan, chan->queued), value, chan->item_bytes);
+    copy_item(slot(chan, chan->head + chan->queued), value, chan->item_bytes);
     chan->queued++;
     if (chan->queued > chan->stats.queued_max)
         chan->stats.queued_max = chan->queued;
 }
 
-/* There is no room, and nobody takes it. */
-static int overflow(hob_chan *chan, const void *value)
-{
-    switch (chan->overflow) {
-    case HOB_WAIT:
-        return -EAGAIN;
-    case HOB_FAIL:
-        return -ENOBUFS;
-    case HOB_DROP_NEWEST:
-        drop(chan, value);
-        return 0;
-    case HOB_DROP_OLDEST:
-        break;
-    }
-    const void *oldest = item_at(chan, 0);
-    drop(chan, oldest);
-    advance(chan);
-    enqueue_item(chan, value);
-    chan->stats.sent++;
-    return 0;
-}
-
-int hob__chan_push(hob_chan *chan, const void *value)
+/* Under the lock, as the next three. -EAGAIN: there is no room, and nobody takes it. */
+static inline int push(hob_chan *chan, const void *value, struct op **ret_go)
 {
     if (hob_unlikely(chan->end != 0))
         return -EPIPE;
-    struct op *receiver = first_op(&chan->receivers);
+    struct op *receiver = take_first(&chan->receivers);
     if (receiver != NULL) {
         hob_assert(chan->queued == 0);
         copy_item(receiver->local.extra, value, chan->item_bytes);
         chan->stats.received++;
-        finish_first(&chan->receivers, 0);
+        *ret_go = receiver;
     } else if (chan->queued < chan->capacity) {
         enqueue_item(chan, value);
     } else {
-        return overflow(chan, value);
+        return -EAGAIN;
     }
     chan->stats.sent++;
     return 0;
 }
 
 /* Room has come: who waits longest puts its value in. */
-static void refill(hob_chan *chan)
+static inline struct op *refill(hob_chan *chan)
 {
-    struct op *sender = first_op(&chan->senders);
-    if (hob_likely(sender == NULL))
-        return;
-    enqueue_item(chan, sender->local.extra);
-    chan->stats.sent++;
-    finish_first(&chan->senders, 0);
+    struct op *sender = take_first(&chan->senders);
+    if (hob_unlikely(sender != NULL)) {
+        enqueue_item(chan, sender->local.extra);
+        chan->stats.sent++;
+    }
+    return sender;
 }
 
-int hob__chan_pull(hob_chan *chan, void *ret_value)
+static inline int pull(hob_chan *chan, void *ret_value, struct op **ret_go)
 {
     if (chan->queued > 0) {
-        copy_item(ret_value, item_at(chan, 0), chan->item_bytes);
+        copy_item(ret_value, slot(chan, chan->head), chan->item_bytes);
         advance(chan);
-        refill(chan);
-    } else if (!list_is_empty(&chan->senders)) {
-        hob_assert(chan->capacity == 0);
-        copy_item(ret_value, first_op(&chan->senders)->local.extra, chan->item_bytes);
-        chan->stats.sent++;
-        finish_first(&chan->senders, 0);
+        *ret_go = refill(chan);
     } else {
-        return chan->end != 0 ? chan->end : -EAGAIN;
+        struct op *sender = take_first(&chan->senders);
+        if (sender == NULL)
+            return chan->end != 0 ? chan->end : -EAGAIN;
+        hob_assert(chan->capacity == 0);
+        copy_item(ret_value, sender->local.extra, chan->item_bytes);
+        chan->stats.sent++;
+        *ret_go = sender;
     }
     chan->stats.received++;
     return 0;
 }
 
+/* There is no room, nobody takes it, and nobody is to wait. Gives the lock back. */
+static int overflow(hob_chan *chan, const void *value, bool shared)
+{
+    unsigned char oldest[PUSHED_OUT_MAX];
+    const void   *dropped = value;
+    if (chan->overflow == HOB_FAIL) {
+        chan_unlock(chan, shared);
+        return -ENOBUFS;
+    }
+    if (chan->overflow == HOB_DROP_OLDEST) {
+        if (chan->opts.drop != NULL)
+            dropped = memcpy(oldest, slot(chan, chan->head), chan->item_bytes);
+        advance(chan);
+        enqueue_item(chan, value);
+        chan->stats.sent++;
+    }
+    chan->stats.dropped++;
+    chan_unlock(chan, shared);
+    tell_dropped(chan, dropped);
+    return 0;
+}
+
+/* The lock was given back. */
+static inline void finish(struct op *go)
+{
+    if (hob_likely(go == NULL))
+        return;
+    if (hob_likely(go->worker == hob__worker))
+        hob__op_finish_local(go, 0);
+    else
+        hob__op_finish_from_afar(go, 0);
+}
+
+int hob__chan_push(hob_chan *chan, const void *value)
+{
+    struct op *go = NULL;
+    bool       shared = chan_lock(chan);
+    int        r = push(chan, value, &go);
+    if (r == -EAGAIN && chan->overflow != HOB_WAIT)
+        return overflow(chan, value, shared);
+    chan_unlock(chan, shared);
+    finish(go);
+    return r;
+}
+
+int hob__chan_pull(hob_chan *chan, void *ret_value)
+{
+    struct op *go = NULL;
+    bool       shared = chan_lock(chan);
+    int        r = pull(chan, ret_value, &go);
+    chan_unlock(chan, shared);
+    finish(go);
+    return r;
+}
+
 /* ---- waiting ---- */
+
+int hob__chan_try(const struct op *op, struct op **ret_go)
+{
+    hob_chan *chan = op->local.on;
+    *ret_go = NULL;
+    return op->kind == OP_CHAN_SEND ? push(chan, op->local.extra, ret_go)
+                                    : pull(chan, op->local.extra, ret_go);
+}
 
 void hob__chan_enqueue(struct op *op)
 {
     hob_chan *chan = op->local.on;
+    op->worker = hob__worker;
+    op->taken = 0;
     op->state = OP_FLYING;
     chan->stats.waits++;
     list_push_back(op->kind == OP_CHAN_SEND ? &chan->senders : &chan->receivers, &op->link);
@@ -234,18 +306,30 @@ void hob__chan_enqueue(struct op *op)
 
 bool hob__chan_withdraw(struct op *op)
 {
-    list_remove(&op->link);
-    return true;
+    hob_chan *chan = op->local.on;
+    bool      shared = chan_lock(chan);
+    bool      mine = !op->taken;
+    if (mine)
+        list_remove(&op->link);
+    chan_unlock(chan, shared);
+    return mine;
 }
 
 static void start(struct op *op)
 {
-    hob_chan *chan = op->local.on;
-    int       r = op->kind == OP_CHAN_SEND ? hob__chan_push(chan, op->local.extra)
-                                           : hob__chan_pull(chan, op->local.extra);
-    if (r == -EAGAIN) {
-        hob__chan_enqueue(op);
+    hob_chan  *chan = op->local.on;
+    struct op *go;
+    bool       shared = chan_lock(chan);
+    int        r = hob__chan_try(op, &go);
+    if (r == -EAGAIN && op->kind == OP_CHAN_SEND && chan->overflow != HOB_WAIT) {
+        r = overflow(chan, op->local.extra, shared);
     } else {
+        if (r == -EAGAIN)
+            hob__chan_enqueue(op);
+        chan_unlock(chan, shared);
+        finish(go);
+    }
+    if (r != -EAGAIN) {
         op->result = r;
         op->state = OP_DONE;
     }
@@ -260,41 +344,54 @@ void hob__chan_op_init(struct op *op, enum op_kind kind, hob_chan *chan, const v
     op->local.extra = (void *)(uintptr_t)value;
 }
 
-/* What could not be done at once. */
+/* What could not be done at once. Gives the lock back. */
 static __attribute__((noinline)) int wait_for(struct task *task, hob_chan *chan,
-                                              enum op_kind kind, const void *value)
+                                              enum op_kind kind, const void *value, bool shared)
 {
     struct op op = { .done = hob__task_wake_op, .waiter = task };
     hob__chan_op_init(&op, kind, chan, value);
     hob__chan_enqueue(&op);
+    chan_unlock(chan, shared);
     hob__op_await_flying(task, &op);
     return (int)op.result;
 }
 
 int hob_chan_send(hob_chan *chan, const void *value)
 {
-    struct task *task = hob__task_self();
     chan_from(chan, "hob_chan_send");
-    int r = inline_begin(task, "hob_chan_send");
+    struct task *task = hob__worker->current;
+    int          r = inline_begin(task, "hob_chan_send");
     if (hob_unlikely(r != 0))
         return r;
-    r = hob__chan_push(chan, value);
-    if (r == -EAGAIN)
-        return wait_for(task, chan, OP_CHAN_SEND, value);
+    struct op *go = NULL;
+    bool       shared = chan_lock(chan);
+    r = push(chan, value, &go);
+    if (r == -EAGAIN && chan->overflow == HOB_WAIT)
+        return wait_for(task, chan, OP_CHAN_SEND, value, shared);
+    if (r == -EAGAIN) {
+        r = overflow(chan, value, shared);
+    } else {
+        chan_unlock(chan, shared);
+        finish(go);
+    }
     inline_end(task);
     return r;
 }
 
 int hob_chan_recv(hob_chan *chan, void *ret_value)
 {
-    struct task *task = hob__task_self();
     chan_from(chan, "hob_chan_recv");
-    int r = inline_begin(task, "hob_chan_recv");
+    struct task *task = hob__worker->current;
+    int          r = inline_begin(task, "hob_chan_recv");
     if (hob_unlikely(r != 0))
         return r;
-    r = hob__chan_pull(chan, ret_value);
+    struct op *go = NULL;
+    bool       shared = chan_lock(chan);
+    r = pull(chan, ret_value, &go);
     if (r == -EAGAIN)
-        return wait_for(task, chan, OP_CHAN_RECV, ret_value);
+        return wait_for(task, chan, OP_CHAN_RECV, ret_value, shared);
+    chan_unlock(chan, shared);
+    finish(go);
     inline_end(task);
     return r;
 }
@@ -323,15 +420,26 @@ void hob_chan_recv_prep(hob_op *place, hob_chan *chan, void *ret_value)
 
 /* ---- the end ---- */
 
+static void take_all(struct list *waiting, int64_t result, struct list *go)
+{
+    for (struct op *op; (op = take_first(waiting)) != NULL;) {
+        op->result = result;
+        list_push_back(go, &op->link);
+    }
+}
+
 static void end_with(hob_chan *chan, int error)
 {
-    if (chan->end != 0)
-        return;
-    chan->end = error;
-    while (!list_is_empty(&chan->senders))
-        finish_first(&chan->senders, -EPIPE);
-    while (!list_is_empty(&chan->receivers))
-        finish_first(&chan->receivers, error);
+    struct list go;
+    list_init(&go);
+    bool shared = chan_lock(chan);
+    if (chan->end == 0) {
+        chan->end = error;
+        take_all(&chan->senders, -EPIPE, &go);
+        take_all(&chan->receivers, error, &go);
+    }
+    chan_unlock(chan, shared);
+    hob__line_finish(&go);
 }
 
 void hob_chan_finish(hob_chan *chan)
@@ -351,32 +459,42 @@ void hob_chan_stop(hob_chan *chan)
     drop_all(chan);
 }
 
+/* One more, or one less; returns how many there are now, and refuses to go below none. */
+static uint32_t count_end(hob_chan *chan, uint32_t *refs, int by, const char *caller)
+{
+    bool     shared = chan_lock(chan);
+    uint32_t before = *refs, after = *refs += (uint32_t)by;
+    chan_unlock(chan, shared);
+    if (hob_unlikely(by < 0 && before == 0))
+        hob__misuse_of(caller, "this end was not counted: there was no ref");
+    return after;
+}
+
 hob_chan *hob_chan_sender_ref(hob_chan *chan)
 {
-    chan_from(chan, "hob_chan_sender_ref")->sender_refs++;
+    chan_from(chan, "hob_chan_sender_ref");
+    count_end(chan, &chan->sender_refs, 1, "hob_chan_sender_ref");
     return chan;
 }
 
 void hob_chan_sender_unref(hob_chan *chan)
 {
     chan_from(chan, "hob_chan_sender_unref");
-    hob_require(chan->sender_refs > 0, "hob_chan_sender_unref: there was no hob_chan_sender_ref");
-    if (--chan->sender_refs == 0)
+    if (count_end(chan, &chan->sender_refs, -1, "hob_chan_sender_unref") == 0)
         hob_chan_finish(chan);
 }
 
 hob_chan *hob_chan_receiver_ref(hob_chan *chan)
 {
-    chan_from(chan, "hob_chan_receiver_ref")->receiver_refs++;
+    chan_from(chan, "hob_chan_receiver_ref");
+    count_end(chan, &chan->receiver_refs, 1, "hob_chan_receiver_ref");
     return chan;
 }
 
 void hob_chan_receiver_unref(hob_chan *chan)
 {
     chan_from(chan, "hob_chan_receiver_unref");
-    hob_require(chan->receiver_refs > 0,
-                "hob_chan_receiver_unref: there was no hob_chan_receiver_ref");
-    if (--chan->receiver_refs == 0)
+    if (count_end(chan, &chan->receiver_refs, -1, "hob_chan_receiver_unref") == 0)
         hob_chan_stop(chan);
 }
 
@@ -403,8 +521,10 @@ static size_t list_length(const struct list *list)
 void hob_chan_stats_get(const hob_chan *chan, hob_chan_stats *ret_stats)
 {
     chan_from(chan, "hob_chan_stats_get");
+    bool shared = chan_lock(chan);
     *ret_stats = chan->stats;
     ret_stats->queued = chan->queued;
     ret_stats->senders_waiting = list_length(&chan->senders);
     ret_stats->receivers_waiting = list_length(&chan->receivers);
+    chan_unlock(chan, shared);
 }

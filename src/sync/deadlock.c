@@ -190,7 +190,7 @@ static void look_at(struct worker *w, struct task *task)
     struct look look = { .w = w };
     struct list go;
     list_init(&go);
-    hob__line_lock_all();
+    hob__line_lock_set(HOB__LINE_LOCKS_ALL);
     struct op *op = task->line_op;
     bool       found = op != NULL && is_dead(&look, task) && look.length > 0 && look.is_newest;
     bool       broken = found && w->opts.break_deadlocks && op->local.withdraw != NULL;
@@ -198,7 +198,7 @@ static void look_at(struct worker *w, struct task *task)
         hob__line_let_go(op, -EDEADLK, &go);
         hob__line_kind(op->kind)->serve(op->local.on, &go);
     }
-    hob__line_unlock_all();
+    hob__line_unlock_set(HOB__LINE_LOCKS_ALL);
     if (found)
         report(w, &look, broken);
     hob__line_finish(&go);

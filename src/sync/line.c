@@ -6,7 +6,8 @@
 #include "core/crew.h"
 #include "core/worker.h"
 
-/* A power of two: few enough to take them all, and enough for workers not to meet by chance. */
+/* As many as a set has bits: few enough to take them all, and enough for workers not to meet
+ * by chance. */
 enum { LOCKS = 64 };
 
 static struct {
@@ -15,21 +16,31 @@ static struct {
 
 static atomic_ullong waits_begun;
 
+static unsigned lock_index(const void *object)
+{
+    return (unsigned)(((uintptr_t)object * UINT64_C(0x9E3779B97F4A7C15)) >> 58);
+}
+
 struct lock *hob__line_lock(const void *object)
 {
-    return &locks[((uintptr_t)object * UINT64_C(0x9E3779B97F4A7C15)) >> 58].lock;
+    return &locks[lock_index(object)].lock;
 }
 
-void hob__line_lock_all(void)
+uint64_t hob__line_lock_bit(const void *object)
 {
-    for (int i = 0; i < LOCKS; i++)
-        lock_take(&locks[i].lock);
+    return UINT64_C(1) << lock_index(object);
 }
 
-void hob__line_unlock_all(void)
+void hob__line_lock_set(uint64_t bits)
 {
-    for (int i = LOCKS; i-- > 0;)
-        lock_give(&locks[i].lock);
+    for (; bits != 0; bits &= bits - 1)
+        lock_take(&locks[__builtin_ctzll(bits)].lock);
+}
+
+void hob__line_unlock_set(uint64_t bits)
+{
+    for (; bits != 0; bits &= bits - 1)
+        lock_give(&locks[__builtin_ctzll(bits)].lock);
 }
 
 static const struct line_kind kinds[] = {
@@ -43,6 +54,8 @@ static const struct line_kind kinds[] = {
     [OP_EVENT - OP_MUTEX] = { "the event", sizeof(char *), hob__event_serve },
     [OP_BARRIER - OP_MUTEX] = { "the barrier", sizeof(char *) + sizeof(size_t),
                                 hob__barrier_serve },
+    [OP_LATEST - OP_MUTEX] = { "the latest value", sizeof(char *), hob__latest_serve },
+    [OP_BROADCAST - OP_MUTEX] = { "the broadcast", sizeof(char *), hob__broadcast_serve },
     [OP_ONCE - OP_MUTEX] = { "the once", sizeof(char *), hob__once_serve },
 };
 

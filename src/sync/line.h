@@ -19,6 +19,8 @@
 
 #include "base/list.h"
 #include "base/lock.h"
+#include "hob/broadcast.h"
+#include "hob/latest.h"
 #include "hob/sem.h"
 #include "op/op.h"
 
@@ -68,10 +70,14 @@ static inline bool op_is_in_line(const struct op *op)
 /* The task that awaits the op, or NULL. */
 struct task *hob__line_task(const struct op *op);
 
-/* The lock of the object, and all of them. */
+/* The lock of the object; those of several, each with a bit, taken in one order by all who
+ * take more than one; and all of them. */
 struct lock *hob__line_lock(const void *object);
-void         hob__line_lock_all(void);
-void         hob__line_unlock_all(void);
+uint64_t     hob__line_lock_bit(const void *object);
+void         hob__line_lock_set(uint64_t bits);
+void         hob__line_unlock_set(uint64_t bits);
+
+#define HOB__LINE_LOCKS_ALL UINT64_MAX
 
 /* The first op, or NULL. Under the lock, as all up to the next blank line but one. */
 static inline struct op *line_first(struct line *line)
@@ -118,6 +124,14 @@ void hob__sem_serve(void *object, struct list *go);
 void hob__limiter_serve(void *object, struct list *go);
 void hob__event_serve(void *object, struct list *go);
 void hob__barrier_serve(void *object, struct list *go);
+void hob__latest_serve(void *object, struct list *go);
+void hob__broadcast_serve(void *object, struct list *go);
 void hob__once_serve(void *object, struct list *go);
+
+/* For select: makes the op one that waits, and looks whether it would have to: -EAGAIN. */
+void hob__latest_op_init(struct op *op, hob_latest *latest, const uint64_t *seen);
+int  hob__latest_try(hob_latest *latest, const uint64_t *seen);
+void hob__subscriber_op_init(struct op *op, hob_subscriber *subscriber);
+int  hob__subscriber_try(hob_subscriber *subscriber);
 
 #endif

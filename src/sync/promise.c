@@ -1,112 +1,194 @@
 /* SPDX-License-Identifier: MIT */
-/* hob/promise.h. A waiter is an op in the promise's list; settling finishes them all. */
+/*
+ * hob/promise.h. A waiter is an op in the promise's list; settling finishes them all.
+ *
+ * Threads: all workers of its run; and, where hob_promise_from_outside said so, threads that
+ * are none, to settle and to cancel. It is guarded by one of the locks for lines
+ * (sync/line.h), which lie outside of it: whoever is told that it is settled may free it, and
+ * the settler touches it no more. What hob_promise_on_cancel set is called on the worker that
+ * made the promise.
+ */
 #include "sync/promise.h"
 
 #include <errno.h>
 
 #include "base/alloc.h"
+#include "core/crew.h"
 #include "core/worker.h"
 #include "hob/inspect.h"
 #include "inspect/report.h"
+#include "sync/line.h"
+
+static __attribute__((noinline, cold, noreturn)) void misused(const hob_promise *promise,
+                                                               const char        *caller)
+{
+    if (promise->tag != TAG_PROMISE)
+        hob__misuse_of(caller, "this is not a promise, or it was freed");
+    if (hob__worker != NULL)
+        hob__misuse_of(caller, "the promise belongs to another run");
+    hob__misuse_of(caller, "called outside of hob_run: a thread may only settle and cancel promises "
+                           "for which hob_promise_from_outside was called");
+}
+
+static inline hob_promise *promise_from(const hob_promise *promise, const char *caller)
+{
+    if (hob_unlikely(promise->tag != TAG_PROMISE || hob__worker == NULL ||
+                     promise->crew != hob__worker->crew))
+        misused(promise, caller);
+    return (hob_promise *)(uintptr_t)promise;
+}
+
+/* The same where threads may come, too. */
+static inline hob_promise *promise_from_anywhere(hob_promise *promise, const char *caller)
+{
+    if (hob_unlikely(hob__worker == NULL)) {
+        if (promise->tag != TAG_PROMISE || !promise->from_outside)
+            misused(promise, caller);
+        return promise;
+    }
+    return promise_from(promise, caller);
+}
+
+static inline bool promise_lock(const hob_promise *promise)
+{
+    bool shared = promise->from_outside || !crew_is_alone(promise->crew);
+    if (hob_unlikely(shared))
+        lock_take(hob__line_lock(promise));
+    return shared;
+}
+
+static inline void promise_unlock(const hob_promise *promise, bool shared)
+{
+    if (hob_unlikely(shared))
+        lock_give(hob__line_lock(promise));
+}
+
+/* ---- making and freeing ---- */
+
+static void free_thing(struct thing *thing)
+{
+    hob_promise_free(container_of(thing, struct hob_promise, thing));
+}
+
+static const struct thing_kind kind = { "a promise", "hob_promise_free", free_thing };
 
 int hob_promise_new(hob_promise **ret_promise)
 {
     struct worker *w = hob__worker;
     hob_require(w != NULL, "hob_promise_new: called outside of hob_run");
-    hob_promise *promise = hob__alloc_zero(sizeof *promise);
+    hob_promise *promise = hob__alloc(sizeof *promise); // dearer with zeros
     if (promise == NULL)
         return -ENOMEM;
-    promise->tag = TAG_PROMISE;
-    promise->worker = w;
-    promise->made_at = hob__place_of(__builtin_return_address(0));
+    *promise = (hob_promise){ .tag = TAG_PROMISE, .crew = w->crew };
     list_init(&promise->waiters);
-    list_push_back(&w->promises, &promise->link);
+    hob__thing_open(&promise->thing, &kind, hob__place_of(__builtin_return_address(0)));
     *ret_promise = promise;
     return 0;
 }
 
-static hob_promise *promise_from(const hob_promise *promise, const char *caller)
+void hob_promise_from_outside(hob_promise *promise)
 {
-    if (hob_unlikely(promise->tag != TAG_PROMISE))
-        hob__misuse_of(caller, "this is not a promise, or it was freed");
-    if (hob_unlikely(promise->worker != hob__worker))
-        hob__misuse_of(caller, "the promise belongs to another worker; only that one may use it");
-    return (hob_promise *)(uintptr_t)promise;
+    promise_from(promise, "hob_promise_from_outside")->from_outside = true;
 }
 
-static void finish_waiters(hob_promise *promise)
+static void report_broken(const hob_promise *promise)
 {
-    struct list waiters;
-    list_init(&waiters);
-    list_append(&waiters, &promise->waiters);
-    for (struct list_node *node; (node = list_pop_front(&waiters)) != NULL;) {
-        struct op *op = container_of(node, struct op, link);
-        op->local.extra = promise->value; // the promise may be freed before the waiter runs
-        hob__op_finish_local(op, promise->error);
-    }
+    char place[256];
+    hob__report(hob__worker, "hob: a promise was freed that nobody settled, while others wait "
+                             "for it; they get %s. It was made at %s.",
+                hob_error_name(HOB_EBROKEN),
+                hob_describe_address(promise->thing.made_at, place, sizeof place));
 }
 
-static int settle(hob_promise *promise, int error, void *value)
-{
-    if (promise->settled)
-        return -EALREADY;
-    promise->settled = true;
-    promise->error = error;
-    promise->value = value;
-    finish_waiters(promise);
-    return 0;
-}
-
-int hob_promise_resolve(hob_promise *promise, void *value)
-{
-    return settle(promise_from(promise, "hob_promise_resolve"), 0, value);
-}
-
-int hob_promise_reject(hob_promise *promise, int error)
-{
-    hob_require(error < 0, "hob_promise_reject: the error must be negative");
-    return settle(promise_from(promise, "hob_promise_reject"), error, NULL);
-}
+static int settle(hob_promise *promise, int error, void *value);
 
 void hob_promise_free(hob_promise *promise)
 {
     if (promise == NULL)
         return;
     promise_from(promise, "hob_promise_free");
-    if (!promise->settled && !list_is_empty(&promise->waiters)) {
-        char place[256];
-        hob__report(hob__worker, "hob: a promise was freed that nobody settled, while others wait "
-                                 "for it; they get %s. It was made at %s.",
-                    hob_error_name(HOB_EBROKEN),
-                    hob_describe_address(promise->made_at, place, sizeof place));
+    if (!promise_is_settled(promise) && !list_is_empty(&promise->waiters)) {
+        report_broken(promise);
         settle(promise, HOB_EBROKEN, NULL);
     }
-    list_remove(&promise->link);
+    hob__thing_close(&promise->thing);
+    bool shared = promise_lock(promise);
+    bool mail_flies = promise->mail_flies;
+    promise->freed = true;
     promise->tag = TAG_FREED;
-    hob__free(promise);
+    promise_unlock(promise, shared);
+    if (!mail_flies)
+        hob__free(promise);
+}
+
+/* ---- settling ---- */
+
+/* Those who wait are told with the lock given back: the promise may be gone by then. */
+static void take_waiters(hob_promise *promise, struct list *go)
+{
+    list_append(go, &promise->waiters);
+    list_for_each(node, go) {
+        struct op *op = container_of(node, struct op, link);
+        op->local.extra = promise->value;
+        op->result = promise->error;
+        op->taken = 1;
+    }
+}
+
+static int settle(hob_promise *promise, int error, void *value)
+{
+    struct list go;
+    list_init(&go);
+    bool shared = promise_lock(promise);
+    bool is_first = !promise_is_settled(promise);
+    if (is_first) {
+        promise->error = error;
+        promise->value = value;
+        take_waiters(promise, &go);
+        atomic_store_explicit(&promise->settled, true, memory_order_release);
+    }
+    promise_unlock(promise, shared);
+    hob__line_finish(&go);
+    return is_first ? 0 : -EALREADY;
+}
+
+int hob_promise_resolve(hob_promise *promise, void *value)
+{
+    return settle(promise_from_anywhere(promise, "hob_promise_resolve"), 0, value);
+}
+
+int hob_promise_reject(hob_promise *promise, int error)
+{
+    hob_require(error < 0, "hob_promise_reject: the error must be negative");
+    return settle(promise_from_anywhere(promise, "hob_promise_reject"), error, NULL);
 }
 
 int hob_promise_is_settled(const hob_promise *promise)
 {
-    return promise_from(promise, "hob_promise_is_settled")->settled;
+    return promise_is_settled(promise_from(promise, "hob_promise_is_settled"));
 }
 
 void *hob_promise_value(const hob_promise *promise)
 {
-    return promise_from(promise, "hob_promise_value")->value;
+    promise_from(promise, "hob_promise_value");
+    return promise_is_settled(promise) ? promise->value : NULL;
 }
+
+/* ---- asking for it back ---- */
 
 void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg)
 {
     promise_from(promise, "hob_promise_on_cancel");
+    hob_require(promise->thing.worker == hob__worker,
+                "hob_promise_on_cancel: only the worker that made the promise may call it");
     promise->cancel = fn;
     promise->cancel_arg = arg;
 }
 
-void hob_promise_cancel(hob_promise *promise)
+/* On the worker that made it. */
+static void cancel_at_home(hob_promise *promise)
 {
-    promise_from(promise, "hob_promise_cancel");
-    if (promise->settled || promise->cancelled)
+    if (promise->cancelled || promise_is_settled(promise))
         return;
     promise->cancelled = true;
     if (promise->cancel != NULL)
@@ -115,23 +197,81 @@ void hob_promise_cancel(hob_promise *promise)
         settle(promise, -ECANCELED, NULL);
 }
 
+static void open_cancel(struct worker *w, struct mail *mail)
+{
+    (void)w;
+    hob_promise *promise = container_of(mail, hob_promise, cancel_mail);
+    lock_take(hob__line_lock(promise));
+    bool freed = promise->freed;
+    promise->mail_flies = false;
+    lock_give(hob__line_lock(promise));
+    if (freed)
+        hob__free(promise);
+    else
+        cancel_at_home(promise);
+}
+
+void hob_promise_cancel(hob_promise *promise)
+{
+    promise_from_anywhere(promise, "hob_promise_cancel");
+    if (promise->thing.worker == hob__worker) {
+        cancel_at_home(promise);
+        return;
+    }
+    lock_take(hob__line_lock(promise));
+    bool posts = !promise->mail_flies && !promise_is_settled(promise);
+    promise->mail_flies |= posts;
+    lock_give(hob__line_lock(promise));
+    if (!posts)
+        return;
+    promise->cancel_mail.open = open_cancel;
+    hob__mail_post(promise->thing.worker, &promise->cancel_mail);
+}
+
+/* ---- waiting ---- */
+
+static bool is_done_already(struct op *op, const hob_promise *promise)
+{
+    if (!promise_is_settled(promise))
+        return false;
+    op->local.extra = promise->value;
+    op->result = promise->error;
+    op->state = OP_DONE;
+    return true;
+}
+
 static void start_waiting(struct op *op)
 {
     hob_promise *promise = op->local.on;
-    if (promise->settled) {
-        op->local.extra = promise->value;
-        op->result = promise->error;
-        op->state = OP_DONE;
+    if (is_done_already(op, promise))
         return;
-    }
+    op->worker = hob__worker;
+    op->taken = 0;
+    op->waits_outside = 0;
     op->state = OP_FLYING;
-    list_push_back(&promise->waiters, &op->link);
+    bool shared = promise_lock(promise);
+    if (!is_done_already(op, promise)) {
+        op->waits_outside = promise->from_outside;
+        if (op->waits_outside)
+            crew_waits_outside(op->worker->crew);
+        list_push_back(&promise->waiters, &op->link);
+    }
+    promise_unlock(promise, shared);
 }
 
 static bool stop_waiting(struct op *op)
 {
-    list_remove(&op->link);
-    return true;
+    hob_promise *promise = op->local.on;
+    bool         shared = promise_lock(promise);
+    bool         mine = !op->taken;
+    if (mine) {
+        list_remove(&op->link);
+        if (op->waits_outside)
+            crew_waited_outside(op->worker->crew);
+        op->waits_outside = 0;
+    }
+    promise_unlock(promise, shared);
+    return mine;
 }
 
 void hob__promise_op_init(struct op *op, hob_promise *promise)

@@ -5,17 +5,19 @@
  *     look at each case: is it ready? ── yes ──▶ take it
  *                │ no
  *                ▼
- *     an op for each case ──▶ park ──▶ the first op that is done wins,
- *                                      and withdraws the others at once
+ *     an op for each case ──▶ park ──▶ the first op that claims the select wins,
+ *                                      and the others are withdrawn
  *
- * What is taken is taken in the first look, or by an op that somebody finishes from
- * the other side; and the first op to be finished withdraws the rest before anybody
- * else can run. So exactly one case has an effect. Waiting for a descriptor is the one
- * op that does not end at once; it has no effect, so it is only waited for. And a lock or a
- * permit may have been handed to a loser by another worker just then: when it comes home it
- * is handed on.
+ * What is taken is taken in the first look, or by an op that somebody finishes. A channel gives
+ * or takes a value only with the claim, which one op gets: so exactly one case has an effect,
+ * though workers may be at several of the channels at once. The others claim when they come home.
+ * Waiting for a promise, a task, a time or a descriptor has no effect, so that is only waited
+ * for; and a loser that was handed a lock, a permit or a signal just then hands it on.
  *
- * Threads: one worker. Memory: the ops lie on the task's stack.
+ * The channels are looked at once more and waited in with all of their locks held, so that
+ * nobody comes in between.
+ *
+ * Threads: one worker, but for the claim. Memory: the ops lie on the task's stack.
  */
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +30,7 @@
 #include "sync/chan.h"
 #include "sync/line.h"
 #include "sync/promise.h"
+#include "sync/select.h"
 #include "sync/signal.h"
 
 enum case_kind {
@@ -43,6 +46,8 @@ enum case_kind {
     CASE_MUTEX = 9,
     CASE_SEM = 10,
     CASE_EVENT = 11,
+    CASE_CHANGED = 12,
+    CASE_PUBLISHED = 13,
 };
 
 /* One wait of a task for several ops. The task waits for `wake`. */
@@ -52,7 +57,7 @@ struct select {
     size_t          count;
     struct op      *ops;    /* one for each case           */
     size_t          flying; /* of these                    */
-    int             winner; /* its index, or NOBODY        */
+    atomic_int      winner; /* its index, or NOBODY        */
     bool            starting;
 };
 
@@ -62,7 +67,7 @@ enum { NOBODY = -1 };
 
 static int promise_result(const hob_promise *promise)
 {
-    return promise->settled ? promise->error : -EAGAIN;
+    return promise_is_settled(promise) ? promise->error : -EAGAIN;
 }
 
 /* What the kernel says of a foreign descriptor now; the simulated world has none. */
@@ -80,7 +85,8 @@ static int try_case(struct worker *w, const hob_case *c)
 {
     switch ((enum case_kind)c->kind) {
     case CASE_RECV:
-        if (!chan_has_something(c->on) && ((hob_chan *)c->on)->worker == w)
+        if (crew_is_alone(w->crew) && !chan_has_something(c->on) &&
+            ((hob_chan *)c->on)->crew == w->crew)
             return -EAGAIN;
         return hob_chan_try_recv(c->on, c->value);
     case CASE_SEND:
@@ -105,6 +111,10 @@ static int try_case(struct worker *w, const hob_case *c)
         return hob__line_try(OP_SEM, c->on);
     case CASE_EVENT:
         return hob__line_try(OP_EVENT, c->on);
+    case CASE_CHANGED:
+        return hob__latest_try(c->on, c->value);
+    case CASE_PUBLISHED:
+        return hob__subscriber_try(c->on);
     case CASE_NEVER:
         return -EAGAIN;
     }
@@ -130,14 +140,34 @@ static bool is_of_chan(const struct op *op)
     return op->kind == OP_CHAN_RECV || op->kind == OP_CHAN_SEND;
 }
 
+static inline int winner_of(struct select *select)
+{
+    return atomic_load_explicit(&select->winner, memory_order_relaxed);
+}
+
+bool hob__select_claim(struct op *op)
+{
+    struct select *select = op->waiter;
+    int            index = (int)(op - select->ops), nobody = NOBODY;
+    struct worker *w = select->wake.local.extra;
+    if (hob_unlikely(!crew_is_alone(w->crew)))
+        return atomic_compare_exchange_strong(&select->winner, &nobody, index);
+    if (winner_of(select) != NOBODY)
+        return false;
+    atomic_store_explicit(&select->winner, index, memory_order_relaxed);
+    return true;
+}
+
 static void withdraw_others(struct select *select)
 {
+    int winner = winner_of(select);
     for (size_t i = 0; i < select->count; i++) {
         struct op *op = &select->ops[i];
-        if ((int)i == select->winner || op->state != OP_FLYING)
+        if ((int)i == winner || op->state != OP_FLYING)
             continue;
         if (is_of_chan(op)) { // what hob__op_cancel comes to, in a few instructions
-            hob__chan_withdraw(op);
+            bool mine = hob__chan_withdraw(op);
+            hob_assert(mine); // nobody else can have claimed
             op->state = OP_IDLE;
             select->flying--;
         } else {
@@ -153,19 +183,26 @@ static void hand_on(struct op *op)
         hob_mutex_unlock(op->local.on);
     else if (op->kind == OP_SEM)
         hob_sem_release(op->local.on);
+    else if (op->kind == OP_SIGNAL)
+        hob__signals_give_back(op->local.on, (int)op->result);
 }
 
-/* An op is done: the first one wins, and the others come home. */
-static void case_done(struct op *op)
+/* Whoever finished an op of a channel has claimed for it; the others do so now, at home. */
+static bool has_won(struct select *select, struct op *op)
+{
+    if (is_of_chan(op))
+        return winner_of(select) == (int)(op - select->ops);
+    return !op->cancel_asked && hob__select_claim(op);
+}
+
+void hob__select_done(struct op *op)
 {
     struct select *select = op->waiter;
     select->flying--;
-    if (select->winner == NOBODY && !op->cancel_asked) {
-        select->winner = (int)(op - select->ops);
+    if (has_won(select, op))
         withdraw_others(select);
-    } else if (op->result >= 0) {
+    else if (op->result >= 0)
         hand_on(op);
-    }
     if (select->flying == 0 && !select->starting && select->wake.state == OP_FLYING)
         hob__op_finish_local(&select->wake, 0);
 }
@@ -183,7 +220,7 @@ static void init_op(struct select *select, size_t index)
 {
     const hob_case *c = &select->cases[index];
     struct op      *op = &select->ops[index];
-    *op = (struct op){ .done = case_done, .waiter = select, .done_at_once = 1 };
+    *op = (struct op){ .done = hob__select_done, .waiter = select, .done_at_once = 1 };
     switch ((enum case_kind)c->kind) {
     case CASE_RECV:
     case CASE_SEND:
@@ -218,29 +255,87 @@ static void init_op(struct select *select, size_t index)
     case CASE_EVENT:
         hob__line_op_init(op, OP_EVENT, c->on);
         return;
+    case CASE_CHANGED:
+        hob__latest_op_init(op, c->on, c->value);
+        return;
+    case CASE_PUBLISHED:
+        hob__subscriber_op_init(op, c->on);
+        return;
     case CASE_NEVER:
         hob__sleep_op_init(op, HOB_FOREVER);
         return;
     }
 }
 
+static bool is_chan_case(const hob_case *c)
+{
+    return c->kind == CASE_RECV || c->kind == CASE_SEND;
+}
+
+/* What is no channel. One that is ready now wins: a descriptor, or a time that has come. */
+static void start_others(struct select *select, struct worker *w)
+{
+    for (size_t i = 0; i < select->count && winner_of(select) == NOBODY; i++) {
+        if (is_chan_case(&select->cases[i]))
+            continue;
+        init_op(select, i);
+        if (hob__op_submit(w, &select->ops[i]))
+            select->flying++;
+        else
+            hob__select_claim(&select->ops[i]);
+    }
+}
+
+/* Since the first look another worker may have been there. A task does not meet itself: none
+ * of its ops waits yet. */
+static void try_chans(struct select *select, struct op **ret_go)
+{
+    for (size_t i = 0; i < select->count && winner_of(select) == NOBODY; i++) {
+        struct op *op = &select->ops[i];
+        if (!is_chan_case(&select->cases[i]))
+            continue;
+        op->result = hob__chan_try(op, ret_go);
+        if (op->result != -EAGAIN)
+            hob__select_claim(op);
+    }
+}
+
+static void start_chans(struct select *select, struct worker *w)
+{
+    uint64_t   locks = 0;
+    struct op *go = NULL;
+    bool       alone = crew_is_alone(w->crew);
+    for (size_t i = 0; i < select->count; i++) {
+        if (!is_chan_case(&select->cases[i]))
+            continue;
+        init_op(select, i);
+        if (!alone)
+            locks |= hob__line_lock_bit(select->cases[i].on);
+    }
+    hob__line_lock_set(locks);
+    if (!alone)
+        try_chans(select, &go);
+    for (size_t i = 0; i < select->count && winner_of(select) == NOBODY; i++) {
+        if (!is_chan_case(&select->cases[i]))
+            continue;
+        hob__chan_enqueue(&select->ops[i]);
+        select->flying++;
+    }
+    hob__line_unlock_set(locks);
+    if (go != NULL)
+        hob__op_finish_from_afar(go, 0);
+}
+
 static void start_all(struct op *wake)
 {
     struct select *select = container_of(wake, struct select, wake);
+    struct worker *w = wake->local.extra;
     select->starting = true;
-    for (size_t i = 0; i < select->count && select->winner == NOBODY; i++) {
-        struct op *op = &select->ops[i];
-        init_op(select, i);
-        if (is_of_chan(op)) { // a task does not meet itself, and nobody else was there just now
-            hob__chan_enqueue(op);
-            select->flying++;
-        } else if (hob__op_submit(wake->local.extra, op)) {
-            select->flying++;
-        } else { // a descriptor that is ready, or a time that has come
-            select->winner = (int)i;
-            withdraw_others(select);
-        }
-    }
+    start_others(select, w);
+    if (winner_of(select) == NOBODY)
+        start_chans(select, w);
+    if (winner_of(select) != NOBODY)
+        withdraw_others(select);
     select->starting = false;
     wake->result = 0;
     wake->state = select->flying == 0 ? OP_DONE : OP_FLYING;
@@ -260,12 +355,13 @@ static int wait_for_one(struct worker *w, const hob_case *cases, size_t count, i
     for (size_t i = 0; i < count; i++)
         ops[i].state = OP_IDLE; // for those that are withdrawn before they start
     hob__op_await(&select.wake);
-    if (select.winner == NOBODY)
+    int winner = winner_of(&select);
+    if (winner == NOBODY)
         return select.wake.result < 0 ? (int)select.wake.result : hob_cancelled();
-    *ret_result = (int)ops[select.winner].result;
-    if (ops[select.winner].kind == OP_MUTEX)
-        hob__mutex_adopt(cases[select.winner].on, w->current);
-    return select.winner;
+    *ret_result = (int)ops[winner].result;
+    if (ops[winner].kind == OP_MUTEX)
+        hob__mutex_adopt(cases[winner].on, w->current);
+    return winner;
 }
 
 int hob_select(const hob_case *cases, size_t count, int ordered, int *ret_result)

@@ -51,7 +51,7 @@ static struct hob_signals *stream_from(hob_signals *s, const char *caller)
 {
     if (hob_unlikely(s->tag != TAG_SIGNALS))
         hob__misuse_of(caller, "this is no open stream of signals");
-    if (hob_unlikely(s->worker != hob__worker))
+    if (hob_unlikely(s->thing.worker != hob__worker))
         hob__misuse_of(caller, "it belongs to another worker; only that one may use it");
     return s;
 }
@@ -62,8 +62,8 @@ static struct hob_signals *stream_from(hob_signals *s, const char *caller)
 static void note(struct hob_signals *s, uint64_t bit)
 {
     atomic_fetch_or(&s->pending, bit);
-    if (!atomic_exchange(&s->worker->signal_posted, true))
-        hob__mail_post(s->worker, &s->worker->signal_mail);
+    if (!atomic_exchange(&s->thing.worker->signal_posted, true))
+        hob__mail_post(s->thing.worker, &s->thing.worker->signal_mail);
 }
 
 static void on_signal(int signal)
@@ -264,6 +264,13 @@ static bool can_be_held(int signal)
     return signal > 0 && signal <= SIGNALS;
 }
 
+static void free_thing(struct thing *thing)
+{
+    hob_signals_close(container_of(thing, struct hob_signals, thing));
+}
+
+static const struct thing_kind kind = { "a stream of signals", "hob_signals_close", free_thing };
+
 static int signals_open(const int *signals, const void *made_at, hob_signals **ret_signals)
 {
     struct worker *w = hob__worker;
@@ -278,13 +285,13 @@ static int signals_open(const int *signals, const void *made_at, hob_signals **r
     if (s == NULL)
         return -ENOMEM;
     s->tag = TAG_SIGNALS;
-    s->worker = w;
-    s->made_at = made_at;
     s->wanted = wanted;
     list_init(&s->waiting);
     w->signal_mail.open = open_mail;
-    int r = w->seeded ? 0 : listen_for(s);
+    hob__thing_open(&s->thing, &kind, made_at);
+    int r = w->seeded ? 0 : listen_for(s); // from here on the handler may look at it
     if (r < 0) {
+        hob__thing_close(&s->thing);
         hob__free(s);
         return r;
     }
@@ -303,9 +310,10 @@ void hob_signals_close(hob_signals *signals)
     if (signals == NULL)
         return;
     struct hob_signals *s = stream_from(signals, "hob_signals_close");
-    if (!s->worker->seeded)
+    if (!s->thing.worker->seeded)
         stop_listening(s);
     list_remove(&s->link);
+    hob__thing_close(&s->thing);
     while (!list_is_empty(&s->waiting)) {
         struct op *op = container_of(list_first(&s->waiting), struct op, link);
         leave(op);
@@ -324,12 +332,12 @@ static void start(struct op *op)
         op->state = OP_DONE;
         return;
     }
-    op->worker = s->worker;
+    op->worker = s->thing.worker;
     op->state = OP_FLYING;
     list_push_back(&s->waiting, &op->link);
-    op->waits_outside = !s->worker->seeded;
+    op->waits_outside = !s->thing.worker->seeded;
     if (op->waits_outside)
-        crew_waits_outside(s->worker->crew);
+        crew_waits_outside(s->thing.worker->crew);
 }
 
 static bool withdraw(struct op *op)
@@ -341,6 +349,11 @@ static bool withdraw(struct op *op)
 int hob__signals_try(struct hob_signals *s)
 {
     return take(stream_from(s, "hob_signals_next"));
+}
+
+void hob__signals_give_back(struct hob_signals *s, int signal)
+{
+    note(s, bit_of(signal));
 }
 
 void hob__signals_op_init(struct op *op, struct hob_signals *s)

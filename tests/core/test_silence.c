@@ -320,7 +320,7 @@ static void in_a_thread(void *(*fn)(void *), void *arg)
 }
 
 TEST_DIES(mistake, settling_a_promise_in_another_thread,
-          "hob_promise_resolve: the promise belongs to another worker")
+          "hob_promise_from_outside was called")
 {
     hob_promise *promise;
     check_ok(hob_promise_new(&promise));

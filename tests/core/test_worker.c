@@ -5,6 +5,7 @@
  */
 #include "support/tasks.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 
 #define ON(number) (&(hob_task_opts){ .where = HOB_ON(number) })
@@ -321,22 +322,23 @@ TEST_3(who_waits_for_another_worker_is_not_stuck)
 
 /* ---- what belongs to whom ---- */
 
-static int resolve_it(void *promise)
+static int close_it(void *file)
 {
-    return hob_promise_resolve(promise, NULL);
+    hob_file_close(file);
+    return 0;
 }
 
-static int share_a_promise(void *arg)
+static int share_a_file(void *arg)
 {
-    hob_promise *promise;
-    HOB_TRY(hob_promise_new(&promise));
-    return hob_on(1, resolve_it, promise);
+    hob_file *file;
+    HOB_TRY(hob_file_open(arg, O_RDWR | O_CREAT, 0600, &file));
+    return hob_on(1, close_it, file);
 }
 
-HOB_TEST_DEFINE("workers", "a_promise_of_another_worker_is_refused", use_of_a_promise,
-                HOB_TEST_NO_RUNTIME, "the promise belongs to another worker")
+HOB_TEST_DEFINE("workers", "a_file_of_another_worker_is_refused", use_of_a_file,
+                HOB_TEST_NO_RUNTIME, "was closed by another worker")
 {
-    ignore(with_workers(share_a_promise, NULL));
+    ignore(with_workers(share_a_file, "/tmp/shared"));
 }
 
 /* ---- talking ---- */

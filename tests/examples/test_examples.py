@@ -302,6 +302,16 @@ def promises(backend):
            "^then +meanwhile I go on$", "farm says EHOSTDOWN$", "corner says 320 cents$")
 
 
+@example(*ALL)
+def hub(backend):
+    """A reader gets each item, or is told that it lost it: two topics of 40."""
+    text = run(backend, "33_hub")
+    expect(text, "^published: weather 40, sports 40$", "^fast reader: ", "^slow reader: ")
+    for read, lost in re.findall(r"reader: (\d+) read, (\d+) lost", text):
+        if int(read) + int(lost) != 80:
+            raise Failed(f"{read} and {lost} are not 80:\n{text}")
+
+
 @example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
