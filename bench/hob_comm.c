@@ -7,7 +7,8 @@
  *     hob_comm stream N       values through a queue of 128; a value counts
  *     hob_comm select N       four channels without a queue, four senders, one selecting receiver
  *     hob_comm mutex N        two tasks hand a mutex to each other, with a yield each
- *     hob_comm mutex-2 N      the same, on two workers: real time, as two cores are at it
+ *     hob_comm rendezvous-2 N and stream-2, select-2, mutex-2: the same, on two workers: real time,
+ *                             as two cores are at it
  *     hob_comm settled N      awaiting a promise that is settled already
  *     hob_comm settle N       a promise is made, settled, awaited and freed
  *     hob_comm each N         N items, by eight tasks, which yield once for each
@@ -23,9 +24,24 @@ struct question {
 
 static long count;
 
+/* CPU time; but across two workers real time, as they are both at it at once. */
+static int64_t clock_ns(void)
+{
+    if (hob_workers() == 1)
+        return bench_cpu_ns();
+    hob_yield(); // the clock is read anew
+    return hob_now();
+}
+
 static void print_ns(int64_t began_ns)
 {
-    bench_print("ns", (double)(bench_cpu_ns() - began_ns) / (double)count);
+    bench_print("ns", (double)(clock_ns() - began_ns) / (double)count);
+}
+
+/* The other side: on the other worker, if there is one. */
+static hob_task_opts there(void)
+{
+    return (hob_task_opts){ .where = HOB_ON(hob_workers() - 1) };
 }
 
 struct pair {
@@ -51,8 +67,9 @@ static int ask_rendezvous(void *arg)
     HOB_TRY(hob_chan_new(sizeof value, 0, HOB_WAIT, NULL, &pair.there));
     HOB_TRY(hob_chan_new(sizeof value, 0, HOB_WAIT, NULL, &pair.back));
     HOB_SCOPE(s);
-    hob_go(&s, answer, &pair);
-    int64_t began = bench_cpu_ns();
+    hob_task_opts there_opts = there();
+    hob_go_with(&s, answer, &pair, &there_opts);
+    int64_t began = clock_ns();
     for (long i = 0; i < count; i++) {
         HOB_TRY(hob_chan_send(pair.there, &i));
         HOB_TRY(hob_chan_recv(pair.back, &value));
@@ -78,8 +95,9 @@ static int ask_stream(void *arg)
     (void)arg;
     HOB_TRY(hob_chan_new(sizeof value, 128, HOB_WAIT, NULL, &chan));
     HOB_SCOPE(s);
-    int64_t began = bench_cpu_ns();
-    hob_go(&s, send_all, chan);
+    hob_task_opts there_opts = there();
+    int64_t       began = clock_ns();
+    hob_go_with(&s, send_all, chan, &there_opts);
     for (long i = 0; i < count; i++) {
         HOB_TRY(hob_chan_recv(chan, &value));
         sum += value;
@@ -100,15 +118,16 @@ static int ask_select(void *arg)
         HOB_TRY(hob_chan_new(sizeof value, 0, HOB_WAIT, NULL, &chans[i]));
     HOB_SCOPE(s);
     count /= 4;
+    hob_task_opts there_opts = there();
     for (int i = 0; i < 4; i++)
-        hob_go(&s, send_all, chans[i]);
-    count *= 4;
-    int64_t began = bench_cpu_ns();
-    for (long i = 0; i < count; i++) {
+        hob_go_with(&s, send_all, chans[i], &there_opts);
+    int64_t began = clock_ns();
+    for (long i = 0; i < 4 * count; i++) {
         if (HOB_SELECT(NULL, HOB_RECV(chans[0], &value), HOB_RECV(chans[1], &value),
                        HOB_RECV(chans[2], &value), HOB_RECV(chans[3], &value)) < 0)
             return hob_fail(-EBADMSG);
     }
+    count *= 4;
     print_ns(began);
     hob_scope_cancel(&s, "all were received");
     (void)!hob_scope_end(&s);
@@ -130,30 +149,16 @@ static int lock_all(void *arg)
 
 static int ask_mutex(void *arg)
 {
-    hob_mutex mutex = { .name = "mutex" };
+    hob_mutex     mutex = { .name = "mutex" };
+    hob_task_opts there_opts = there();
 
     (void)arg;
-    int64_t began = bench_cpu_ns();
+    int64_t began = clock_ns();
     HOB_SCOPE(s);
-    hob_go(&s, lock_all, &mutex);
-    hob_go(&s, lock_all, &mutex);
+    hob_go_with(&s, lock_all, &mutex, &there_opts);
+    hob_go_with(&s, lock_all, &mutex, &(hob_task_opts){ .where = HOB_ON(0) });
     HOB_TRY(hob_scope_end(&s));
     print_ns(began);
-    return 0;
-}
-
-static int ask_mutex_across(void *arg)
-{
-    hob_mutex mutex = { .name = "mutex" };
-
-    (void)arg;
-    HOB_SCOPE(s);
-    int64_t began = hob_now();
-    for (uint32_t i = 0; i < 2; i++)
-        HOB_TRY(hob_go_with(&s, lock_all, &mutex, &(hob_task_opts){ .where = HOB_ON(i) }));
-    HOB_TRY(hob_scope_end(&s));
-    hob_yield(); // the clock is read anew
-    bench_print("ns", (double)(hob_now() - began) / (double)count);
     return 0;
 }
 
@@ -223,26 +228,33 @@ static const struct question questions[] = {
     { "stream", ask_stream },
     { "select", ask_select },
     { "mutex", ask_mutex },
-    { "mutex-2", ask_mutex_across },
     { "settled", ask_settled },
     { "settle", ask_settle },
     { "each", ask_each },
 };
 
+/* Whether the argument is this question: 1, or 2 when it is to be asked on two workers. */
+static uint32_t is_asked(const char *arg, const char *name)
+{
+    size_t len = strlen(name);
+    if (strncmp(arg, name, len) != 0)
+        return 0;
+    return arg[len] == '\0' ? 1 : strcmp(arg + len, "-2") == 0 ? 2 : 0;
+}
+
 int main(int argc, char **argv)
 {
-    hob_run_opts opts = { .slow_ns = -1, .workers = 1 };
+    hob_run_opts opts = { .slow_ns = -1 };
 
-    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++) {
-        if (argc != 3 || strcmp(argv[1], questions[i].name) != 0)
+    for (size_t i = 0; i < sizeof questions / sizeof *questions && argc == 3; i++) {
+        opts.workers = is_asked(argv[1], questions[i].name);
+        if (opts.workers == 0)
             continue;
         count = atol(argv[2]);
         if (count < 4)
             break;
-        if (strcmp(argv[1], "mutex-2") == 0)
-            opts.workers = 2;
         return hob_run_with(&opts, questions[i].fn, NULL) == 0 ? 0 : 1;
     }
-    fprintf(stderr, "usage: hob_comm rendezvous|stream|select|mutex|mutex-2|settled|settle|each N\n");
+    fprintf(stderr, "usage: hob_comm rendezvous|stream|select|mutex[-2]|settled|settle|each N\n");
     return 2;
 }
