@@ -35,6 +35,9 @@
  *     gone. Senders get -EPIPE, and what is left is dropped.
  *   Counting is for those who want it: an end is counted from the first ref on.
  *
+ * Deadlocks.  When tasks wait for each other in a circle that leads through a channel, that is
+ *   found only if it is known who holds the ends: with hob_chan_opts.only_ends.
+ *
  * Order.  Values arrive in the order of the sends. Who waits longest is served
  *   first, on both sides.
  *
@@ -66,6 +69,10 @@ typedef struct hob_chan_opts {
                                                must not wait; on the worker of the call
                                                that dropped it                            */
     void *drop_arg;
+    unsigned only_ends : 1;                 /* only tasks that hold an end (HOB_CHAN_SENDER,
+                                               HOB_CHAN_RECEIVER) send and receive; others
+                                               are refused with a sentence. Circles of waits
+                                               through the channel are then found and told  */
 } hob_chan_opts;
 
 /* Makes a channel for `capacity` values of `item_bytes` each, at least 1. `opts` may be
@@ -81,13 +88,15 @@ HOB_API void hob_chan_free(hob_chan *chan);
 
 /* Sends the value at `value`. Waits while there is no room, if the channel was
  * made with HOB_WAIT. Returns 0; -ENOBUFS (HOB_FAIL); -EPIPE when nobody receives
- * any more, or the channel is finished; -ECANCELED, -ETIMEDOUT. After 0 the value is
+ * any more, or the channel is finished; -ECANCELED, -ETIMEDOUT; -EDEADLK with only_ends, where
+ * deadlocks are broken. After 0 the value is
  * the channel's, also when it was dropped at once (HOB_DROP_NEWEST: opts->drop has seen
  * it); after an error it is still the caller's. */
 HOB_API HOB_MUST_USE int hob_chan_send(hob_chan *chan, const void *value);
 
 /* Receives a value into `ret_value`. Waits until there is one. Returns 0; HOB_EOF
- * when nothing more will come, or hob_chan_fail's error; -ECANCELED, -ETIMEDOUT. */
+ * when nothing more will come, or hob_chan_fail's error; -ECANCELED, -ETIMEDOUT; -EDEADLK as
+ * for a send. */
 HOB_API HOB_MUST_USE int hob_chan_recv(hob_chan *chan, void *ret_value);
 
 /* The same without waiting: -EAGAIN where they would wait. */
@@ -120,15 +129,29 @@ HOB_API void      hob_chan_sender_unref(hob_chan *chan);
 HOB_API hob_chan *hob_chan_receiver_ref(hob_chan *chan);
 HOB_API void      hob_chan_receiver_unref(hob_chan *chan);
 
-/* Declares `name` as the channel of an end that was counted already, and gives
- * that end up at the end of the block. */
-#define HOB_CHAN_SENDER(name, chan)                                                \
-    __attribute__((cleanup(hob_chan_sender_leave))) hob_chan *name = (hob_chan *)(chan)
-#define HOB_CHAN_RECEIVER(name, chan)                                              \
-    __attribute__((cleanup(hob_chan_receiver_leave))) hob_chan *name = (hob_chan *)(chan)
+/* An end that a task holds, in a place of its own. */
+typedef struct hob_chan_end {
+    HOB_OPAQUE(5);
+} hob_chan_end;
 
-HOB_API void hob_chan_sender_leave(hob_chan **chan);
-HOB_API void hob_chan_receiver_leave(hob_chan **chan);
+/* Declares `name` as the channel of an end that was counted already, and is the calling task's
+ * from now on; and gives that end up at the end of the block. */
+#define HOB_CHAN_SENDER(name, chan)                                                \
+    __attribute__((cleanup(hob_chan_sender_leave), unused)) hob_chan_end HOB_JOIN( \
+        hob_chan_end_, __LINE__);                                                  \
+    __attribute__((unused)) hob_chan *name =                                       \
+        hob_chan_sender_enter(&HOB_JOIN(hob_chan_end_, __LINE__), (hob_chan *)(chan))
+#define HOB_CHAN_RECEIVER(name, chan)                                              \
+    __attribute__((cleanup(hob_chan_receiver_leave), unused)) hob_chan_end HOB_JOIN( \
+        hob_chan_end_, __LINE__);                                                  \
+    __attribute__((unused)) hob_chan *name =                                       \
+        hob_chan_receiver_enter(&HOB_JOIN(hob_chan_end_, __LINE__), (hob_chan *)(chan))
+
+/* What these call. The first two return `chan`. None waits. */
+HOB_API hob_chan *hob_chan_sender_enter(hob_chan_end *end, hob_chan *chan);
+HOB_API hob_chan *hob_chan_receiver_enter(hob_chan_end *end, hob_chan *chan);
+HOB_API void      hob_chan_sender_leave(hob_chan_end *end);
+HOB_API void      hob_chan_receiver_leave(hob_chan_end *end);
 
 typedef struct hob_chan_stats {
     uint64_t sent;              /* values that were accepted                   */

@@ -34,6 +34,12 @@ static inline hob_chan *chan_from(const hob_chan *chan, const char *caller)
     return (hob_chan *)(uintptr_t)chan;
 }
 
+static inline void check_end(const hob_chan *chan, enum op_kind kind, const char *caller)
+{
+    if (hob_unlikely(chan->opts.only_ends))
+        hob__chan_check_end(chan, kind, caller);
+}
+
 /* ---- making and freeing ---- */
 
 /* Of values that a drop function is told of when newer ones push them out. */
@@ -76,6 +82,8 @@ int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
         chan->opts = *opts;
     list_init(&chan->senders);
     list_init(&chan->receivers);
+    list_init(&chan->sender_ends);
+    list_init(&chan->receiver_ends);
     hob__thing_open(&chan->thing, &kind, __builtin_return_address(0));
     *ret_chan = chan;
     return 0;
@@ -145,30 +153,33 @@ static inline void copy_item(void *to, const void *from, size_t bytes)
     }
 }
 
-static inline struct op *take_out(struct op *op)
+static inline struct op *take_out(const hob_chan *chan, struct op *op)
 {
     list_remove(&op->link);
     op->taken = 1;
+    if (hob_unlikely(chan->opts.only_ends))
+        hob__line_note_left(op);
     return op;
 }
 
-static __attribute__((noinline)) struct op *first_claimed(struct list *waiting)
+static __attribute__((noinline)) struct op *first_claimed(const hob_chan *chan, struct list *waiting)
 {
     list_for_each(node, waiting) {
         struct op *op = container_of(node, struct op, link);
         if (op->done != hob__select_done || hob__select_claim(op))
-            return take_out(op);
+            return take_out(chan, op);
     }
     return NULL;
 }
 
 /* Takes the first op out that will have it, to be finished; NULL when nobody waits. */
-static inline struct op *take_first(struct list *waiting)
+static inline struct op *take_first(const hob_chan *chan, struct list *waiting)
 {
     if (list_is_empty(waiting))
         return NULL;
     struct op *op = container_of(list_first(waiting), struct op, link);
-    return hob_likely(op->done != hob__select_done) ? take_out(op) : first_claimed(waiting);
+    return hob_likely(op->done != hob__select_done) ? take_out(chan, op)
+                                                     : first_claimed(chan, waiting);
 }
 
 static void enqueue_item(hob_chan *chan, const void *value)
@@ -184,7 +195,7 @@ static inline int push(hob_chan *chan, const void *value, struct op **ret_go)
 {
     if (hob_unlikely(chan->end != 0))
         return -EPIPE;
-    struct op *receiver = take_first(&chan->receivers);
+    struct op *receiver = take_first(chan, &chan->receivers);
     if (receiver != NULL) {
         hob_assert(chan->queued == 0);
         copy_item(receiver->local.extra, value, chan->item_bytes);
@@ -202,7 +213,7 @@ static inline int push(hob_chan *chan, const void *value, struct op **ret_go)
 /* Room has come: who waits longest puts its value in. */
 static inline struct op *refill(hob_chan *chan)
 {
-    struct op *sender = take_first(&chan->senders);
+    struct op *sender = take_first(chan, &chan->senders);
     if (hob_unlikely(sender != NULL)) {
         enqueue_item(chan, sender->local.extra);
         chan->stats.sent++;
@@ -217,7 +228,7 @@ static inline int pull(hob_chan *chan, void *ret_value, struct op **ret_go)
         advance(chan);
         *ret_go = refill(chan);
     } else {
-        struct op *sender = take_first(&chan->senders);
+        struct op *sender = take_first(chan, &chan->senders);
         if (sender == NULL)
             return chan->end != 0 ? chan->end : -EAGAIN;
         hob_assert(chan->capacity == 0);
@@ -310,7 +321,7 @@ bool hob__chan_withdraw(struct op *op)
     bool      shared = chan_lock(chan);
     bool      mine = !op->taken;
     if (mine)
-        list_remove(&op->link);
+        take_out(chan, op);
     chan_unlock(chan, shared);
     return mine;
 }
@@ -344,6 +355,17 @@ void hob__chan_op_init(struct op *op, enum op_kind kind, hob_chan *chan, const v
     op->local.extra = (void *)(uintptr_t)value;
 }
 
+/* The same, seen by the look for deadlocks. */
+static int wait_noted(struct task *task, const hob_chan *chan, struct op *op, bool shared)
+{
+    hob__line_note_waiting(op);
+    chan_unlock(chan, shared);
+    hob__line_stand(task);
+    hob__op_await_flying(task, op);
+    list_remove(&task->line_link);
+    return (int)op->result;
+}
+
 /* What could not be done at once. Gives the lock back. */
 static __attribute__((noinline)) int wait_for(struct task *task, hob_chan *chan,
                                               enum op_kind kind, const void *value, bool shared)
@@ -351,6 +373,8 @@ static __attribute__((noinline)) int wait_for(struct task *task, hob_chan *chan,
     struct op op = { .done = hob__task_wake_op, .waiter = task };
     hob__chan_op_init(&op, kind, chan, value);
     hob__chan_enqueue(&op);
+    if (hob_unlikely(chan->opts.only_ends))
+        return wait_noted(task, chan, &op, shared);
     chan_unlock(chan, shared);
     hob__op_await_flying(task, &op);
     return (int)op.result;
@@ -359,6 +383,7 @@ static __attribute__((noinline)) int wait_for(struct task *task, hob_chan *chan,
 int hob_chan_send(hob_chan *chan, const void *value)
 {
     chan_from(chan, "hob_chan_send");
+    check_end(chan, OP_CHAN_SEND, "hob_chan_send");
     struct task *task = hob__worker->current;
     int          r = inline_begin(task, "hob_chan_send");
     if (hob_unlikely(r != 0))
@@ -381,6 +406,7 @@ int hob_chan_send(hob_chan *chan, const void *value)
 int hob_chan_recv(hob_chan *chan, void *ret_value)
 {
     chan_from(chan, "hob_chan_recv");
+    check_end(chan, OP_CHAN_RECV, "hob_chan_recv");
     struct task *task = hob__worker->current;
     int          r = inline_begin(task, "hob_chan_recv");
     if (hob_unlikely(r != 0))
@@ -398,31 +424,37 @@ int hob_chan_recv(hob_chan *chan, void *ret_value)
 
 int hob_chan_try_send(hob_chan *chan, const void *value)
 {
-    return hob__chan_push(chan_from(chan, "hob_chan_try_send"), value);
+    chan_from(chan, "hob_chan_try_send");
+    check_end(chan, OP_CHAN_SEND, "hob_chan_try_send");
+    return hob__chan_push(chan, value);
 }
 
 int hob_chan_try_recv(hob_chan *chan, void *ret_value)
 {
-    return hob__chan_pull(chan_from(chan, "hob_chan_try_recv"), ret_value);
+    chan_from(chan, "hob_chan_try_recv");
+    check_end(chan, OP_CHAN_RECV, "hob_chan_try_recv");
+    return hob__chan_pull(chan, ret_value);
 }
 
 void hob_chan_send_prep(hob_op *place, hob_chan *chan, const void *value)
 {
-    hob__chan_op_init(hob__op_prep(place, OP_CHAN_SEND, NULL), OP_CHAN_SEND,
-                      chan_from(chan, "hob_chan_send_prep"), value);
+    chan_from(chan, "hob_chan_send_prep");
+    check_end(chan, OP_CHAN_SEND, "hob_chan_send_prep");
+    hob__chan_op_init(hob__op_prep(place, OP_CHAN_SEND, NULL), OP_CHAN_SEND, chan, value);
 }
 
 void hob_chan_recv_prep(hob_op *place, hob_chan *chan, void *ret_value)
 {
-    hob__chan_op_init(hob__op_prep(place, OP_CHAN_RECV, NULL), OP_CHAN_RECV,
-                      chan_from(chan, "hob_chan_recv_prep"), ret_value);
+    chan_from(chan, "hob_chan_recv_prep");
+    check_end(chan, OP_CHAN_RECV, "hob_chan_recv_prep");
+    hob__chan_op_init(hob__op_prep(place, OP_CHAN_RECV, NULL), OP_CHAN_RECV, chan, ret_value);
 }
 
 /* ---- the end ---- */
 
-static void take_all(struct list *waiting, int64_t result, struct list *go)
+static void take_all(const hob_chan *chan, struct list *waiting, int64_t result, struct list *go)
 {
-    for (struct op *op; (op = take_first(waiting)) != NULL;) {
+    for (struct op *op; (op = take_first(chan, waiting)) != NULL;) {
         op->result = result;
         list_push_back(go, &op->link);
     }
@@ -435,8 +467,8 @@ static void end_with(hob_chan *chan, int error)
     bool shared = chan_lock(chan);
     if (chan->end == 0) {
         chan->end = error;
-        take_all(&chan->senders, -EPIPE, &go);
-        take_all(&chan->receivers, error, &go);
+        take_all(chan, &chan->senders, -EPIPE, &go);
+        take_all(chan, &chan->receivers, error, &go);
     }
     chan_unlock(chan, shared);
     hob__line_finish(&go);
@@ -496,16 +528,6 @@ void hob_chan_receiver_unref(hob_chan *chan)
     chan_from(chan, "hob_chan_receiver_unref");
     if (count_end(chan, &chan->receiver_refs, -1, "hob_chan_receiver_unref") == 0)
         hob_chan_stop(chan);
-}
-
-void hob_chan_sender_leave(hob_chan **chan)
-{
-    hob_chan_sender_unref(*chan);
-}
-
-void hob_chan_receiver_leave(hob_chan **chan)
-{
-    hob_chan_receiver_unref(*chan);
 }
 
 /* ---- asking ---- */

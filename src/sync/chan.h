@@ -45,9 +45,20 @@ struct hob_chan {
     struct list      senders;   /* ops that wait; op.local.extra: the value             */
     struct list      receivers; /* ops that wait; op.local.extra: where it goes         */
     uint32_t         sender_refs, receiver_refs;
+    struct list      sender_ends, receiver_ends; /* struct chan_end: with only_ends     */
     hob_chan_stats   stats;
     unsigned char    items[];
 };
+
+/* An end that a task holds. Others know of it where only ends may be used. */
+struct chan_end {
+    hob_chan        *chan;
+    struct task     *task;
+    struct list_node link; /* in one of the channel's lists */
+};
+
+/* Stops who holds no end of that side. */
+void hob__chan_check_end(const hob_chan *chan, enum op_kind kind, const char *caller);
 
 /* Guards a channel, with one of the locks for lines (sync/line.h). A run with one worker has
  * no need of it, and no code of users runs in between. Returns what chan_unlock wants. */

@@ -4,6 +4,8 @@
  *
  *     in the line of a mutex     its holder is dead
  *     in the line of a limiter   all who borrow are dead
+ *     for a value of a channel   all who hold an end of the other side are dead, and nobody
+ *     or for room in it          else may use the channel (only_ends)
  *     for another task's end     that is dead
  *     for the end of a scope     one of its children is dead
  *
@@ -26,6 +28,7 @@
 #include "inspect/report.h"
 #include "inspect/symbol.h"
 #include "hob/inspect.h"
+#include "sync/chan.h"
 #include "sync/line.h"
 
 enum { DEPTH_MAX = 32, STEPS_MAX = 4096, PLACE_MAX = 200 };
@@ -37,6 +40,7 @@ struct link {
     hob_task_fn  *fn;
     const void   *spawned_at;
     const char   *waits_for;  /* "the mutex"                        */
+    const char   *from;       /* ", which is held by"               */
     const char   *named;      /* what it waits for; NULL: no name   */
     const void   *object;     /* NULL: a join                       */
 };
@@ -55,12 +59,21 @@ static struct link link_of(const struct task *task)
 {
     struct link link = { .id = task->id, .fn = task->fn, .spawned_at = task->spawned_at };
     memcpy(link.name, task->name, sizeof link.name);
-    if (task->line_op != NULL) {
-        link.waits_for = hob__line_kind(task->line_op->kind)->what;
-        link.object = task->line_op->local.on;
+    const struct op *op = task->line_op;
+    if (op == NULL) {
+        link.waits_for = "the end of tasks that are waiting, too";
+        link.from = ":";
+        return link;
+    }
+    link.object = op->local.on;
+    if (op_is_in_line(op)) {
+        link.waits_for = hob__line_kind(op->kind)->what;
+        link.from = ", which is held by";
         link.named = *(const char *const *)link.object;
     } else {
-        link.waits_for = "the end of tasks that are waiting, too";
+        link.waits_for = op->kind == OP_CHAN_SEND ? "room in the channel" : "a value of the channel";
+        link.from = op->kind == OP_CHAN_SEND ? ", which is emptied by" : ", which is filled by";
+        link.named = ((const hob_chan *)link.object)->opts.name;
     }
     return link;
 }
@@ -90,6 +103,26 @@ static bool all_borrowers_are_dead(struct look *look, const struct hob__limiter 
             return false;
     }
     return l->borrowed > 0;
+}
+
+/* An end that was counted and has no holder yet is on its way to one. */
+static bool all_holders_are_dead(struct look *look, const struct list *ends, uint32_t refs)
+{
+    uint32_t held = 0;
+    list_for_each(node, ends) {
+        if (!is_dead(look, container_of(node, struct chan_end, link)->task))
+            return false;
+        held++;
+    }
+    return held > 0 && held == refs;
+}
+
+static bool other_side_is_dead(struct look *look, const struct op *op)
+{
+    const hob_chan *chan = op->local.on;
+    return op->kind == OP_CHAN_SEND
+               ? all_holders_are_dead(look, &chan->receiver_ends, chan->receiver_refs)
+               : all_holders_are_dead(look, &chan->sender_ends, chan->sender_refs);
 }
 
 static bool a_child_is_dead(struct look *look, const struct scope *scope)
@@ -129,6 +162,8 @@ static bool wait_is_dead(struct look *look, const struct task *task)
         return join_is_dead(look, task);
     if (!task->line_for_ever)
         return false;
+    if (op->kind == OP_CHAN_SEND || op->kind == OP_CHAN_RECV)
+        return other_side_is_dead(look, op);
     if (op->kind == OP_LIMITER)
         return all_borrowers_are_dead(look, op->local.on);
     if (op->kind != OP_MUTEX)
@@ -179,8 +214,7 @@ static void report(struct worker *w, const struct look *look, bool broken)
         hob__report(w, "  task %llu%s%s%s (%s), started at %s, waits for %s%s task %llu",
                     (unsigned long long)link->id, named ? " \"" : "", link->name,
                     named ? "\"" : "", function, place, what,
-                    link->object != NULL ? ", which is held by" : ":",
-                    (unsigned long long)next->id);
+                    link->from, (unsigned long long)next->id);
     }
 }
 
@@ -196,7 +230,8 @@ static void look_at(struct worker *w, struct task *task)
     bool       broken = found && w->opts.break_deadlocks && op->local.withdraw != NULL;
     if (broken) {
         hob__line_let_go(op, -EDEADLK, &go);
-        hob__line_kind(op->kind)->serve(op->local.on, &go);
+        if (op_is_in_line(op))
+            hob__line_kind(op->kind)->serve(op->local.on, &go);
     }
     hob__line_unlock_set(HOB__LINE_LOCKS_ALL);
     if (found)

@@ -79,8 +79,7 @@ struct task *hob__line_task(const struct op *op)
 
 /* ---- leaving ---- */
 
-/* The lock holds: others may look at what the task waits for. */
-static void note_left(struct op *op)
+void hob__line_note_left(struct op *op)
 {
     struct task *task = hob__line_task(op);
     if (task != NULL)
@@ -93,7 +92,7 @@ void hob__line_let_go(struct op *op, int64_t result, struct list *go)
     list_push_back(go, &op->link);
     op->taken = 1;
     op->result = result;
-    note_left(op);
+    hob__line_note_left(op);
 }
 
 void hob__line_finish(struct list *go)
@@ -130,7 +129,7 @@ static bool withdraw(struct op *op)
     bool mine = !op->taken;
     if (mine) {
         list_remove(&op->link);
-        note_left(op);
+        hob__line_note_left(op);
         if (op->waits_outside)
             crew_waited_outside(op->worker->crew);
         op->waits_outside = 0;
@@ -150,8 +149,7 @@ static bool is_for_ever(const struct task *task)
     return true;
 }
 
-/* The lock holds. */
-static void note_waiting(struct op *op)
+void hob__line_note_waiting(struct op *op)
 {
     struct task *task = hob__line_task(op);
     if (op->kind == OP_MUTEX && op->worker != NULL && hob__mutex_waits_outside(op->local.on)) {
@@ -183,7 +181,7 @@ static void start(struct op *op)
         list_remove(&op->link);
         op->state = OP_DONE;
     } else {
-        note_waiting(op);
+        hob__line_note_waiting(op);
     }
     lock_give(hob__line_lock(object));
     hob__line_finish(&go);
@@ -197,8 +195,7 @@ void hob__line_op_init(struct op *op, enum op_kind kind, void *object)
     op->local.on = object;
 }
 
-/* The first of these is looked at when its time has come: deadlock.c. */
-static void stand_in_line(struct task *task)
+void hob__line_stand(struct task *task)
 {
     task->since_ns = task->worker->wheel.now_ns;
     list_push_back(&task->worker->line_waits, &task->line_link);
@@ -212,7 +209,7 @@ int hob__line_await(enum op_kind kind, void *object, void *extra, const char *ca
     struct op op = { .state = OP_IDLE };
     hob__line_op_init(&op, kind, object);
     op.local.extra = extra;
-    stand_in_line(task);
+    hob__line_stand(task);
     hob__op_await(&op);
     list_remove(&task->line_link);
     return (int)op.result;
@@ -223,7 +220,7 @@ void hob__line_await_regardless(struct task *task, enum op_kind kind, void *obje
     struct op op = { .state = OP_IDLE, .done = hob__task_wake_op, .waiter = task };
     hob__line_op_init(&op, kind, object);
     op.local.withdraw = NULL;
-    stand_in_line(task);
+    hob__line_stand(task);
     if (hob__op_submit(task->worker, &op))
         hob__task_park(task, &op);
     list_remove(&task->line_link);

@@ -89,6 +89,13 @@ static inline struct op *line_first(struct line *line)
 /* Takes the op out of its line: it goes on with this result when the lock is given back. */
 void hob__line_let_go(struct op *op, int64_t result, struct list *go);
 
+/* For the look at deadlocks (deadlock.c): the task that awaits the op waits for it, and no longer,
+ * under the lock; and the task is looked at when its time has come, until its line_link is
+ * taken out. */
+void hob__line_note_waiting(struct op *op);
+void hob__line_note_left(struct op *op);
+void hob__line_stand(struct task *task);
+
 /* Without the lock: finishes those who were let go. */
 void hob__line_finish(struct list *go);
 

@@ -80,13 +80,18 @@ static int fd_ready(const struct worker *w, const hob_case *c)
     return r > 0 ? fd.revents : -EAGAIN; // an error comes from the op that follows
 }
 
+/* What most receives find on one worker, in a few instructions. */
+static bool is_empty(const hob_chan *chan, const struct worker *w)
+{
+    return chan->crew == w->crew && !chan_has_something(chan) && !chan->opts.only_ends;
+}
+
 /* Takes the case if it is ready: its result, or -EAGAIN. */
 static int try_case(struct worker *w, const hob_case *c)
 {
     switch ((enum case_kind)c->kind) {
     case CASE_RECV:
-        if (crew_is_alone(w->crew) && !chan_has_something(c->on) &&
-            ((hob_chan *)c->on)->crew == w->crew)
+        if (crew_is_alone(w->crew) && is_empty(c->on, w))
             return -EAGAIN;
         return hob_chan_try_recv(c->on, c->value);
     case CASE_SEND:
