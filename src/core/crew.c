@@ -222,7 +222,7 @@ void hob__crew_dry(struct worker *w)
     w->is_dry = true;
     w->left = hob__worker_children(w);
     crew->dry++;
-    if (crew->dry == atomic_load(&crew->started) && atomic_load(&crew->mails_flying) == 0 &&
+    if (crew->dry == atomic_load(&crew->started) && !hob__mails_fly(crew) &&
         atomic_load(&crew->waiting_count) == 0 && atomic_load(&crew->outsiders) == 0)
         all_dry(crew);
     pthread_mutex_unlock(&crew->lock);

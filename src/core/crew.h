@@ -39,7 +39,7 @@ struct crew {
     int              result;       /* of the others                                    */
     atomic_uint      started;
     atomic_uint      waiting_count;
-    atomic_ullong    mails_flying; /* posted, and not yet opened                       */
+    atomic_ullong    posted_outside; /* mails of threads that are no workers           */
     atomic_uint      outsiders;    /* ops that wait for a thread that is no worker: see below */
     atomic_bool      ending;       /* the main task has ended                          */
     atomic_bool      over;         /* the loops end                                    */

@@ -6,31 +6,33 @@
 #include "core/crew.h"
 #include "core/worker.h"
 
-/* Threads that are no workers, and are in hob__mail_post: nothing else keeps a worker from
- * ending as soon as it has read the mail. */
+/* Threads that are no workers of the run, and are in hob__mail_post: nothing else keeps a worker
+ * from ending as soon as it has read the mail. */
 static atomic_uint posting_from_outside;
 
-static void post(struct worker *to, struct mail *mail)
+static void post(struct worker *to, struct mail *mail, atomic_ullong *counter)
 {
     struct mailbox *box = &to->box;
-    atomic_fetch_add(&to->crew->mails_flying, 1);
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
     struct mail *newest = atomic_load_explicit(&box->newest, memory_order_relaxed);
     do {
         mail->next = newest;
     } while (!atomic_compare_exchange_weak(&box->newest, &newest, mail));
     // Whoever finds the reader asleep wakes it; those who post until it reads need not.
-    if (atomic_exchange(&box->asleep, false))
+    if (atomic_load(&box->asleep) && atomic_exchange(&box->asleep, false))
         to->backend->type->wake(to->backend);
 }
 
 void hob__mail_post(struct worker *to, struct mail *mail)
 {
-    bool from_outside = hob__worker == NULL;
-    if (from_outside)
-        atomic_fetch_add(&posting_from_outside, 1);
-    post(to, mail);
-    if (from_outside)
-        atomic_fetch_sub(&posting_from_outside, 1);
+    struct worker *from = hob__worker;
+    if (hob_likely(from != NULL && from->crew == to->crew)) {
+        post(to, mail, &from->mails_posted);
+        return;
+    }
+    atomic_fetch_add(&posting_from_outside, 1);
+    post(to, mail, &to->crew->posted_outside);
+    atomic_fetch_sub(&posting_from_outside, 1);
 }
 
 void hob__mail_wait_for_posters(void)
@@ -64,8 +66,22 @@ bool hob__mail_read(struct worker *w)
         count++;
         mail = next;
     }
-    atomic_fetch_sub(&w->crew->mails_flying, count);
+    atomic_fetch_add_explicit(&w->mails_opened, count, memory_order_relaxed);
     return true;
+}
+
+/* Each counts on its own: a counter of the crew would go to and fro with each mail. */
+bool hob__mails_fly(const struct crew *crew)
+{
+    unsigned long long posted = atomic_load(&crew->posted_outside), opened = 0;
+    for (uint32_t i = 0; i < crew->count; i++) {
+        const struct worker *w = crew->workers[i];
+        if (w == NULL)
+            continue;
+        posted += atomic_load_explicit(&w->mails_posted, memory_order_relaxed);
+        opened += atomic_load_explicit(&w->mails_opened, memory_order_relaxed);
+    }
+    return posted != opened;
 }
 
 bool hob__mail_fall_asleep(struct mailbox *box)

@@ -17,6 +17,8 @@
 
 #include "base/mail.h"
 
+struct crew;
+
 struct mailbox {
     _Atomic(struct mail *) newest; /* the next is the one that was posted before */
     atomic_bool            asleep; /* the reader sleeps, or is about to          */
@@ -27,6 +29,9 @@ void hob__mail_post(struct worker *to, struct mail *mail);
 
 /* Before a worker is freed: those who are just posting to it from outside may still touch it. */
 void hob__mail_wait_for_posters(void);
+
+/* Whether some are on their way, to any worker of the crew; while none of them runs. */
+bool hob__mails_fly(const struct crew *crew);
 
 /* Opens what has come. Returns whether there was any. */
 bool hob__mail_read(struct worker *worker);

@@ -49,6 +49,8 @@ struct worker {
     uint32_t       number;          /* in its crew                              */
     struct crew   *crew;
     struct mailbox box;
+    atomic_ullong  mails_posted;    /* by this worker, in its signal handlers too  */
+    atomic_ullong  mails_opened;
     bool           has_loop;        /* `loop` is known                          */
     bool           is_dry;          /* only mail can make it go on              */
     bool           mail_comes_soon; /* the last time it had nothing to do       */
