@@ -70,8 +70,8 @@ typedef struct hob_chan_opts {
                                                that dropped it                            */
     void *drop_arg;
     unsigned only_ends : 1;                 /* only tasks that hold an end (HOB_CHAN_SENDER,
-                                               HOB_CHAN_RECEIVER) send and receive; others
-                                               are refused with a sentence. Circles of waits
+                                               HOB_CHAN_RECEIVER) send and receive, finish,
+                                               fail and stop; others are refused with a sentence. Circles of waits
                                                through the channel are then found and told  */
 } hob_chan_opts;
 
@@ -82,8 +82,9 @@ typedef struct hob_chan_opts {
 HOB_API HOB_MUST_USE int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
                                       const hob_chan_opts *opts, hob_chan **ret_chan);
 
-/* Frees it, NULL too; values that are left are dropped. Nobody may be waiting on
- * it: end the tasks that use it first. Does not wait. */
+/* Frees it, NULL too; values that are left are dropped. Nobody may be waiting on it, hold a declared
+ * end, or be in a call with it on another worker: end the tasks that use it first. Who was told of
+ * the channel's end, and is on the way out, does no harm. Does not wait. */
 HOB_API void hob_chan_free(hob_chan *chan);
 
 /* Sends the value at `value`. Waits while there is no room, if the channel was
@@ -138,14 +139,14 @@ typedef struct hob_chan_end {
  * from now on; and gives that end up at the end of the block. */
 #define HOB_CHAN_SENDER(name, chan)                                                \
     __attribute__((cleanup(hob_chan_sender_leave), unused)) hob_chan_end HOB_JOIN( \
-        hob_chan_end_, __LINE__);                                                  \
+        hob_chan_end_of_, name);                                                   \
     __attribute__((unused)) hob_chan *name =                                       \
-        hob_chan_sender_enter(&HOB_JOIN(hob_chan_end_, __LINE__), (hob_chan *)(chan))
+        hob_chan_sender_enter(&HOB_JOIN(hob_chan_end_of_, name), (hob_chan *)(chan))
 #define HOB_CHAN_RECEIVER(name, chan)                                              \
     __attribute__((cleanup(hob_chan_receiver_leave), unused)) hob_chan_end HOB_JOIN( \
-        hob_chan_end_, __LINE__);                                                  \
+        hob_chan_end_of_, name);                                                   \
     __attribute__((unused)) hob_chan *name =                                       \
-        hob_chan_receiver_enter(&HOB_JOIN(hob_chan_end_, __LINE__), (hob_chan *)(chan))
+        hob_chan_receiver_enter(&HOB_JOIN(hob_chan_end_of_, name), (hob_chan *)(chan))
 
 /* What these call. The first two return `chan`. None waits. */
 HOB_API hob_chan *hob_chan_sender_enter(hob_chan_end *end, hob_chan *chan);

@@ -59,7 +59,8 @@ HOB_API void hob_op_call(hob_scope *scope, hob_op *op, hob_op_fn *fn, void *arg)
 
 /* Starts the operation in `scope` and settles `promise` with its result when it
  * ended: with the result as the value when it is >= 0, else rejected with it.
- * The promise must live until then. Does not wait, and cannot fail. */
+ * The promise must live until then, and is one that this worker made. Does not wait, and cannot
+ * fail. */
 HOB_API void hob_op_settle(hob_scope *scope, hob_op *op, hob_promise *promise);
 
 /* Asks for an operation started with hob_op_call or hob_op_settle back. It

@@ -24,7 +24,7 @@ HOB_API HOB_MUST_USE int hob_promise_new(hob_promise **ret_promise);
 HOB_API void hob_promise_free(hob_promise *promise);
 
 /* A thread that is no worker will settle it: a thread of a library, or of the program's own.
- * Call it before that thread knows of the promise. While a task awaits such a promise, the run
+ * Call it right after hob_promise_new, before anybody else knows of the promise. While a task awaits such a promise, the run
  * is neither over nor "asleep for ever". The thread must have settled it, or never do so, before
  * it is freed: await it. (In simulated time a thread outside has no place: nothing waits for it
  * but those who await, and a run with one does not repeat.) Does not wait. */
@@ -89,7 +89,8 @@ typedef enum hob_promise_how {
 HOB_API HOB_MUST_USE int hob_promise_await_many(hob_promise_how how, hob_promise *const *promises,
                                                 size_t count);
 
-/* The same as a promise, which the caller frees: it is resolved with the index as its
+/* The same as a promise, which the caller frees once it is settled (hob_promise_cancel it before, if
+ * nobody wants it any more): it is resolved with the index as its
  * value, (void *)(intptr_t)index, or rejected with the error. The array is copied; the
  * promises must live until then. The waiting belongs to `scope`. Returns 0, -ENOMEM.
  * Does not wait. */

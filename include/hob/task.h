@@ -107,7 +107,7 @@ HOB_API HOB_MUST_USE int hob_checkpoint(void);
 /* Names the calling task in reports; copied, and cut at 31 bytes. */
 HOB_API void        hob_task_set_name(const char *name);
 HOB_API const char *hob_task_name(void);
-HOB_API uint64_t    hob_task_id(void); /* counts from 1 in each run; 0 outside a task */
+HOB_API uint64_t    hob_task_id(void); /* of its own in the run; 0 outside a task */
 
 /* Calls fn(arg) on a bigger stack that is borrowed for the length of the call,
  * for the one deep call (a recursive parser, a library with big frames) of a

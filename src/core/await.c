@@ -194,7 +194,7 @@ static void settle(struct op *op)
     hob_promise    *promise = user->arg;
     int64_t         result = told_result(user);
     leave_scope(user);
-    hob_promise_on_cancel(promise, NULL, NULL);
+    hob__promise_expect(promise, NULL, NULL, "hob_op_settle");
     if (result >= 0)
         hob_promise_resolve(promise, (void *)(intptr_t)result);
     else
@@ -246,12 +246,16 @@ static void cancel_op(void *place)
 
 void hob_op_settle(hob_scope *scope, hob_op *place, hob_promise *promise)
 {
-    hob_promise_on_cancel(promise, cancel_op, place);
+    hob__promise_expect(promise, cancel_op, place, "hob_op_settle");
     start_in(scope, place, "hob_op_settle", settle, NULL, promise);
 }
 
 void hob_op_cancel(hob_op *place)
 {
+    struct user_op *user = (struct user_op *)place;
     hob_require(hob__worker != NULL, "hob_op_cancel: called outside of hob_run");
-    hob__op_cancel(hob__worker, &((struct user_op *)place)->op);
+    hob_require(user->op.state != OP_FLYING || user->scope == NULL ||
+                    user->scope->worker == hob__worker,
+                "hob_op_cancel: the operation was started by another worker");
+    hob__op_cancel(hob__worker, &user->op);
 }

@@ -38,6 +38,9 @@ void hob__inline_end(struct task *task);
 /* Carries out an op of class OP_QUICK, which never waits, cancelled or not. */
 int64_t hob__op_quick(struct op *op);
 
+/* hob_promise_on_cancel in the name of `caller`. */
+void hob__promise_expect(hob_promise *promise, void (*fn)(void *arg), void *arg, const char *caller);
+
 /* Makes the place ready for an op of this kind; the caller fills the rest in. */
 struct op *hob__op_prep(hob_op *place, enum op_kind kind, struct desc *desc);
 

@@ -41,6 +41,8 @@ struct crew {
     atomic_uint      waiting_count;
     atomic_ullong    posted_outside; /* mails of threads that are no workers           */
     atomic_uint      outsiders;    /* ops that wait for a thread that is no worker: see below */
+    atomic_ullong    ids;          /* of tasks: the workers take blocks of them        */
+    atomic_ullong    late_deadlines; /* set on scopes that had children already: see sync/deadlock.c */
     atomic_bool      ending;       /* the main task has ended                          */
     atomic_bool      over;         /* the loops end                                    */
 };

@@ -144,6 +144,8 @@ static int64_t sleep_until(struct worker *w)
     } else if (atomic_load(&w->crew->outsiders) > 0) {
         if (!may_sleep_till_mail(w))
             return 0;
+    } else if (mail_has_come(&w->box)) { // its own: it took what waited for whoever is idle
+        return 0;
     } else if (is_asleep_for_ever(w)) {
         hob__stuck(w);
         return 0;

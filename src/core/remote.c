@@ -196,6 +196,8 @@ static struct remote *remote_new(struct scope *scope, hob_task_fn *fn, void *arg
     r->opts = *opts;
     r->opts.where = 0;
     r->spawned_at = spawned_at;
+    r->late_deadlines = atomic_load(&scope->worker->crew->late_deadlines);
+    r->has_deadline = !hob__scope_is_timeless(scope);
     if (opts->name != NULL)
         strncpy(r->name, opts->name, sizeof r->name - 1);
     r->opts.name = r->name;

@@ -41,6 +41,8 @@ struct remote {
     void              *arg;
     hob_task_opts      opts;
     const void        *spawned_at;
+    bool               has_deadline;   /* a scope at home, when it was started            */
+    unsigned long long late_deadlines; /* the crew's, then                                */
     char               name[32];
 
     /* Under the crew's lock while nobody has taken it. */

@@ -43,7 +43,7 @@ static void in_forked_child(void)
     hob__worker->forked = true;
     hob__worker = NULL;
     hob__check_instead = HOB__ONLY_EXEC;
-    hob__check_who = NULL;
+    __atomic_store_n(&hob__check_who, NULL, __ATOMIC_RELAXED);
 }
 
 static void register_atfork(void)
@@ -155,7 +155,7 @@ int hob__run_open(struct run *run, const hob_run_opts *given)
         return r;
     }
     watch_for_fork();
-    hob__check_who = hob__report_who;
+    __atomic_store_n(&hob__check_who, hob__report_who, __ATOMIC_RELAXED); // other runs do, too
     run->sigpipe_changed = ignore_sigpipe(&run->old_sigpipe);
     r = hob__overflow_watch(run->worker);
     if (r == 0)

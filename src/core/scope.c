@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "core/crew.h"
 #include "core/future.h"
 #include "core/remote.h"
 #include "core/worker.h"
@@ -162,6 +163,20 @@ void hob__scope_deadline_passed(struct scope *scope)
     hob__scope_cancel(scope, -ETIMEDOUT, "deadline");
 }
 
+bool hob__scope_is_timeless(const struct scope *scope)
+{
+    for (; scope != NULL; scope = scope->parent) {
+        if (scope->has_deadline)
+            return false;
+        if (!scope->is_guest)
+            continue;
+        const struct remote *r = container_of(scope, struct remote, guest);
+        if (r->has_deadline || r->late_deadlines != atomic_load(&scope->worker->crew->late_deadlines))
+            return false;
+    }
+    return true;
+}
+
 static void take_deadline_away(struct scope *scope)
 {
     if (scope->has_deadline)
@@ -179,6 +194,8 @@ static void set_deadline(struct scope *scope, int64_t deadline_ns)
         return;
     }
     scope->has_deadline = 1;
+    if (hob_unlikely(scope->children > 0))
+        atomic_fetch_add_explicit(&scope->worker->crew->late_deadlines, 1, memory_order_relaxed);
     hob__wheel_insert(&scope->worker->wheel, &scope->deadline, deadline_ns, TIMER_SCOPE);
 }
 

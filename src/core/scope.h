@@ -25,6 +25,9 @@ struct task;
 struct worker;
 struct defer;
 
+/* This thread's; NULL outside of hob_run. */
+extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
+
 enum { FAILURES_KEPT = 4 };
 
 struct scope {
@@ -81,6 +84,8 @@ static inline struct scope *hob__scope_open(hob_scope *place, const char *caller
     struct scope *scope = scope_from(place);
     if (hob_unlikely(scope->tag != TAG_SCOPE || scope->ended))
         hob__misuse_of(caller, "the scope is not open: it was never begun, or has ended");
+    if (hob_unlikely(scope->worker != hob__worker))
+        hob__misuse_of(caller, "the scope belongs to another worker");
     return scope;
 }
 
@@ -102,6 +107,9 @@ static inline void hob__scope_join(struct scope *scope)
     scope->children++;
 }
 void hob__scope_leave_child(struct scope *scope);
+
+/* No deadline will end what goes on in it, as far as its worker knows. */
+bool hob__scope_is_timeless(const struct scope *scope);
 
 /* The scope's deadline has come. */
 void hob__scope_deadline_passed(struct scope *scope);

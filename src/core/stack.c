@@ -97,6 +97,8 @@ void hob__stack_pool_init(struct stack_pool *pool)
 
 int hob__stack_class(size_t bytes)
 {
+    hob_require(bytes <= sizes[STACK_CLASSES - 1].bytes,
+                "hob_task_opts.stack_bytes, hob_call_deep: a stack has at most 8 MiB");
     int i = 0;
     while (i < STACK_CLASSES - 1 && sizes[i].bytes < bytes)
         i++;

@@ -395,6 +395,18 @@ static void set_name(char name[32], const char *text)
     name[len] = '\0';
 }
 
+/* In a run no two tasks have the same, and those of the first worker begin with 1. */
+static inline uint64_t next_id(struct worker *w)
+{
+    enum { BLOCK = 4096 };
+    if (hob_unlikely(w->ids_left == 0)) {
+        w->id_next = atomic_fetch_add_explicit(&w->crew->ids, BLOCK, memory_order_relaxed);
+        w->ids_left = BLOCK;
+    }
+    w->ids_left--;
+    return ++w->id_next;
+}
+
 int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_task_opts *opts,
                     const void *spawned_at, struct hob_future *future,
                     struct handshake *handshake)
@@ -431,7 +443,8 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     task->fn = fn;
     task->arg = arg;
     task->spawned_at = hob__place_of(spawned_at);
-    task->id = ++w->stats.tasks_started;
+    task->id = next_id(w);
+    w->stats.tasks_started++;
     task->solo_reason = NULL;
     task->future = future;
     task->handshake = handshake;

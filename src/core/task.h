@@ -45,10 +45,11 @@ struct task {
     int              failed_error;      /* hob_fail was last told of this,                 */
     int              collected_error;   /* this was last collected: see core/failure.h     */
     uint32_t         holds;             /* mutexes and permits of limiters                 */
-    struct op       *line_op;           /* what it waits for in a line: this and the next two
+    struct op       *line_op;           /* what it waits for in a line: this and the next three
                                            are guarded by the line's lock                  */
     uint64_t         line_number;       /* later waits have higher ones                    */
-    bool             line_for_ever;     /* no deadline will end the wait                   */
+    bool             line_for_ever;     /* no deadline will end the wait,                  */
+    unsigned long long line_late;       /* unless the crew has more late_deadlines by now  */
     struct context   context;
     struct list_node link;              /* in worker.ready                                 */
     struct worker   *worker;

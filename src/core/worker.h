@@ -61,6 +61,7 @@ struct worker {
     struct task   *current;         /* NULL while the loop itself runs          */
     struct context loop;
     struct list    ready;           /* tasks to run, oldest first               */
+    uint64_t       id_next, ids_left; /* of the block that it took from the crew's  */
     uint32_t       runs_per_turn;   /* RUNS_PER_POLL, or fewer              */
     uint32_t       runs_left;       /* until the backend is to be polled        */
     uint32_t       inline_left;     /* of the current run                       */
@@ -114,8 +115,6 @@ struct worker {
 
 /* All of them, for debuggers. Guarded by a lock in worker.c. */
 extern struct list hob__workers;
-
-extern __thread struct worker *hob__worker __attribute__((tls_model("initial-exec")));
 
 /* In a forked child: the list is empty, and its lock free. */
 void hob__workers_forget(void);

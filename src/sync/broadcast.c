@@ -24,6 +24,7 @@ struct hob_broadcast {
     struct line   line;
     uint32_t      tag;
     bool          finished;
+    bool          news;    /* for all who wait; else only for who has just come */
     size_t        item_bytes;
     size_t        capacity;
     size_t        replay;
@@ -126,18 +127,16 @@ static int state(const struct subscriber *s)
     return s->broadcast->finished ? HOB_EOF : -EAGAIN;
 }
 
-/* A subscriber in the line has had all: whoever waits goes on with the next value. */
+static int ready(const struct op *op)
+{
+    return state(op->local.extra);
+}
+
 void hob__broadcast_serve(void *object, struct list *go)
 {
     hob_broadcast *b = object;
-    for (struct list_node *node = b->line.ops.head.next, *next; node != &b->line.ops.head;
-         node = next) {
-        struct op *op = container_of(node, struct op, link);
-        int        r = state(op->local.extra);
-        next = node->next;
-        if (r != -EAGAIN)
-            hob__line_let_go(op, r, go);
-    }
+    hob__line_tell(&b->line, ready, b->news, go);
+    b->news = false;
 }
 
 int hob_broadcast_send(hob_broadcast *b, const void *value)
@@ -145,8 +144,10 @@ int hob_broadcast_send(hob_broadcast *b, const void *value)
     broadcast_from(b, "hob_broadcast_send");
     hob__line_open(b);
     int r = b->finished ? -EPIPE : 0;
-    if (r == 0)
+    if (r == 0) {
         memcpy(item_at(b, b->sent++), value, b->item_bytes);
+        b->news = true;
+    }
     hob__line_close(b, OP_BROADCAST);
     return r;
 }
@@ -156,6 +157,7 @@ void hob_broadcast_finish(hob_broadcast *b)
     broadcast_from(b, "hob_broadcast_finish");
     hob__line_open(b);
     b->finished = true;
+    b->news = true;
     hob__line_close(b, OP_BROADCAST);
 }
 

@@ -58,6 +58,8 @@ int hob_chan_new(size_t item_bytes, size_t capacity, hob_overflow overflow,
     struct worker *w = hob__worker;
     hob_require(w != NULL, "hob_chan_new: called outside of hob_run");
     hob_require(item_bytes > 0, "hob_chan_new: a value has at least one byte");
+    hob_require(overflow >= HOB_WAIT && overflow <= HOB_FAIL,
+                "hob_chan_new: there is no such overflow policy");
     hob_require(capacity > 0 || overflow != HOB_DROP_OLDEST,
                 "hob_chan_new: without room there is no oldest value to drop");
     hob_require(overflow != HOB_DROP_OLDEST || opts == NULL || opts->drop == NULL ||
@@ -126,6 +128,9 @@ void hob_chan_free(hob_chan *chan)
     hob_require(list_is_empty(&chan->senders) && list_is_empty(&chan->receivers),
                 "hob_chan_free: tasks still wait on this channel; end them first: by "
                 "hob_chan_finish or hob_chan_stop, or by the end of their scope");
+    hob_require(list_is_empty(&chan->sender_ends) && list_is_empty(&chan->receiver_ends),
+                "hob_chan_free: tasks still hold ends of this channel (HOB_CHAN_SENDER, "
+                "HOB_CHAN_RECEIVER); end them first");
     drop_all(chan);
     hob__thing_close(&chan->thing);
     chan->tag = TAG_FREED;
@@ -190,7 +195,7 @@ static void enqueue_item(hob_chan *chan, const void *value)
         chan->stats.queued_max = chan->queued;
 }
 
-/* Under the lock, as the next three. -EAGAIN: there is no room, and nobody takes it. */
+/* Under the lock, as the next three. CHAN_WAIT: there is no room, and nobody takes it. */
 static inline int push(hob_chan *chan, const void *value, struct op **ret_go)
 {
     if (hob_unlikely(chan->end != 0))
@@ -204,7 +209,7 @@ static inline int push(hob_chan *chan, const void *value, struct op **ret_go)
     } else if (chan->queued < chan->capacity) {
         enqueue_item(chan, value);
     } else {
-        return -EAGAIN;
+        return CHAN_WAIT;
     }
     chan->stats.sent++;
     return 0;
@@ -230,7 +235,7 @@ static inline int pull(hob_chan *chan, void *ret_value, struct op **ret_go)
     } else {
         struct op *sender = take_first(chan, &chan->senders);
         if (sender == NULL)
-            return chan->end != 0 ? chan->end : -EAGAIN;
+            return chan->end != 0 ? chan->end : CHAN_WAIT;
         hob_assert(chan->capacity == 0);
         copy_item(ret_value, sender->local.extra, chan->item_bytes);
         chan->stats.sent++;
@@ -278,7 +283,7 @@ int hob__chan_push(hob_chan *chan, const void *value)
     struct op *go = NULL;
     bool       shared = chan_lock(chan);
     int        r = push(chan, value, &go);
-    if (r == -EAGAIN && chan->overflow != HOB_WAIT)
+    if (r == CHAN_WAIT && chan->overflow != HOB_WAIT)
         return overflow(chan, value, shared);
     chan_unlock(chan, shared);
     finish(go);
@@ -317,13 +322,16 @@ void hob__chan_enqueue(struct op *op)
 
 bool hob__chan_withdraw(struct op *op)
 {
-    hob_chan *chan = op->local.on;
-    bool      shared = chan_lock(chan);
-    bool      mine = !op->taken;
-    if (mine)
+    hob_chan    *chan = op->local.on;
+    struct lock *lock = crew_is_alone(hob__worker->crew) ? NULL : hob__line_lock(chan);
+    if (hob_unlikely(lock != NULL))
+        lock_take(lock);
+    uint32_t taken = op->taken;
+    if (hob_likely(taken == 0)) // else the channel may be gone
         take_out(chan, op);
-    chan_unlock(chan, shared);
-    return mine;
+    if (hob_unlikely(lock != NULL))
+        lock_give(lock);
+    return taken == 0 || taken == PASSED_OVER;
 }
 
 static void start(struct op *op)
@@ -332,15 +340,15 @@ static void start(struct op *op)
     struct op *go;
     bool       shared = chan_lock(chan);
     int        r = hob__chan_try(op, &go);
-    if (r == -EAGAIN && op->kind == OP_CHAN_SEND && chan->overflow != HOB_WAIT) {
+    if (r == CHAN_WAIT && op->kind == OP_CHAN_SEND && chan->overflow != HOB_WAIT) {
         r = overflow(chan, op->local.extra, shared);
     } else {
-        if (r == -EAGAIN)
+        if (r == CHAN_WAIT)
             hob__chan_enqueue(op);
         chan_unlock(chan, shared);
         finish(go);
     }
-    if (r != -EAGAIN) {
+    if (r != CHAN_WAIT) {
         op->result = r;
         op->state = OP_DONE;
     }
@@ -391,9 +399,9 @@ int hob_chan_send(hob_chan *chan, const void *value)
     struct op *go = NULL;
     bool       shared = chan_lock(chan);
     r = push(chan, value, &go);
-    if (r == -EAGAIN && chan->overflow == HOB_WAIT)
+    if (r == CHAN_WAIT && chan->overflow == HOB_WAIT)
         return wait_for(task, chan, OP_CHAN_SEND, value, shared);
-    if (r == -EAGAIN) {
+    if (r == CHAN_WAIT) {
         r = overflow(chan, value, shared);
     } else {
         chan_unlock(chan, shared);
@@ -414,7 +422,7 @@ int hob_chan_recv(hob_chan *chan, void *ret_value)
     struct op *go = NULL;
     bool       shared = chan_lock(chan);
     r = pull(chan, ret_value, &go);
-    if (r == -EAGAIN)
+    if (r == CHAN_WAIT)
         return wait_for(task, chan, OP_CHAN_RECV, ret_value, shared);
     chan_unlock(chan, shared);
     finish(go);
@@ -422,18 +430,30 @@ int hob_chan_recv(hob_chan *chan, void *ret_value)
     return r;
 }
 
+int hob__chan_try_case(enum op_kind kind, hob_chan *chan, void *value)
+{
+    chan_from(chan, "hob_select");
+    check_end(chan, kind, "hob_select");
+    return kind == OP_CHAN_SEND ? hob__chan_push(chan, value) : hob__chan_pull(chan, value);
+}
+
+static int tried(int r)
+{
+    return r == CHAN_WAIT ? -EAGAIN : r;
+}
+
 int hob_chan_try_send(hob_chan *chan, const void *value)
 {
     chan_from(chan, "hob_chan_try_send");
     check_end(chan, OP_CHAN_SEND, "hob_chan_try_send");
-    return hob__chan_push(chan, value);
+    return tried(hob__chan_push(chan, value));
 }
 
 int hob_chan_try_recv(hob_chan *chan, void *ret_value)
 {
     chan_from(chan, "hob_chan_try_recv");
     check_end(chan, OP_CHAN_RECV, "hob_chan_try_recv");
-    return hob__chan_pull(chan, ret_value);
+    return tried(hob__chan_pull(chan, ret_value));
 }
 
 void hob_chan_send_prep(hob_op *place, hob_chan *chan, const void *value)
@@ -452,12 +472,15 @@ void hob_chan_recv_prep(hob_op *place, hob_chan *chan, void *ret_value)
 
 /* ---- the end ---- */
 
+/* All: also those that cannot be finished, for the channel may be freed now. */
 static void take_all(const hob_chan *chan, struct list *waiting, int64_t result, struct list *go)
 {
     for (struct op *op; (op = take_first(chan, waiting)) != NULL;) {
         op->result = result;
         list_push_back(go, &op->link);
     }
+    for (struct list_node *node; (node = list_pop_front(waiting)) != NULL;)
+        container_of(node, struct op, link)->taken = PASSED_OVER;
 }
 
 static void end_with(hob_chan *chan, int error)
@@ -476,19 +499,30 @@ static void end_with(hob_chan *chan, int error)
 
 void hob_chan_finish(hob_chan *chan)
 {
-    end_with(chan_from(chan, "hob_chan_finish"), HOB_EOF);
+    chan_from(chan, "hob_chan_finish");
+    check_end(chan, OP_CHAN_SEND, "hob_chan_finish");
+    end_with(chan, HOB_EOF);
 }
 
 void hob_chan_fail(hob_chan *chan, int error)
 {
     hob_require(error < 0, "hob_chan_fail: the error must be negative");
-    end_with(chan_from(chan, "hob_chan_fail"), error);
+    chan_from(chan, "hob_chan_fail");
+    check_end(chan, OP_CHAN_SEND, "hob_chan_fail");
+    end_with(chan, error);
+}
+
+static void stop(hob_chan *chan)
+{
+    end_with(chan, HOB_EOF);
+    drop_all(chan);
 }
 
 void hob_chan_stop(hob_chan *chan)
 {
-    end_with(chan_from(chan, "hob_chan_stop"), HOB_EOF);
-    drop_all(chan);
+    chan_from(chan, "hob_chan_stop");
+    check_end(chan, OP_CHAN_RECV, "hob_chan_stop");
+    stop(chan);
 }
 
 /* One more, or one less; returns how many there are now, and refuses to go below none. */
@@ -513,7 +547,7 @@ void hob_chan_sender_unref(hob_chan *chan)
 {
     chan_from(chan, "hob_chan_sender_unref");
     if (count_end(chan, &chan->sender_refs, -1, "hob_chan_sender_unref") == 0)
-        hob_chan_finish(chan);
+        end_with(chan, HOB_EOF);
 }
 
 hob_chan *hob_chan_receiver_ref(hob_chan *chan)
@@ -527,7 +561,7 @@ void hob_chan_receiver_unref(hob_chan *chan)
 {
     chan_from(chan, "hob_chan_receiver_unref");
     if (count_end(chan, &chan->receiver_refs, -1, "hob_chan_receiver_unref") == 0)
-        hob_chan_stop(chan);
+        stop(chan);
 }
 
 /* ---- asking ---- */

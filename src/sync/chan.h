@@ -76,13 +76,23 @@ static inline void chan_unlock(const hob_chan *chan, bool shared)
         lock_give(hob__line_lock(chan));
 }
 
-/* Does it now: 0 or an error; -EAGAIN when it would have to wait. */
+/* It would have to wait: no error, for a channel may have failed with any of those. */
+enum { CHAN_WAIT = 1 };
+
+/* op.taken of an op of a select that a channel which has ended passed over: it is out of the list,
+ * and nobody will finish it. */
+enum { PASSED_OVER = 2 };
+
+/* Does it now: 0 or an error, or CHAN_WAIT. */
 int hob__chan_push(hob_chan *chan, const void *value);
 int hob__chan_pull(hob_chan *chan, void *ret_value);
 
 /* The same for what the op wants, under the lock. *ret_go: an op of the other side that is to
  * be finished, with 0, when the lock is given back; or NULL. */
 int hob__chan_try(const struct op *op, struct op **ret_go);
+
+/* For a case of select. */
+int hob__chan_try_case(enum op_kind kind, hob_chan *chan, void *value);
 
 /* Whether hob__chan_pull would give a value or an end; where there is one worker. */
 static inline bool chan_has_something(const hob_chan *chan)

@@ -44,6 +44,8 @@ static hob_chan *enter(hob_chan_end *place, hob_chan *chan, enum op_kind kind, c
     end->task = hob__task_self();
     if (end->task == NULL)
         hob__misuse_of(caller, "called outside of a task: in a callback, or without hob_run");
+    if (chan->tag != TAG_CHAN)
+        hob__misuse_of(caller, "this is not a channel, or it was freed");
     if (chan->opts.only_ends) {
         bool shared = chan_lock(chan);
         list_push_back(ends_of(chan, kind), &end->link);

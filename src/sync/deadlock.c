@@ -134,20 +134,19 @@ static bool a_child_is_dead(struct look *look, const struct scope *scope)
     return false;
 }
 
-static bool has_deadline(const struct task *task)
+/* No deadline ends the wait. Of tasks elsewhere it is known as it was when the wait began. */
+static bool waits_for_ever(const struct look *look, const struct task *task)
 {
-    for (const struct scope *scope = task->scope; scope != NULL; scope = scope->parent) {
-        if (scope->has_deadline)
-            return true;
-    }
-    return false;
+    if (task->worker == look->w)
+        return hob__scope_is_timeless(task->scope);
+    return task->line_for_ever && task->line_late == atomic_load(&look->w->crew->late_deadlines);
 }
 
 static bool join_is_dead(struct look *look, const struct task *task)
 {
     const struct op *op = task->op;
     if (task->worker != look->w || task->state != TASK_PARKED || op == NULL ||
-        op->kind != OP_JOIN || has_deadline(task))
+        op->kind != OP_JOIN || !waits_for_ever(look, task))
         return false;
     if (op->local.start == NULL && op->local.withdraw == NULL)
         return op->local.on != NULL && a_child_is_dead(look, op->local.on);
@@ -160,7 +159,7 @@ static bool wait_is_dead(struct look *look, const struct task *task)
     const struct op *op = task->line_op;
     if (op == NULL)
         return join_is_dead(look, task);
-    if (!task->line_for_ever)
+    if (!waits_for_ever(look, task))
         return false;
     if (op->kind == OP_CHAN_SEND || op->kind == OP_CHAN_RECV)
         return other_side_is_dead(look, op);
@@ -199,7 +198,8 @@ static void report(struct worker *w, const struct look *look, bool broken)
                 look->length == 1 ? "a task waits for itself"
                                   : "these tasks wait for each other in a circle",
                 broken ? "The first of them gets EDEADLK, as hob_run_opts.break_deadlocks says."
-                       : "None of them will go on. Take locks in the same order everywhere.");
+                       : "None of them goes on unless it is cancelled. Take locks in the same order "
+                         "everywhere.");
     for (int i = 0; i < look->length; i++) {
         const struct link *link = &look->circle[i], *next = &look->circle[(i + 1) % look->length];
         bool               named = link->name[0] != '\0';

@@ -15,6 +15,7 @@ struct hob_latest {
     struct line   line;
     uint32_t      tag;
     bool          finished;
+    bool          news;    /* for all who wait; else only for who has just come */
     size_t        value_bytes;
     uint64_t      number;  /* of the value; 0: none yet */
     struct crew  *crew;
@@ -83,17 +84,16 @@ static int state(const hob_latest *latest, uint64_t seen)
     return latest->finished ? HOB_EOF : -EAGAIN;
 }
 
+static int ready(const struct op *op)
+{
+    return state(op->local.on, *(const uint64_t *)op->local.extra);
+}
+
 void hob__latest_serve(void *object, struct list *go)
 {
     hob_latest *latest = object;
-    for (struct list_node *node = latest->line.ops.head.next, *next;
-         node != &latest->line.ops.head; node = next) {
-        struct op *op = container_of(node, struct op, link);
-        int        r = state(latest, *(const uint64_t *)op->local.extra);
-        next = node->next;
-        if (r != -EAGAIN)
-            hob__line_let_go(op, r, go);
-    }
+    hob__line_tell(&latest->line, ready, latest->news, go);
+    latest->news = false;
 }
 
 void hob_latest_set(hob_latest *latest, const void *value)
@@ -104,6 +104,7 @@ void hob_latest_set(hob_latest *latest, const void *value)
     if (!finished) {
         memcpy(latest->value, value, latest->value_bytes);
         latest->number++;
+        latest->news = true;
     }
     hob__line_close(latest, OP_LATEST);
     hob_require(!finished, "hob_latest_set: hob_latest_finish said that no newer value comes");
@@ -114,6 +115,7 @@ void hob_latest_finish(hob_latest *latest)
     latest_from(latest, "hob_latest_finish");
     hob__line_open(latest);
     latest->finished = true;
+    latest->news = true;
     hob__line_close(latest, OP_LATEST);
 }
 

@@ -95,6 +95,19 @@ void hob__line_let_go(struct op *op, int64_t result, struct list *go)
     hob__line_note_left(op);
 }
 
+void hob__line_tell(struct line *line, int (*ready)(const struct op *op), bool news,
+                    struct list *go)
+{
+    struct list_node *head = &line->ops.head;
+    for (struct list_node *node = news ? head->next : head->prev, *next; node != head; node = next) {
+        struct op *op = container_of(node, struct op, link);
+        int        r = ready(op);
+        next = node->next;
+        if (r != -EAGAIN)
+            hob__line_let_go(op, r, go);
+    }
+}
+
 void hob__line_finish(struct list *go)
 {
     for (struct list_node *node; (node = list_pop_front(go)) != NULL;) {
@@ -133,21 +146,14 @@ static bool withdraw(struct op *op)
         if (op->waits_outside)
             crew_waited_outside(op->worker->crew);
         op->waits_outside = 0;
+        hob__line_close(object, kind); // those behind it may be free to go now
+    } else {
+        lock_give(hob__line_lock(object)); // the object may be gone: somebody let the op go
     }
-    hob__line_close(object, kind); // those behind it may be free to go now
     return mine;
 }
 
 /* ---- coming ---- */
-
-static bool is_for_ever(const struct task *task)
-{
-    for (const struct scope *scope = task->scope; scope != NULL; scope = scope->parent) {
-        if (scope->has_deadline)
-            return false;
-    }
-    return true;
-}
 
 void hob__line_note_waiting(struct op *op)
 {
@@ -160,7 +166,8 @@ void hob__line_note_waiting(struct op *op)
         return;
     task->line_op = op;
     task->line_number = atomic_fetch_add_explicit(&waits_begun, 1, memory_order_relaxed);
-    task->line_for_ever = is_for_ever(task);
+    task->line_for_ever = hob__scope_is_timeless(task->scope);
+    task->line_late = atomic_load_explicit(&task->worker->crew->late_deadlines, memory_order_relaxed);
 }
 
 static void start(struct op *op)

@@ -89,6 +89,11 @@ static inline struct op *line_first(struct line *line)
 /* Takes the op out of its line: it goes on with this result when the lock is given back. */
 void hob__line_let_go(struct op *op, int64_t result, struct list *go);
 
+/* Lets all go for whom `ready` gives a result, and not -EAGAIN; where there is no news for those
+ * who wait already, only the one who came last is asked. */
+void hob__line_tell(struct line *line, int (*ready)(const struct op *op), bool news,
+                    struct list *go);
+
 /* For the look at deadlocks (deadlock.c): the task that awaits the op waits for it, and no longer,
  * under the lock; and the task is looked at when its time has come, until its line_link is
  * taken out. */

@@ -22,7 +22,7 @@ struct many {
     struct user_op  wake;
     hob_promise_how how;
     bool            decided;
-    bool            starting;
+    unsigned        busy;       /* at work here: who is told meanwhile leaves the end to us */
     int64_t         result;
     size_t          count;
     size_t          unsettled;
@@ -39,8 +39,10 @@ static void decide(struct many *many, int64_t result)
         return;
     many->decided = true;
     many->result = result;
+    many->busy++; // a promise may be settled in here, and tell us
     for (size_t i = 0; i < many->count; i++)
         hob_promise_cancel(many->promises[i]);
+    many->busy--;
 }
 
 /* One promise was settled: does that decide it? */
@@ -75,19 +77,24 @@ static int64_t final_result(const struct many *many)
     return many->how == HOB_ANY ? many->first_error : 0;
 }
 
+static void end_if_all_are_settled(struct many *many)
+{
+    if (many->unsettled == 0 && many->busy == 0)
+        hob__op_finish_local(&many->wake.op, final_result(many));
+}
+
 static void one_done(struct op *op)
 {
     struct many *many = op->waiter;
     many->unsettled--;
     look(many, (size_t)(op - many->ops), (int)op->result);
-    if (many->unsettled == 0 && !many->starting)
-        hob__op_finish_local(&many->wake.op, final_result(many));
+    end_if_all_are_settled(many);
 }
 
 static void start(struct op *wake)
 {
     struct many *many = container_of(wake, struct many, wake.op);
-    many->starting = true;
+    many->busy++;
     many->unsettled = many->count;
     for (size_t i = 0; i < many->count; i++) {
         struct op *op = &many->ops[i];
@@ -96,7 +103,7 @@ static void start(struct op *wake)
         if (!hob__op_submit(hob__worker, op))
             one_done(op);
     }
-    many->starting = false;
+    many->busy--;
     wake->state = many->unsettled == 0 ? OP_DONE : OP_FLYING;
     wake->result = final_result(many);
 }
@@ -106,6 +113,7 @@ static bool withdraw(struct op *wake)
 {
     struct many *many = container_of(wake, struct many, wake.op);
     decide(many, -ECANCELED);
+    end_if_all_are_settled(many);
     return false;
 }
 

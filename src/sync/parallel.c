@@ -38,14 +38,23 @@ int hob_for_each(void *items, size_t item_bytes, size_t count, size_t at_once, h
     return hob_scope_end(&s);
 }
 
-static int do_received(void *arg)
+static int receive_all(struct work *work)
 {
-    struct work *work = arg;
     char         item[work->item_bytes] __attribute__((aligned(16)));
     int          r;
     while ((r = hob_chan_recv(work->chan, item)) == 0)
         HOB_TRY(work->fn(item, work->arg));
     return r == HOB_EOF ? 0 : hob_fail(r);
+}
+
+/* Where only those with an end may receive, each has one beside the caller's. */
+static int do_received(void *arg)
+{
+    struct work *work = arg;
+    if (!work->chan->opts.only_ends)
+        return receive_all(work);
+    HOB_CHAN_RECEIVER(mine, hob_chan_receiver_ref(work->chan));
+    return receive_all(work);
 }
 
 int hob_for_each_recv(hob_chan *chan, size_t at_once, hob_item_fn *fn, void *arg)
@@ -54,6 +63,8 @@ int hob_for_each_recv(hob_chan *chan, size_t at_once, hob_item_fn *fn, void *arg
     hob_require(at_once > 0, "hob_for_each_recv: at_once must be at least 1");
     hob_require(chan->item_bytes <= ITEM_MAX, "hob_for_each_recv: the channel's values are larger "
                                               "than 16 KiB; send pointers to them");
+    if (chan->opts.only_ends)
+        hob__chan_check_end(chan, OP_CHAN_RECV, "hob_for_each_recv");
     HOB_SCOPE(s);
     for (size_t i = 0; i < at_once; i++)
         HOB_TRY(hob_go(&s, do_received, &work));

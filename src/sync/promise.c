@@ -88,7 +88,11 @@ int hob_promise_new(hob_promise **ret_promise)
 
 void hob_promise_from_outside(hob_promise *promise)
 {
-    promise_from(promise, "hob_promise_from_outside")->from_outside = true;
+    promise_from(promise, "hob_promise_from_outside");
+    hob_require(list_is_empty(&promise->waiters),
+                "hob_promise_from_outside: somebody awaits the promise already; call it right "
+                "after hob_promise_new");
+    promise->from_outside = true;
 }
 
 static void report_broken(const hob_promise *promise)
@@ -176,13 +180,19 @@ void *hob_promise_value(const hob_promise *promise)
 
 /* ---- asking for it back ---- */
 
-void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg)
+void hob__promise_expect(hob_promise *promise, void (*fn)(void *arg), void *arg, const char *caller)
 {
-    promise_from(promise, "hob_promise_on_cancel");
-    hob_require(promise->thing.worker == hob__worker,
-                "hob_promise_on_cancel: only the worker that made the promise may call it");
+    promise_from(promise, caller);
+    if (hob_unlikely(promise->thing.worker != hob__worker))
+        hob__misuse_of(caller, "the promise was made by another worker, and only that one may say "
+                               "what cancels it");
     promise->cancel = fn;
     promise->cancel_arg = arg;
+}
+
+void hob_promise_on_cancel(hob_promise *promise, void (*fn)(void *arg), void *arg)
+{
+    hob__promise_expect(promise, fn, arg, "hob_promise_on_cancel");
 }
 
 /* On the worker that made it. */
@@ -203,12 +213,15 @@ static void open_cancel(struct worker *w, struct mail *mail)
     hob_promise *promise = container_of(mail, hob_promise, cancel_mail);
     lock_take(hob__line_lock(promise));
     bool freed = promise->freed;
+    lock_give(hob__line_lock(promise));
+    if (!freed)
+        cancel_at_home(promise); // whoever frees it meanwhile leaves the memory to us
+    lock_take(hob__line_lock(promise));
+    freed = promise->freed;
     promise->mail_flies = false;
     lock_give(hob__line_lock(promise));
     if (freed)
         hob__free(promise);
-    else
-        cancel_at_home(promise);
 }
 
 void hob_promise_cancel(hob_promise *promise)
@@ -261,16 +274,15 @@ static void start_waiting(struct op *op)
 
 static bool stop_waiting(struct op *op)
 {
-    hob_promise *promise = op->local.on;
-    bool         shared = promise_lock(promise);
-    bool         mine = !op->taken;
+    lock_take(hob__line_lock(op->local.on)); // the promise may be gone, if this comes too late
+    bool mine = !op->taken;
     if (mine) {
         list_remove(&op->link);
         if (op->waits_outside)
             crew_waited_outside(op->worker->crew);
         op->waits_outside = 0;
     }
-    promise_unlock(promise, shared);
+    lock_give(hob__line_lock(op->local.on));
     return mine;
 }
 

@@ -20,6 +20,7 @@
  * Threads: one worker, but for the claim. Memory: the ops lie on the task's stack.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 
@@ -65,9 +66,12 @@ enum { NOBODY = -1 };
 
 /* ---- the first look ---- */
 
+/* No result of any case. */
+enum { NOT_READY = INT_MIN };
+
 static int promise_result(const hob_promise *promise)
 {
-    return promise_is_settled(promise) ? promise->error : -EAGAIN;
+    return promise_is_settled(promise) ? promise->error : NOT_READY;
 }
 
 /* What the kernel says of a foreign descriptor now; the simulated world has none. */
@@ -75,9 +79,11 @@ static int fd_ready(const struct worker *w, const hob_case *c)
 {
     struct pollfd fd = { .fd = (int)c->number, .events = (short)(uintptr_t)c->value };
     if (w->seeded)
-        return -EAGAIN;
+        return NOT_READY;
     int r = hob__sys_poll(&fd, 1, 0);
-    return r > 0 ? fd.revents : -EAGAIN; // an error comes from the op that follows
+    if (r > 0 && (fd.revents & POLLNVAL) != 0)
+        return -EBADF;
+    return r > 0 ? fd.revents : NOT_READY; // an error comes from the op that follows
 }
 
 /* What most receives find on one worker, in a few instructions. */
@@ -86,42 +92,47 @@ static bool is_empty(const hob_chan *chan, const struct worker *w)
     return chan->crew == w->crew && !chan_has_something(chan) && !chan->opts.only_ends;
 }
 
-/* Takes the case if it is ready: its result, or -EAGAIN. */
+static int ready(int r, int not_ready)
+{
+    return r == not_ready ? NOT_READY : r;
+}
+
+/* Takes the case if it is ready: its result, or NOT_READY. */
 static int try_case(struct worker *w, const hob_case *c)
 {
     switch ((enum case_kind)c->kind) {
     case CASE_RECV:
         if (crew_is_alone(w->crew) && is_empty(c->on, w))
-            return -EAGAIN;
-        return hob_chan_try_recv(c->on, c->value);
+            return NOT_READY;
+        return ready(hob__chan_try_case(OP_CHAN_RECV, c->on, c->value), CHAN_WAIT);
     case CASE_SEND:
-        return hob_chan_try_send(c->on, c->value);
+        return ready(hob__chan_try_case(OP_CHAN_SEND, c->on, c->value), CHAN_WAIT);
     case CASE_SETTLED:
         return promise_result(c->on);
     case CASE_ENDED:
-        return ((struct hob_future *)c->on)->ended ? 0 : -EAGAIN;
+        return c->on == NULL || ((struct hob_future *)c->on)->ended ? 0 : NOT_READY;
     case CASE_AT:
-        return c->number <= hob_now() ? 0 : -EAGAIN;
+        return c->number <= hob_now() ? 0 : NOT_READY;
     case CASE_AFTER:
-        return c->number <= 0 ? 0 : -EAGAIN;
+        return c->number <= 0 ? 0 : NOT_READY;
     case CASE_FD:
         return fd_ready(w, c);
     case CASE_SIGNAL:
-        return hob__signals_try(c->on);
+        return ready(hob__signals_try(c->on), -EAGAIN);
     case CASE_MUTEX:
         hob_require(hob__mutex_holder(c->on) != w->current,
                     "hob_select: the caller holds this mutex already");
-        return hob_mutex_try_lock(c->on);
+        return ready(hob_mutex_try_lock(c->on), -EAGAIN);
     case CASE_SEM:
-        return hob__line_try(OP_SEM, c->on);
+        return ready(hob__line_try(OP_SEM, c->on), -EAGAIN);
     case CASE_EVENT:
-        return hob__line_try(OP_EVENT, c->on);
+        return ready(hob__line_try(OP_EVENT, c->on), -EAGAIN);
     case CASE_CHANGED:
-        return hob__latest_try(c->on, c->value);
+        return ready(hob__latest_try(c->on, c->value), -EAGAIN);
     case CASE_PUBLISHED:
-        return hob__subscriber_try(c->on);
+        return ready(hob__subscriber_try(c->on), -EAGAIN);
     case CASE_NEVER:
-        return -EAGAIN;
+        return NOT_READY;
     }
     hob_unreachable("a case of select that is none: use the macros of hob/select.h");
 }
@@ -132,7 +143,7 @@ static int first_look(struct worker *w, const hob_case *cases, size_t count, siz
     for (size_t i = 0; i < count; i++) {
         size_t at = start + i < count ? start + i : start + i - count;
         *ret_result = try_case(w, &cases[at]);
-        if (*ret_result != -EAGAIN)
+        if (*ret_result != NOT_READY)
             return (int)at;
     }
     return NOBODY;
@@ -300,7 +311,7 @@ static void try_chans(struct select *select, struct op **ret_go)
         if (!is_chan_case(&select->cases[i]))
             continue;
         op->result = hob__chan_try(op, ret_go);
-        if (op->result != -EAGAIN)
+        if (op->result != CHAN_WAIT)
             hob__select_claim(op);
     }
 }

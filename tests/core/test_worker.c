@@ -7,6 +7,8 @@
 
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define ON(number) (&(hob_task_opts){ .where = HOB_ON(number) })
 
@@ -320,6 +322,37 @@ TEST_3(who_waits_for_another_worker_is_not_stuck)
     return 0;
 }
 
+static int note_that_it_ran(void *arg)
+{
+    *(int *)arg = 1;
+    return 0;
+}
+
+static int run_anywhere(void *arg)
+{
+    struct rlimit before, none;
+    int           ran = 0, fd = dup(0);
+    close(fd);
+    check_ok(getrlimit(RLIMIT_NOFILE, &before));
+    none = (struct rlimit){ (rlim_t)fd, before.rlim_max };
+    check_ok(setrlimit(RLIMIT_NOFILE, &none));
+    HOB_SCOPE(s);
+    int started = hob_go_with(&s, note_that_it_ran, &ran, &(hob_task_opts){ .where = HOB_ANYWHERE });
+    int ended = hob_scope_end(&s);
+    check_ok(setrlimit(RLIMIT_NOFILE, &before));
+    check_ok(started);
+    check_ok(ended);
+    check_eq(ran, 1);
+    return 0;
+}
+
+/* No descriptors for a second worker: the first one takes the task, and hears of its end. */
+TEST_BARE_ON_ALL(workers, where_no_other_can_be_started_anywhere_is_here)
+{
+    check_ok(with_workers(run_anywhere, NULL));
+    hob_test_report_clear(); // why there was no second one
+}
+
 /* ---- what belongs to whom ---- */
 
 static int close_it(void *file)
@@ -339,6 +372,25 @@ HOB_TEST_DEFINE("workers", "a_file_of_another_worker_is_refused", use_of_a_file,
                 HOB_TEST_NO_RUNTIME, "was closed by another worker")
 {
     ignore(with_workers(share_a_file, "/tmp/shared"));
+}
+
+static int set_its_deadline(void *scope)
+{
+    hob_scope_deadline(scope, hob_in(HOB_SEC));
+    return 0;
+}
+
+static int share_a_scope(void *arg)
+{
+    HOB_SCOPE(s);
+    ignore(hob_on(1, set_its_deadline, &s));
+    return hob_scope_end(&s);
+}
+
+HOB_TEST_DEFINE("workers", "a_scope_of_another_worker_is_refused", use_of_a_scope,
+                HOB_TEST_NO_RUNTIME, "hob_scope_deadline: the scope belongs to another worker")
+{
+    ignore(with_workers(share_a_scope, NULL));
 }
 
 /* ---- talking ---- */

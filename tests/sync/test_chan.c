@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "hob/chan.h"
+#include "hob/select.h"
 
 static void free_chan(void *chan)
 {
@@ -363,6 +364,16 @@ TEST_DIES(chan, freeing_one_that_is_waited_on_is_a_mistake, "hob_chan_free: task
     check_ok(hob_go(&s, receive_3, hob_chan_receiver_ref(ch)));
     settle();
     hob_chan_free(ch);
+}
+
+TEST(chan, it_may_fail_with_any_error)
+{
+    CHAN(ch, 0, HOB_WAIT, NULL);
+    int value, r = 1;
+    hob_chan_fail(ch, -EAGAIN); // which the try forms say for something else
+    check_err(hob_chan_recv(ch, &value), -EAGAIN);
+    check_eq(HOB_SELECT(&r, HOB_RECV(ch, &value), HOB_AFTER(HOB_SEC)), 0);
+    check_err(r, -EAGAIN);
 }
 
 static int wait_on_a_channel(void *arg)

@@ -56,6 +56,38 @@ TEST_DIES(ends, who_holds_none_may_not_select, "the caller has no HOB_CHAN_RECEI
     ignore(HOB_SELECT(NULL, HOB_RECV(ch, &value), HOB_AFTER(1)));
 }
 
+static int add_up(void *item, void *sum)
+{
+    *(int *)sum += *(int *)item;
+    return 0;
+}
+
+TEST(ends, for_each_receives_by_ends_of_its_own)
+{
+    hob_chan *ch;
+    int       sum = 0;
+    check_ok(chan_new("pass", 4, &ch));
+    {
+        HOB_CHAN_RECEIVER(in, hob_chan_receiver_ref(ch));
+        {
+            HOB_CHAN_SENDER(out, hob_chan_sender_ref(ch));
+            for (int i = 1; i <= 4; i++)
+                check_ok(hob_chan_send(out, &i));
+        }
+        check_ok(hob_for_each_recv(in, 3, add_up, &sum));
+    }
+    check_eq(sum, 10);
+    hob_chan_free(ch);
+}
+
+TEST_DIES(ends, a_channel_whose_ends_are_held_is_not_freed, "tasks still hold ends")
+{
+    hob_chan *ch;
+    check_ok(chan_new("pass", 4, &ch));
+    HOB_CHAN_RECEIVER(in, hob_chan_receiver_ref(ch));
+    hob_chan_free(ch);
+}
+
 /* ---- circles ---- */
 
 struct side {
@@ -239,6 +271,32 @@ static int an_end_is_on_its_way(void *arg)
     hob_chan_free(there);
     hob_chan_free(back);
     return 0;
+}
+
+static int set_a_deadline_late(void *arg)
+{
+    hob_chan *there, *back;
+    HOB_TRY(chan_new("there", 1, &there));
+    HOB_TRY(chan_new("back", 1, &back));
+    struct side ann = ask_side(there, back), bob = ask_side(back, there);
+    uint32_t    other = *(uint32_t *)arg;
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, answer, &ann));
+    check_ok(go_on(&s, other, answer, &bob));
+    HOB_TRY(hob_sleep(50 * HOB_MSEC));
+    hob_scope_deadline(&s, hob_in(HOB_SEC)); // they wait already
+    check_err(hob_scope_end(&s), -ETIMEDOUT);
+    hob_chan_free(there);
+    hob_chan_free(back);
+    return 0;
+}
+
+TEST_BARE_ON_ALL(ends, a_deadline_that_is_set_while_they_wait_ends_them_and_is_no_circle)
+{
+    for (uint32_t other = 0; other < 2; other++) {
+        check_ok(run_breaking(other + 1, set_a_deadline_late, &other));
+        check_str(hob_test_report_text(), "");
+    }
 }
 
 TEST_BARE(ends, an_end_that_nobody_holds_yet_may_still_send)

@@ -148,6 +148,20 @@ TEST(latest, it_has_a_callback_form)
     check_eq(result, 0);
 }
 
+/* Each who comes, or is cancelled, costs the same, however many wait. */
+TEST(latest, a_crowd_that_waits_and_is_cancelled_is_no_burden)
+{
+    enum { CROWD = 3000 };
+    LATEST(price, NULL);
+    struct follower f = { .latest = price };
+    HOB_SCOPE(s);
+    for (int i = 0; i < CROWD; i++)
+        check_ok(hob_go(&s, follow, &f));
+    settle();
+    hob_scope_cancel(&s, "enough");
+    check_err(hob_scope_end(&s), -ECANCELED);
+}
+
 TEST_DIES(latest, a_value_after_the_end_is_a_mistake, "no newer value comes")
 {
     LATEST(price, NULL);

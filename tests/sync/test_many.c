@@ -208,3 +208,48 @@ TEST_ON_ALL(many, cancelling_a_promise_of_an_operation_cancels_the_operation)
     check_err(hob_promise_await(sleeps, NULL), -ECANCELED);
     check_ok(hob_scope_end(&s));
 }
+
+static int settle_second(void *arg)
+{
+    hob_promise **promises = arg;
+    HOB_TRY(hob_sleep(HOB_MSEC));
+    return hob_promise_resolve(promises[1], NULL);
+}
+
+/* Those that nobody makes are settled by the cancelling itself, in the middle of it. */
+TEST_ON_ALL(many, the_rest_may_be_settled_while_it_is_being_cancelled)
+{
+    static const hob_promise_how hows[] = { HOB_RACE, HOB_ANY };
+    for (int how = 0; how < 2; how++) {
+        hob_promise *promises[3];
+        for (int i = 0; i < 3; i++)
+            check_ok(hob_promise_new(&promises[i]));
+        HOB_SCOPE(s);
+        check_ok(hob_go(&s, settle_second, promises));
+        check_eq(hob_promise_await_many(hows[how], promises, 3), 1);
+        check_ok(hob_scope_end(&s));
+        for (int i = 0; i < 3; i++)
+            hob_promise_free(promises[i]);
+    }
+}
+
+static int await_all_of_three(void *promises)
+{
+    return hob_promise_await_many(HOB_ALL, promises, 3);
+}
+
+TEST(many, the_wait_may_be_cancelled_and_all_is_settled_by_that)
+{
+    hob_promise *promises[3];
+    for (int i = 0; i < 3; i++)
+        check_ok(hob_promise_new(&promises[i]));
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, await_all_of_three, promises));
+    settle();
+    hob_scope_cancel(&s, "enough");
+    check_err(hob_scope_end(&s), -ECANCELED);
+    for (int i = 0; i < 3; i++) {
+        check(hob_promise_is_settled(promises[i]));
+        hob_promise_free(promises[i]);
+    }
+}

@@ -229,6 +229,14 @@ TEST_ON_ALL(select, a_foreign_descriptor_is_waited_for_and_withdrawn)
     check_ok(hob_scope_end(&s));
 }
 
+TEST(select, a_task_that_could_not_be_started_has_ended)
+{
+    int r = 1;
+    check_eq(HOB_SELECT(&r, HOB_AFTER(HOB_SEC), HOB_ENDED(NULL)), 1);
+    check_eq(r, 0);
+    check_err(hob_await(NULL), -ENOMEM);
+}
+
 /* ---- a random walk: a crowd that selects among a few channels, in both directions ---- */
 
 enum { CHANNELS = 4, CROWD = 16, STEPS = 150 };
