@@ -11,7 +11,8 @@
  *         return 0;
  *     }
  *
- * A lock is for the workers of one run. Tasks of one worker need a lock only around what waits in between; tasks of
+ * A lock is for the workers of one run. Tasks of one worker need one only around what waits in
+ * between; tasks of
  * several workers need one around all that they share.
  *
  * Places.  A lock is a place of yours, static or in an object; all zero is one that
