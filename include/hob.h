@@ -59,6 +59,7 @@
 #include "hob/parallel.h"
 #include "hob/pipe.h"
 #include "hob/promise.h"
+#include "hob/rate.h"
 #include "hob/runtime.h"
 #include "hob/scope.h"
 #include "hob/select.h"

@@ -65,6 +65,7 @@ enum hob__tag {
     TAG_UDP = 0x00504455,
     TAG_UNIX = 0x58494E55,
     TAG_PIPE = 0x45504950,
+    TAG_RATES = 0x45544152,
     TAG_FILE = 0x454C4946,
 };
 
