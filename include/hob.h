@@ -46,6 +46,7 @@
 
 #include "hob/addr.h"
 #include "hob/base.h"
+#include "hob/breaker.h"
 #include "hob/broadcast.h"
 #include "hob/chan.h"
 #include "hob/error.h"

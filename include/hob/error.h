@@ -19,6 +19,7 @@ enum {
     HOB_ESTUCK  = -4099, /* everything was asleep, and nothing could ever wake it */
     HOB_ELEFT   = -4100, /* a cleanup went over its grace time and was left       */
     HOB_ECHECK  = -4101, /* a check of a test failed: hob/test.h                  */
+    HOB_EBREAKER = -4120, /* a circuit breaker is open: it was not tried          */
 };
 
 /* Words for a code of this library or of errno, of either sign, as a static

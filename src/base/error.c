@@ -10,7 +10,8 @@
     X(HOB_EBROKEN, "broken promise: it was dropped before it was settled")         \
     X(HOB_ESTUCK, "everything was asleep for ever")                                \
     X(HOB_ELEFT, "a clean-up went over its grace time")                            \
-    X(HOB_ECHECK, "a check of a test failed")
+    X(HOB_ECHECK, "a check of a test failed")                                      \
+    X(HOB_EBREAKER, "a circuit breaker is open: it was not tried")
 
 const char *hob_strerror(int error)
 {
