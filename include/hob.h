@@ -52,6 +52,7 @@
 #include "hob/error.h"
 #include "hob/fd.h"
 #include "hob/file.h"
+#include "hob/flight.h"
 #include "hob/hedge.h"
 #include "hob/inspect.h"
 #include "hob/latest.h"
