@@ -48,6 +48,7 @@
 #include "hob/base.h"
 #include "hob/breaker.h"
 #include "hob/broadcast.h"
+#include "hob/cache.h"
 #include "hob/chan.h"
 #include "hob/error.h"
 #include "hob/fd.h"

@@ -19,7 +19,7 @@
  *   leaves, and the run goes on for the others; when nobody waits any more it is cancelled, and
  *   the next call begins a new one.
  * Whose result.  Each call gets a copy of its own, by `copy`; the run's is given to `drop` when
- *   all have theirs. For a counted pointer, copy is ref and drop is unref.
+ *   all have theirs. For a counted pointer, copy is ref and drop is unref. Neither may wait.
  * Workers.  Flights belong to the worker that made them, as most things do; calls of other
  *   workers are a mistake. Servers with several workers have one for each.
  */

@@ -324,7 +324,7 @@ int hob_flights_start(hob_flights *f, const void *key, size_t key_len)
     if (r == 0)
         flight_unref(fl);
     flights_unref(f);
-    return r;
+    return r < 0 ? r : 1;
 }
 
 static void forget(struct flight *fl)
