@@ -31,11 +31,13 @@
  *   unless said.
  * Threads.  Functions are called in a task or in a callback, inside of hob_run. A
  *   task never changes its worker. Descriptors (connections, files and so on),
- *   scopes and futures belong to the worker that made them, and only that one may
- *   use them. What tasks tell each other with is for all workers of the run:
- *   channels, promises, locks, latest values, broadcasts; a mutex, and a promise
- *   that is told so, also for threads outside. What only looks at its arguments (hob_strerror, the
- *   functions of hob/addr.h, hob_describe_address) may be called anywhere.
+ *   scopes, futures, flights and caches belong to the worker that made them, and
+ *   only that one may use them. What tasks tell each other with is for all workers
+ *   of the run: channels, promises, locks, latest values, broadcasts; a mutex, and a
+ *   promise that is told so, also for threads outside. So is what guards calls to
+ *   others: rates, breakers, budgets, latencies. What only looks at its arguments
+ *   (hob_strerror, the functions of hob/addr.h, hob_describe_address) may be called
+ *   anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
  *   function and the mistake. What a peer sends never does.
  */

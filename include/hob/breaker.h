@@ -64,7 +64,8 @@ typedef struct hob_breaker {
     uint32_t    probes_needed;   /* so many succeed, and it closes; 0: as many             */
 
     /* What a result means: 1: a failure, 0: a success, -1: nothing. Called on whatever worker.
-     * NULL: negative is a failure, and -ECANCELED means nothing. */
+     * NULL: negative is a failure, also -ETIMEDOUT, whosever deadline it was; -ECANCELED means
+     * nothing. */
     int  (*is_failure)(void *arg, int result);
 
     /* Told of each change, on the worker that made it, after it. Must not wait; may use the

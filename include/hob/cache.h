@@ -52,7 +52,7 @@ typedef int hob_cache_fn(void *arg, hob_cache_load *load, void *ret_value);
 
 /* All zero, or NULL, means the defaults; but a value mostly has some bytes. */
 typedef struct hob_cache_opts {
-    const char *name;            /* of the loads' tasks, for reports                          */
+    const char *name;            /* of the loads' tasks, for reports; kept, not copied        */
     size_t      value_bytes;
     int       (*copy)(void *to, const void *from); /* 0 or an error; NULL: memcpy             */
     void      (*drop)(void *value); /* NULL: values hold nothing; with it there must be copy  */

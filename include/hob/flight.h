@@ -45,7 +45,7 @@ typedef int hob_flight_fn(void *arg, const hob_flight *flight, void *ret_result)
 
 /* All zero, or NULL, means the defaults. */
 typedef struct hob_flights_opts {
-    const char *name;         /* of the runs' tasks, for reports                             */
+    const char *name;         /* of the runs' tasks, for reports; kept, not copied            */
     size_t      result_bytes; /* how large a result is; 0: only the error or number is shared */
     int       (*copy)(void *to, const void *from); /* 0 or an error; NULL: memcpy            */
     void      (*drop)(void *result); /* NULL: results hold nothing; with it there must be copy */

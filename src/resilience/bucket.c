@@ -167,9 +167,10 @@ static void take_poke(struct lock *lock, struct waiter *self)
     lock_give(lock);
 }
 
-int hob__bucket_wait(struct lock *lock, struct bucket *b, const struct pace *pace, uint32_t cost)
+int hob__bucket_wait(struct lock *lock, struct bucket *b, const struct pace *pace, uint32_t cost,
+                     const char *name)
 {
-    struct waiter self = { .turn = { .name = "its turn" }, .cost = cost };
+    struct waiter self = { .turn = { .name = name }, .cost = cost };
     int           r;
     int64_t       look_at;
     list_push_back(line_of(b), &self.link);

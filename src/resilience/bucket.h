@@ -69,7 +69,9 @@ uint64_t hob__bucket_wanted(const struct bucket *b); /* by all who wait */
 struct waiter *hob__bucket_first(struct bucket *b);
 void           hob__waiter_poke(struct waiter *waiter);
 
-/* Stands in line, waits, takes. Called with the lock held, returns without it. */
-int hob__bucket_wait(struct lock *lock, struct bucket *b, const struct pace *pace, uint32_t cost);
+/* Stands in line, waits, takes. Called with the lock held, returns without it. `name` is for
+ * dumps, which tell what a task waits for. */
+int hob__bucket_wait(struct lock *lock, struct bucket *b, const struct pace *pace, uint32_t cost,
+                     const char *name);
 
 #endif

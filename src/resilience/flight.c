@@ -173,7 +173,7 @@ static struct flight *flight_new(hob_flights *f, const void *key, size_t key_len
     if (fl == NULL)
         return NULL;
     *fl = (struct flight){ .flights = f, .refs = 1, .result = (char *)fl + head,
-                           .landed = { .name = "the end of a flight" } };
+                           .landed = { .name = f->opts.name } };
     char *copy = (char *)fl->result + f->opts.result_bytes;
     if (key_len > 0)
         memcpy(copy, key, key_len);

@@ -55,7 +55,8 @@ int hob_rate_take(hob_rate *place, uint32_t cost)
     struct rate *rate = open_rate(place, "hob_rate_take");
     r = try_take(rate, cost);
     if (r == -EAGAIN)
-        return hob__bucket_wait(&rate->lock, &rate->bucket, &rate->pace, cost);
+        return hob__bucket_wait(&rate->lock, &rate->bucket, &rate->pace, cost,
+                                rate->name);
     lock_give(&rate->lock);
     return r;
 }

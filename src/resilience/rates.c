@@ -197,7 +197,8 @@ int hob_rates_take(hob_rates *rates, const void *key, size_t key_len, uint32_t c
     struct entry *entry = open_entry(rates, key, key_len, "hob_rates_take");
     r = try_take(rates, entry, cost);
     if (r == -EAGAIN) {
-        r = hob__bucket_wait(&rates->lock, &entry->bucket, &rates->pace, cost);
+        r = hob__bucket_wait(&rates->lock, &entry->bucket, &rates->pace, cost,
+                             "rates, by key");
         lock_take(&rates->lock);
         rates->stats.taken += r == 0;
     }

@@ -303,6 +303,25 @@ def promises(backend):
 
 
 @example(*ALL)
+def flaky_service(backend):
+    expect(run(backend, "26_flaky_service"), "^the service is well$",
+           "^    5 of 5 answered, as many attempts; 0 not even tried$",
+           "^it drops every second connection$", "^    5 of 5 answered, with more attempts; 0 not",
+           "^it drops all connections$", "^    the breaker was closed and is open$",
+           r"^    0 of 20 answered, with fewer attempts; [1-9]\d* not even tried$",
+           "^it is well again", "^    the breaker was half open and is closed$",
+           "^    5 of 5 answered, as many attempts; 0 not even tried$")
+
+
+@example(*ALL)
+def cache(backend):
+    expect(run(backend, "27_cache"), "^100 visitors to ann: 1 question$",
+           "^zoe: ENOENT, and again: ENOENT; 1 question$",
+           "^ann is in room 12, as far as we know$", "^ann is in room 31$", "^ann is in room 5$",
+           "^2 entries; 102 gets waited, for 3 loads$")
+
+
+@example(*ALL)
 def hub(backend):
     """A reader gets each item, or is told that it lost it: two topics of 40."""
     text = run(backend, "33_hub")

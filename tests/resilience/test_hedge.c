@@ -170,6 +170,59 @@ TEST(hedge, the_delay_is_the_time_that_most_calls_take)
     check_eq(hob_latency_percentile(&latency, 90), MS(91));
 }
 
+TEST_ON_ALL(hedge, the_first_that_succeeds_ends_the_others)
+{
+    struct ask a[4] = { { .takes_ns = HOB_HOUR }, { .takes_ns = MS(1), .ends_with = -EPIPE },
+                        { .takes_ns = HOB_HOUR }, { .takes_ns = MS(1) } };
+    check_eq(hedge(a, 4, (hob_hedge_opts){ .delay_ns = MS(5) }), 3);
+    check_err(a[0].result, -ECANCELED);
+    check_err(a[1].result, -EPIPE);
+    check_err(a[2].result, -ECANCELED);
+}
+
+/* ---- latencies ---- */
+
+struct noted {
+    hob_latency latency;
+    long        rounds;
+};
+
+static int note_often(void *arg)
+{
+    struct noted *n = arg;
+    struct rand   dice = { hob_random() };
+    for (long i = 0; i < n->rounds; i++) {
+        hob_latency_note(&n->latency, rand_between(&dice, 1000, 2000));
+        int64_t ns = hob_latency_percentile(&n->latency, (uint32_t)rand_between(&dice, 1, 100));
+        if (ns != -ENODATA)
+            check(ns >= 1000 && ns <= 2000);
+        if (i % 64 == 0)
+            hob_yield();
+    }
+    return 0;
+}
+
+static int note_on_all(void *arg)
+{
+    HOB_SCOPE(s);
+    for (uint32_t i = 0; i < 4; i++)
+        check_ok(hob_go_with(&s, note_often, arg,
+                             &(hob_task_opts){ .where = HOB_ON(i % hob_workers()) }));
+    return hob_scope_end(&s);
+}
+
+TEST_AS(hedge, all_workers_note_in_one_place,
+        HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    for (uint32_t workers = 1; workers <= 4; workers *= 2) {
+        struct noted n = { .rounds = all_is_slow() ? 500 : 10000 };
+        hob_run_opts opts;
+        hob_test_run_opts(&opts);
+        opts.workers = workers;
+        check_ok(hob_run_with(&opts, note_on_all, &n));
+    }
+}
+
 static int compare_times(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -234,7 +287,7 @@ static int model_of(struct ask *asks, size_t count, int64_t delay)
 TEST(hedge, random_races_end_as_in_the_model_and_nothing_is_left)
 {
     struct rand dice = { hob_test_seed() };
-    for (int i = 0; i < (all_is_slow() ? 300 : 4000); i++) {
+    for (int i = 0; i < (all_is_slow() ? 300 : hob_test_is_deep() ? 100000 : 4000); i++) {
         size_t     count = 1 + rand_below(&dice, 6);
         struct ask a[6];
         for (size_t k = 0; k < count; k++) // no two events at one instant: whole ms and odd ns

@@ -288,7 +288,8 @@ TEST(retry, whatever_the_options_it_keeps_their_limits)
 {
     struct rand      dice = { hob_test_seed() };
     hob_retry_budget budget = { .percent = 50, .purse = 20 };
-    int              attempts = 0, calls = all_is_slow() ? 200 : 3000;
+    int              calls = all_is_slow() ? 200 : hob_test_is_deep() ? 100000 : 3000;
+    int              attempts = 0;
     for (int i = 0; i < calls; i++) {
         struct attempt_log log = { &dice, 0, (int)rand_below(&dice, 6), false };
         hob_retry_opts opts = {
