@@ -509,6 +509,32 @@ TEST_ON_ALL(cache, freed_in_the_middle_it_lets_all_go)
     check_eq(source.gone, 1);
 }
 
+static int load_stubbornly(void *arg, hob_cache_load *l, void *ret_value)
+{
+    int r = -EIO;
+    HOB_SHIELD(HOB_FOREVER) {
+        r = load(arg, l, ret_value);
+    }
+    return r;
+}
+
+TEST_ON_ALL(cache, what_comes_after_it_was_freed_is_for_those_who_wait_and_not_kept)
+{
+    struct source source = { .takes_ns = 20 * HOB_MSEC };
+    HOB_SCOPE(s);
+    CACHE(c);
+    check_ok(hob_cache_new(&s, load_stubbornly, &source, &(hob_cache_opts){
+                           .value_bytes = sizeof(int), .gone = count_gone }, &c));
+    struct getter g = { c, "a", 0 };
+    check_ok(hob_go(&s, get_in_task, &g));
+    settle();
+    hob_cache_free(c);
+    c = NULL;
+    check_ok(hob_scope_end(&s));
+    check_eq(g.value, 1);
+    check_eq(source.gone, 1);
+}
+
 TEST_DIES(cache, dropping_without_copying_is_a_mistake, "hob_cache_new: values that are to be dropped*")
 {
     HOB_SCOPE(s);

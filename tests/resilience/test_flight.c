@@ -177,6 +177,25 @@ TEST(flight, when_nobody_waits_it_is_cancelled_and_the_next_begins_anew)
     check_eq(next.result.number, 2);
 }
 
+TEST(flight, a_run_that_nobody_wants_before_it_has_begun_ends_at_its_first_wait)
+{
+    struct source source = { .takes_ns = HOB_HOUR };
+    HOB_SCOPE(s);
+    FLIGHTS(f);
+    check_ok(hob_flights_new(&s, make, &source, OPTS, &f));
+    for (int i = 0; i < 20; i++) {
+        struct caller c = { f, "x", 0, { 0, NULL } };
+        HOB_SCOPE(callers);
+        check_ok(hob_go(&callers, call, &c));
+        hob_scope_cancel(&callers, "at once");
+        ignore(hob_scope_end(&callers));
+        check_err(c.r, -ECANCELED);
+        settle();
+        check_eq(hob_flights_running(f), 0);
+    }
+    check_eq(source.cancelled, source.begun);
+}
+
 TEST(flight, a_run_has_a_deadline_of_its_own)
 {
     struct source source = { .takes_ns = HOB_HOUR };

@@ -170,6 +170,19 @@ TEST(hedge, the_delay_is_the_time_that_most_calls_take)
     check_eq(hob_latency_percentile(&latency, 90), MS(91));
 }
 
+TEST(hedge, the_time_of_one_that_was_only_late_is_not_noted)
+{
+    hob_latency    latency = { .name = NULL };
+    hob_hedge_opts opts = { .latency = &latency };
+    struct ask     a[2] = { { .takes_ns = MS(150) }, { .takes_ns = MS(1000) } };
+    for (int i = 0; i < 16; i++)
+        hob_latency_note(&latency, MS(100));
+    check_eq(hob_hedge(&opts, ask, a, sizeof a[0], 2), 0);
+    check_eq(a[1].ended_ns - a[1].began_ns, MS(50)); // that says nothing of how long it takes
+    check_eq(hob_latency_percentile(&latency, 1), MS(100));
+    check_eq(hob_latency_percentile(&latency, 100), MS(150));
+}
+
 TEST_ON_ALL(hedge, the_first_that_succeeds_ends_the_others)
 {
     struct ask a[4] = { { .takes_ns = HOB_HOUR }, { .takes_ns = MS(1), .ends_with = -EPIPE },

@@ -190,6 +190,23 @@ TEST(retry, cancelled_in_a_pause_it_says_so_and_in_an_attempt_what_that_said)
     ignore(hob_scope_end(&scope));
 }
 
+static int fail_and_cancel(void *scope)
+{
+    hob_scope_cancel(scope, "it is over");
+    return -EPIPE;
+}
+
+TEST(retry, an_attempt_in_which_it_was_cancelled_is_the_last_and_costs_no_budget)
+{
+    hob_retry_budget       budget = { .purse = 5 };
+    hob_retry_budget_stats stats;
+    HOB_SCOPE(scope);
+    check_err(hob_retry(&(hob_retry_opts){ .budget = &budget }, fail_and_cancel, &scope), -EPIPE);
+    ignore(hob_scope_end(&scope));
+    hob_retry_budget_stats_get(&budget, &stats);
+    check_eq(stats.taken, 0);
+}
+
 /* ---- the budget ---- */
 
 TEST(retry, a_budget_bounds_what_all_calls_together_add)
