@@ -57,7 +57,7 @@ typedef struct hob_cache_opts {
     int       (*copy)(void *to, const void *from); /* 0 or an error; NULL: memcpy             */
     void      (*drop)(void *value); /* NULL: values hold nothing; with it there must be copy  */
     uint32_t    entries_max;     /* 0: 1024                                                   */
-    size_t      bytes_max;       /* keys, values, and some 150 bytes for each; 0: 64 MiB      */
+    size_t      bytes_max;       /* keys, values, and some 100 bytes for each; 0: 64 MiB      */
     int64_t     ttl_ns;          /* 0: a minute; HOB_FOREVER                                  */
     int64_t     negative_ttl_ns; /* how long an error is kept that is an answer; 0: it is not */
     int       (*is_answer)(void *arg, int error); /* NULL: -ENOENT is one, all others are not */

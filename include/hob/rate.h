@@ -72,7 +72,7 @@ typedef struct hob_rates_opts {
                            of new keys is slowed down, and takes nothing from the known ones */
 } hob_rates_opts;
 
-/* Makes one, with all the memory that it will have: some 130 bytes for each key. It may be used
+/* Makes one, with all the memory that it will have: some 120 bytes for each key. It may be used
  * by all workers until it is freed. Returns 0 or -ENOMEM. Does not wait. */
 HOB_API HOB_MUST_USE int hob_rates_new(const hob_rates_opts *opts, hob_rates **ret_rates);
 

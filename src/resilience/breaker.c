@@ -37,8 +37,8 @@ struct slot {
 struct window {
     uint32_t calls, failures;
     union {
-        struct { uint32_t at; uint64_t failed[WORDS]; } last;   /* the last so many: a ring of bits */
-        struct { int64_t number; struct slot slots[SLOTS]; } lately;     /* in each tenth of the time  */
+        struct { uint32_t at; uint64_t failed[WORDS]; } last; /* the last so many: a ring of bits */
+        struct { int64_t number; struct slot slots[SLOTS]; } lately; /* in each tenth of the time */
     };
 };
 

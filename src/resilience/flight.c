@@ -101,7 +101,7 @@ static int keep(void *arg)
     (void)!hob_event_wait(&f->over);
     f->runs = NULL;
     hob_scope_cancel(&runs, "the flights are over");
-    (void)!hob_scope_end(&runs); // runs do not fail; those that could not start have told their call
+    (void)!hob_scope_end(&runs); // runs do not fail, and what could not start has told its call
     flights_unref(f);
     return 0;
 }

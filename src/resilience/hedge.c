@@ -118,7 +118,8 @@ static int run_race(struct race *race, hob_scope *scope)
         }
         if (all_failed)
             return 0;
-        int r = HOB_SELECT(NULL, HOB_EVENT_WAIT(&race->news), HOB_AT(is_more ? next_ns : HOB_FOREVER));
+        int64_t until_ns = is_more ? next_ns : HOB_FOREVER;
+        int     r = HOB_SELECT(NULL, HOB_EVENT_WAIT(&race->news), HOB_AT(until_ns));
         if (r < 0)
             return r;
         hob_event_reset(&race->news);
