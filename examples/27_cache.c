@@ -94,6 +94,11 @@ static int ask_after_a_move(void)
     return 0;
 }
 
+static void free_cache(void *cache)
+{
+    hob_cache_free(cache);
+}
+
 static int day(void *arg)
 {
     static const hob_cache_opts opts = {
@@ -106,7 +111,7 @@ static int day(void *arg)
     };
     HOB_SCOPE(s);
     HOB_TRY(hob_cache_new(&s, look_up, NULL, &opts, &directory));
-    HOB_DEFER((void (*)(void *))hob_cache_free, directory);
+    HOB_DEFER(free_cache, directory);
     HOB_TRY(ask_all_at_once());
     HOB_TRY(ask_for_nobody());
     HOB_TRY(ask_after_a_move());

@@ -196,6 +196,11 @@ static int read_news(void *arg)
     return 0;
 }
 
+static void free_cache(void *cache)
+{
+    hob_cache_free(cache);
+}
+
 TEST_ONCE(outage, behind_a_cache_nobody_notices)
 {
     hob_test_timeout(60);
@@ -208,7 +213,7 @@ TEST_ONCE(outage, behind_a_cache_nobody_notices)
     check_ok(hob_cache_new(&service, load, &t, &(hob_cache_opts){
                            .value_bytes = sizeof(int64_t), .ttl_ns = 5 * HOB_SEC,
                            .stale_error_ns = HOB_HOUR, .refresh_percent = 80 }, &h.cache));
-    HOB_DEFER((void (*)(void *))hob_cache_free, h.cache);
+    HOB_DEFER(free_cache, h.cache);
     HOB_SCOPE(readers);
     for (int i = 0; i < CLIENTS; i++)
         check_ok(hob_go(&readers, read_news, &h));
