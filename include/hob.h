@@ -56,6 +56,7 @@
 #include "hob/fd.h"
 #include "hob/file.h"
 #include "hob/flight.h"
+#include "hob/flow.h"
 #include "hob/hedge.h"
 #include "hob/inspect.h"
 #include "hob/latest.h"

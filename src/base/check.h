@@ -69,6 +69,7 @@ enum hob__tag {
     TAG_PIPE = 0x45504950,
     TAG_RATES = 0x45544152,
     TAG_FILE = 0x454C4946,
+    TAG_FLOW = 0x574F4C46,
 };
 
 #endif
