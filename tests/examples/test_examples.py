@@ -331,6 +331,26 @@ def hub(backend):
             raise Failed(f"{read} and {lost} are not 80:\n{text}")
 
 
+@example(*ALL)
+def bakery(backend):
+    """However the clock runs, no more is on its way than ovens, shelf, hands and bag hold."""
+    text = run(backend, "24_bakery")
+    found = re.search(r"^24 loaves sold, and never more than (\d+) on their way$", text, re.M)
+    if found is None or not 4 <= int(found.group(1)) <= 3 + 4 + 1 + 2 or len(text.splitlines()) != 13:
+        raise Failed(f"not a day in the bakery:\n{text}")
+
+
+@example(*ALL)
+def heating(backend):
+    """A loaded machine may hold the clock back; in simulated time all is exact."""
+    text = run(backend, "25_heating")
+    if backend == "sim":
+        expect(text, "^ 170 ms  valve: turning to 1$", "^ 570 ms  the valve stands at 1$",
+               "^ 870 ms  valve: turning to 3$", "^1170 ms  valve: not to 3 any more$",
+               "^1170 ms  valve: turning to 5$", "^1570 ms  the valve stands at 5$", "^10 levels came")
+    expect(text, "the valve ended at 5$")
+
+
 @example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
