@@ -322,6 +322,13 @@ def cache(backend):
 
 
 @example(*ALL)
+def tour(backend):
+    text = run(backend, "35_tour")
+    for style in ("promises", "tasks", "channel", "flow"):
+        expect(text, rf"^{style} +17800 bytes$", rf"^{style} +ENOENT$")
+
+
+@example(*ALL)
 def hub(backend):
     """A reader gets each item, or is told that it lost it: two topics of 40."""
     text = run(backend, "33_hub")
