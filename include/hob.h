@@ -33,8 +33,8 @@
  *   task never changes its worker. Descriptors (connections, files and so on),
  *   scopes, futures, flights and caches belong to the worker that made them, and
  *   only that one may use them. What tasks tell each other with is for all workers
- *   of the run: channels, promises, locks, latest values, broadcasts; a mutex, and a
- *   promise that is told so, also for threads outside. So is what guards calls to
+ *   of the run: channels, promises, locks, latest values, broadcasts, pools; a mutex,
+ *   and a promise that is told so, also for threads outside. So is what guards calls to
  *   others: rates, breakers, budgets, latencies. What only looks at its arguments
  *   (hob_strerror, the functions of hob/addr.h, hob_describe_address) may be called
  *   anywhere.
@@ -62,6 +62,7 @@
 #include "hob/latest.h"
 #include "hob/lock.h"
 #include "hob/loop.h"
+#include "hob/offload.h"
 #include "hob/op.h"
 #include "hob/parallel.h"
 #include "hob/pipe.h"

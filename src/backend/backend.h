@@ -111,6 +111,9 @@ extern const struct backend_type hob__backend_sim;
 struct hob_sim_world;
 int hob__sim_set_world(struct backend *b, const struct hob_sim_world *world);
 
+/* How long a function takes that a thread is to call; drawn from the world's seed. */
+int64_t hob__sim_offload_ns(struct backend *b);
+
 /* Lets the time of a world that several workers share go on: to its next event, or to
  * `deadline_ns`. */
 void hob__sim_advance(struct backend *b, int64_t deadline_ns);

@@ -806,6 +806,12 @@ int hob__sim_set_world(struct backend *b, const struct hob_sim_world *world)
     return 0;
 }
 
+int64_t hob__sim_offload_ns(struct backend *b)
+{
+    struct sim *sim = sim_of(b);
+    return rand_between(&sim->rand, sim->world.offload_min_ns, sim->world.offload_max_ns);
+}
+
 int hob__sim_put_file(struct backend *b, const char *path, const void *data, size_t len)
 {
     if (b->type != &hob__backend_sim)

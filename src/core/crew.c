@@ -14,13 +14,16 @@
 #include "inspect/overflow.h"
 #include "inspect/report.h"
 #include "inspect/watchdog.h"
+#include "sync/pool.h"
 
 int hob__crew_init(struct crew *crew, struct worker *first, uint32_t count)
 {
     crew->count = count;
     crew->workers = hob__alloc_zero(count * sizeof crew->workers[0]);
     crew->threads = hob__alloc_zero(count * sizeof crew->threads[0]);
-    if (crew->workers == NULL || crew->threads == NULL) {
+    crew->pools = hob__pools_new(first->seeded);
+    if (crew->workers == NULL || crew->threads == NULL || crew->pools == NULL) {
+        hob__pools_free(crew->pools);
         hob__free(crew->workers);
         hob__free(crew->threads);
         return -ENOMEM;
@@ -287,6 +290,7 @@ int hob__crew_finish_others(struct crew *crew)
 
 void hob__crew_fini(struct crew *crew)
 {
+    hob__pools_free(crew->pools);
     pthread_mutex_destroy(&crew->lock);
     hob__free(crew->workers);
     hob__free(crew->threads);

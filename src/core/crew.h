@@ -25,6 +25,7 @@
 #include "core/mail.h"
 #include "hob/runtime.h"
 
+struct pools;
 struct worker;
 
 struct crew {
@@ -45,6 +46,7 @@ struct crew {
     atomic_ullong    late_deadlines; /* set on scopes that had children already: see sync/deadlock.c */
     atomic_bool      ending;       /* the main task has ended                          */
     atomic_bool      over;         /* the loops end                                    */
+    struct pools    *pools;        /* of threads, for functions that block or compute  */
 };
 
 /* Makes the crew of worker 0. Returns 0 or -ENOMEM. */

@@ -11,7 +11,9 @@
 #include "inspect/report.h"
 #include "sync/promise.h"
 #include "sync/chan.h"
+#include "inspect/symbol.h"
 #include "sync/line.h"
+#include "sync/pool.h"
 
 enum { LINE_MAX_BYTES = 900, STUCK_TASKS_SHOWN = 100 };
 
@@ -90,6 +92,15 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         snprintf(text, size, "waits in %s on the channel%s%s%s made at %s, since %.3f s", what,
                  named ? " \"" : "", named ? chan->opts.name : "", named ? "\"" : "",
                  hob_describe_address(chan->thing.made_at, place, sizeof place), for_s);
+        return;
+    }
+    case OP_OFFLOAD: {
+        const struct job *job = op->local.extra;
+        char              function[200];
+        bool              begun = atomic_load(&job->state) != JOB_QUEUED;
+        hob__function_name((const void *)(uintptr_t)job->fn, function, sizeof function);
+        snprintf(text, size, "waits for %s %s a thread of the pool \"%s\", since %.3f s", function,
+                 begun ? "on" : "to get", job->pool->name, for_s);
         return;
     }
     default:

@@ -11,6 +11,7 @@
 #include "core/worker.h"
 #include "hob/inspect.h"
 #include "inspect/symbol.h"
+#include "sync/pool.h"
 
 enum { TEXT_MAX = 1024, PLACE_MAX = 256, LEFT_OPEN_SHOWN = 20 };
 
@@ -132,6 +133,7 @@ void hob__report_who(int fd)
 {
     struct task *task = hob__task_self();
     char         text[2 * PLACE_MAX + 64], line[sizeof text + 32];
+    hob__job_report_who(fd);
     if (task == NULL)
         return;
     int len = snprintf(line, sizeof line, "hob: in %s\n", hob__describe_task(task, text, sizeof text));

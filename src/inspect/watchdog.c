@@ -244,8 +244,8 @@ static void report(struct watch *watch, int64_t now, int64_t cpu_ns)
                                           : "a callback",
                 (long long)((now - watch->since_ns) / HOB_MSEC), (long long)(cpu_ns / HOB_MSEC),
                 more,
-                blocked != 0 ? "It is blocked in a system call: use Hob's call for it, or a thread."
-                : is_task ? "Call hob_checkpoint() in long loops, or do long work in a thread."
+                blocked != 0 ? "It is blocked in a system call: use Hob's call for it, or hob_offload."
+                : is_task ? "Call hob_checkpoint() in long loops, or give long work to hob_offload."
                           : "Start a task for what takes long.");
     if (blocked != 0)
         hob__report(w, "  blocked in %s",

@@ -64,6 +64,7 @@ enum op_class {
     X(LATEST,     "latest value", LOCAL)  \
     X(BROADCAST,  "broadcast",  LOCAL)    \
     X(ONCE,       "once",       LOCAL)    \
+    X(OFFLOAD,    "an offloaded function", LOCAL) \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \

@@ -16,6 +16,7 @@
 #include "core/crew.h"
 #include "core/worker.h"
 #include "sync/line.h"
+#include "sync/pool.h"
 
 static_assert(sizeof(struct hob__mutex) <= sizeof(hob_mutex), "a mutex fits in its place");
 
@@ -122,6 +123,9 @@ static void lock_as_thread(struct hob__mutex *m, uintptr_t me)
     wait.op.local.start(&wait.op);
     if (wait.op.state == OP_DONE)
         return;
+    hob_require(!hob__job_is_simulated(),
+                "hob_mutex_lock: a task holds the mutex, and in sim a function of hob_offload runs "
+                "on the loop's thread, where it would wait for that task for ever");
     while (atomic_load_explicit(&wait.word, memory_order_acquire) == 0)
         hob__sys_futex_wait(&wait.word, 0);
 }
