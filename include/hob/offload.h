@@ -29,6 +29,8 @@
  *   hob_sim_world's offload_min_ns and offload_max_ns make, and takes none itself. As many at
  *   a time as the pool has threads are under way. So a seed repeats a run; but a function
  *   that blocks until a task does something would block that task too.
+ *
+ * Loops over ranges of numbers are in hob/parallel.h: hob_parallel_for.
  */
 #ifndef HOB_OFFLOAD_H
 #define HOB_OFFLOAD_H

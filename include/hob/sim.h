@@ -34,8 +34,8 @@ typedef struct hob_sim_world {
     int32_t  disk_full_error;  /* what a full disk says, such as -EDQUOT; 0: -ENOSPC  */
     int32_t  disk_write_error; /* what every write to the disk and every opening to
                                   write says, such as -EROFS or -EIO; 0: they work   */
-    int64_t  offload_min_ns;   /* each function that a pool is to call (hob/offload.h)
-                                  takes at least this ...                            */
+    int64_t  offload_min_ns;   /* each function that a pool is to call (hob/offload.h), or
+                                  each piece of a loop, takes at least this ...      */
     int64_t  offload_max_ns;   /* ... and at most this, drawn from the seed          */
 } hob_sim_world;
 
