@@ -34,10 +34,10 @@
  *   scopes, futures, flights and caches belong to the worker that made them, and
  *   only that one may use them. What tasks tell each other with is for all workers
  *   of the run: channels, promises, locks, latest values, broadcasts, pools; a mutex,
- *   and a promise that is told so, also for threads outside. So is what guards calls to
- *   others: rates, breakers, budgets, latencies. What only looks at its arguments
- *   (hob_strerror, the functions of hob/addr.h, hob_describe_address) may be called
- *   anywhere.
+ *   and a promise that is told so, also for threads outside, which call in by
+ *   hob/portal.h. So is what guards calls to others: rates, breakers, budgets,
+ *   latencies. What only looks at its arguments (hob_strerror, the functions of
+ *   hob/addr.h, hob_describe_address) may be called anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
  *   function and the mistake. What a peer sends never does.
  */
@@ -66,6 +66,7 @@
 #include "hob/op.h"
 #include "hob/parallel.h"
 #include "hob/pipe.h"
+#include "hob/portal.h"
 #include "hob/promise.h"
 #include "hob/rate.h"
 #include "hob/retry.h"

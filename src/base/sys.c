@@ -475,6 +475,13 @@ void hob__sys_futex_wait(atomic_uint *word, unsigned value)
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
+void hob__sys_futex_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns)
+{
+    struct timespec until = { deadline_ns / 1000000000, deadline_ns % 1000000000 };
+    syscall(SYS_futex, word, FUTEX_WAIT_BITSET_PRIVATE, value, &until, NULL,
+            FUTEX_BITSET_MATCH_ANY);
+}
+
 void hob__sys_futex_wake(atomic_uint *word, int count)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);

@@ -96,6 +96,7 @@ int hob__sys_has_shadow_stack(void);
 /* Sleeps while *word is `value`, and may wake for no reason, as at a signal; wakes up to
  * `count` who sleep on it. Neither can fail. */
 void hob__sys_futex_wait(atomic_uint *word, unsigned value);
+void hob__sys_futex_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns); /* monotonic */
 void hob__sys_futex_wake(atomic_uint *word, int count);
 
 /* Time, chance, signals. */

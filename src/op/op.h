@@ -65,6 +65,7 @@ enum op_class {
     X(BROADCAST,  "broadcast",  LOCAL)    \
     X(ONCE,       "once",       LOCAL)    \
     X(OFFLOAD,    "an offloaded function", LOCAL) \
+    X(PORTAL,     "portal",     LOCAL)    \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \
