@@ -303,6 +303,28 @@ def promises(backend):
 
 
 @example(*ALL)
+def offload(backend):
+    expect(run(backend, "22_offload", "400000"), "^33860 primes below 400000$",
+           r"^[1-9]\d* guests were served meanwhile", r"^[1-9]\d* receipts; the line was \d+ long")
+
+
+@example("sim")
+def offload_by_seed(backend):
+    first, again = (run(backend, "22_offload", "100000") for _ in "12")
+    if first != again:
+        raise Failed(f"a seed does not mean one day:\n{first}{again}")
+
+
+@example(*ALL)
+def portal(backend):
+    text = run(backend, "23_portal")
+    expect(text, r"^\d+ readings, the hottest of 255 degrees", r"^the cook was asked [1-9]\d* times")
+    fitted, lost = map(int, re.search(r"^(\d+) readings.* (\d+) did not fit", text).groups())
+    if fitted + lost != 60:
+        raise Failed(f"not 60 readings:\n{text}")
+
+
+@example(*ALL)
 def flaky_service(backend):
     expect(run(backend, "26_flaky_service"), "^the service is well$",
            "^    5 of 5 answered, as many attempts; 0 not even tried$",
