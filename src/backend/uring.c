@@ -203,8 +203,22 @@ static void send_cancels(struct uring *u)
         }
         io_uring_prep_cancel64(sqe, name_of(u, index), 0);
         u->slots[index].cancel = CANCEL_SENT;
-        io_uring_sqe_set_data64(sqe, NAME_CANCEL);
+        io_uring_sqe_set_data64(sqe, NAME_CANCEL | name_of(u, index));
     }
+}
+
+/* Whether it came in time is told by the op's own answer; but when the kernel did not find what it
+ * still has, it was just about to try again (to send, to an almost full socket), and may now wait
+ * for ever: it is asked again. */
+static void on_cancel(struct uring *u, uint64_t name, int result)
+{
+    uint32_t     index = (uint32_t)(name & ~NAME_CANCEL);
+    struct slot *slot = &u->slots[index];
+    if (result != -ENOENT || slot->use == SLOT_FREE || slot->generation != name >> 32 ||
+        slot->cancel != CANCEL_SENT)
+        return;
+    slot->cancel = CANCEL_NO;
+    owe_cancel(u, index);
 }
 
 /* ---- finishing ---- */
@@ -753,10 +767,12 @@ static void on_wake(struct uring *u)
 
 static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
 {
-    if (cqe->user_data == NAME_CANCEL)
-        return; // whether it came in time is told by the op's own answer
     if (cqe->user_data == NAME_WAKE) {
         on_wake(u);
+        return;
+    }
+    if ((cqe->user_data & NAME_CANCEL) != 0) {
+        on_cancel(u, cqe->user_data, cqe->res);
         return;
     }
     uint32_t     index = (uint32_t)cqe->user_data;

@@ -12,8 +12,8 @@
 #include "base/rand.h"
 
 #define SLOT_NONE   UINT32_MAX
-#define NAME_WAKE   (UINT64_MAX - 1) /* user_data that names no slot; UINT64_MAX is liburing's */
-#define NAME_CANCEL (UINT64_MAX - 2)
+#define NAME_WAKE   (UINT64_MAX - 1)   /* user_data that names no slot; UINT64_MAX is liburing's */
+#define NAME_CANCEL (UINT64_C(1) << 31) /* with the name of the slot: a cancel of what is in it   */
 
 enum slot_use { SLOT_FREE, SLOT_OP, SLOT_AGAIN, SLOT_DETOUR, SLOT_PAUSE, SLOT_MULTISHOT };
 enum slot_cancel { CANCEL_NO, CANCEL_OWED, CANCEL_SENT };
