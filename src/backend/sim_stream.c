@@ -151,17 +151,20 @@ static bool grow_arrivals(struct wire *wire)
 
 /* Everything written so far will have arrived then. Without memory to note it,
  * the last piece waits for this one; if there is none, this one comes at once. */
-static void note_arrival(struct wire *wire, int64_t due_ns)
+static void note_arrival(struct sim *sim, struct node *node, int64_t due_ns)
 {
+    struct wire    *wire = &node->in;
     struct arrival *last =
         wire->arrivals_count > 0 ? arrival_at(wire, wire->arrivals_count - 1) : NULL;
     bool same = last != NULL && last->due_ns == due_ns;
     if (!same && (wire->arrivals_count < wire->arrivals_cap || grow_arrivals(wire)))
         last = arrival_at(wire, wire->arrivals_count++);
-    if (last != NULL)
+    if (last != NULL) {
         *last = (struct arrival){ due_ns, wire->written };
-    else
+    } else {
         wire->arrived = wire->written;
+        hob__sim_touch(sim, node);
+    }
 }
 
 static int64_t next_due_ns(struct wire *wire)
@@ -370,7 +373,8 @@ int64_t hob__sim_stream_send(struct sim *sim, struct node *node, const struct ms
         list_push_back(&wire->rights, &rights->link);
     }
     wire_write(wire, msg, share);
-    note_arrival(wire, piece_arrival_ns(sim, node->peer, share, hob__sim_latency_ns(sim, node)));
+    note_arrival(sim, node->peer,
+                 piece_arrival_ns(sim, node->peer, share, hob__sim_latency_ns(sim, node)));
     settle(sim, node->peer);
     return (int64_t)share;
 }
