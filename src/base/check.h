@@ -72,6 +72,8 @@ enum hob__tag {
     TAG_RATES = 0x45544152,
     TAG_FILE = 0x454C4946,
     TAG_FLOW = 0x574F4C46,
+    TAG_PROCESS = 0x434F5250,
+    TAG_TERMINAL = 0x4D524554,
 };
 
 #endif

@@ -21,7 +21,9 @@
     X(IO_URING,        "io_uring")        /* 5.7, with fast_poll */ \
     X(NODROP,          "nodrop")          /* 5.5  */               \
     X(FAST_POLL,       "fast_poll")       /* 5.7  */               \
+    X(PIDFD,           "pidfd")           /* 5.4, with waitid */   \
     X(EXT_ARG,         "ext_arg")         /* 5.11 */               \
+    X(CLOSE_RANGE,     "close_range")     /* 5.11, with CLOEXEC */ \
     X(IOWQ_BOUND,      "iowq_bound")      /* 5.15 */               \
     X(RING_FD,         "ring_fd")         /* 5.18 */               \
     X(COOP_TASKRUN,    "coop_taskrun")    /* 5.19 */               \

@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -20,6 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -485,6 +488,88 @@ void hob__sys_futex_wait_until(atomic_uint *word, unsigned value, int64_t deadli
 void hob__sys_futex_wake(atomic_uint *word, int count)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+}
+
+/* ---- processes ---- */
+
+int hob__sys_clone(int (*fn)(void *arg), void *stack_top, int flags, void *arg, int *ret_pidfd)
+{
+    if (hob__fault())
+        return -EAGAIN;
+    return RESULT_OF(clone(fn, stack_top, flags, arg, ret_pidfd));
+}
+
+int hob__sys_pidfd_open(pid_t pid)
+{
+    return RESULT_OF((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+int hob__sys_pidfd_send_signal(int pidfd, int signal)
+{
+    if (hob__fault())
+        return -EPERM;
+    return RESULT_OF((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
+}
+
+int hob__sys_kill_group(pid_t leader, int signal)
+{
+    if (hob__fault())
+        return -EPERM;
+    return RESULT_OF(kill(-leader, signal));
+}
+
+int hob__sys_waitid_pidfd(int pidfd, siginfo_t *ret_info, int options, struct rusage *ret_usage)
+{
+    enum { PIDFD = 3 }; // P_PIDFD, which older headers lack
+    *ret_info = (siginfo_t){ 0 };
+    return RESULT_OF_RETRIED((int)syscall(SYS_waitid, PIDFD, pidfd, ret_info, options, ret_usage));
+}
+
+/* ---- terminals ---- */
+
+int hob__sys_open_pty(int *ret_master, int *ret_slave)
+{
+    int locked = 0;
+    int master = hob__sys_open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK, 0);
+    if (master < 0)
+        return master;
+    int r = RESULT_OF(ioctl(master, TIOCSPTLCK, &locked));
+    if (r == 0)
+        r = hob__fault() ? -ENFILE
+                         : RESULT_OF(ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (r < 0) {
+        hob__sys_close(master);
+        return r;
+    }
+    *ret_master = master;
+    *ret_slave = r;
+    return 0;
+}
+
+int hob__sys_tcgetattr(int fd, struct termios *ret_state)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF(tcgetattr(fd, ret_state));
+}
+
+int hob__sys_tcsetattr(int fd, const struct termios *state)
+{
+    return RESULT_OF_RETRIED(tcsetattr(fd, TCSANOW, state));
+}
+
+int hob__sys_get_winsize(int fd, struct winsize *ret_size)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF(ioctl(fd, TIOCGWINSZ, ret_size));
+}
+
+int hob__sys_set_winsize(int fd, const struct winsize *size)
+{
+    if (hob__fault())
+        return -EIO;
+    return RESULT_OF(ioctl(fd, TIOCSWINSZ, size));
 }
 
 /* ---- time, chance, signals ---- */

@@ -99,6 +99,26 @@ void hob__sys_futex_wait(atomic_uint *word, unsigned value);
 void hob__sys_futex_wait_until(atomic_uint *word, unsigned value, int64_t deadline_ns); /* monotonic */
 void hob__sys_futex_wake(atomic_uint *word, int count);
 
+/* Processes. clone gives the child's pid, and with CLONE_PIDFD its descriptor. What asks about
+ * or reaps a child cannot fail on purpose: nobody could do without. waitid says -ECHILD when
+ * somebody else has reaped it; without WEXITED having come, info->si_pid is 0. */
+struct rusage;
+struct termios;
+struct winsize;
+int hob__sys_clone(int (*fn)(void *arg), void *stack_top, int flags, void *arg, int *ret_pidfd);
+int hob__sys_pidfd_open(pid_t pid);
+int hob__sys_pidfd_send_signal(int pidfd, int signal);
+int hob__sys_kill_group(pid_t leader, int signal);
+int hob__sys_waitid_pidfd(int pidfd, siginfo_t *ret_info, int options, struct rusage *ret_usage);
+
+/* Terminals. A new pseudo terminal: our side, CLOEXEC and not blocking, and the program's. What
+ * gives a terminal back to its user (tcsetattr) cannot fail on purpose. */
+int hob__sys_open_pty(int *ret_master, int *ret_slave);
+int hob__sys_tcgetattr(int fd, struct termios *ret_state);
+int hob__sys_tcsetattr(int fd, const struct termios *state); /* now, dropping nothing */
+int hob__sys_get_winsize(int fd, struct winsize *ret_size);
+int hob__sys_set_winsize(int fd, const struct winsize *size);
+
 /* Time, chance, signals. */
 int64_t hob__sys_clock_ns(clockid_t clock); /* cannot fail for the clocks that everybody has */
 ssize_t hob__sys_getrandom(void *buf, size_t len, unsigned flags);

@@ -34,6 +34,7 @@ int hob__crew_init(struct crew *crew, struct worker *first, uint32_t count)
     atomic_store(&crew->started, 1);
     pthread_mutex_init(&crew->lock, NULL);
     list_init(&crew->waiting);
+    list_init(&crew->sim_programs);
     first->crew = crew;
     return 0;
 }
@@ -292,6 +293,8 @@ void hob__crew_fini(struct crew *crew)
 {
     hob__pools_free(crew->pools);
     pthread_mutex_destroy(&crew->lock);
+    for (struct list_node *program; (program = list_pop_front(&crew->sim_programs)) != NULL;)
+        hob__free(program);
     hob__free(crew->workers);
     hob__free(crew->threads);
 }

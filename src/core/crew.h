@@ -47,6 +47,9 @@ struct crew {
     atomic_bool      ending;       /* the main task has ended                          */
     atomic_bool      over;         /* the loops end                                    */
     struct pools    *pools;        /* of threads, for functions that block or compute  */
+    struct list      sim_programs; /* of a simulated crew, which needs no lock: see
+                                      io/process_sim.c; each block begins with its node */
+    int              sim_processes; /* started so far                                  */
 };
 
 /* Makes the crew of worker 0. Returns 0 or -ENOMEM. */

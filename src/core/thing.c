@@ -25,6 +25,7 @@ void hob__thing_open(struct thing *thing, const struct thing_kind *kind, const v
     thing->kind = kind;
     thing->worker = w;
     thing->made_at = made_at;
+    thing->holds_descs = false;
     bool shared = lock(w);
     list_push_back(&w->things, &thing->link);
     unlock(w, shared);

@@ -9,6 +9,8 @@
 #ifndef HOB_CORE_THING_H
 #define HOB_CORE_THING_H
 
+#include <stdbool.h>
+
 #include "base/list.h"
 
 struct worker;
@@ -24,6 +26,7 @@ struct thing {
     const struct thing_kind *kind;
     struct worker           *worker;  /* the maker                                     */
     const void              *made_at; /* the address of the user's call                */
+    bool                     holds_descs; /* and closes them when it is freed          */
     struct list_node         link;    /* in worker.things                              */
 };
 

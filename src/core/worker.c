@@ -163,6 +163,11 @@ void hob__worker_end_roots(struct worker *w)
 /* Closes what was left open, and waits until the backend has let go of it. */
 static void release_left_open(struct worker *w)
 {
+    list_for_each(node, &w->things) {
+        struct thing *thing = container_of(node, struct thing, link);
+        if (thing->holds_descs)
+            thing->kind->free(thing);
+    }
     while (!list_is_empty(&w->descs))
         hob__desc_close(container_of(list_first(&w->descs), struct desc, link));
 

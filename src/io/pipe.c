@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Pipes, and the user's own descriptors that are like pipes: terminals, devices, stdin. */
-#include "hob/pipe.h"
+#include "io/pipe.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -163,17 +163,42 @@ hob_stream *hob_pipe_stream(hob_pipe *pipe)
 
 /* ---- making them ---- */
 
-int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_writer)
+hob_pipe *hob__pipe_new(void)
+{
+    return (hob_pipe *)hob__conn_new(&pipe_kind);
+}
+
+void hob__pipe_free(hob_pipe *pipe)
+{
+    hob__conn_free(&pipe->conn);
+}
+
+void hob__pipe_adopt(hob_pipe *pipe, int fd, const void *made_at)
+{
+    hob__conn_open(&pipe->conn, fd, made_at);
+}
+
+int hob__pipe_fd(const hob_pipe *pipe)
+{
+    return pipe->conn.desc.fd;
+}
+
+int hob__pipe_open(const void *made_at, hob_pipe **ret_reader, hob_pipe **ret_writer)
 {
     struct conn *ends[2];
 
-    int r = hob__conn_open_pair(&pipe_kind, OP_PIPE, __builtin_return_address(0), ends);
+    int r = hob__conn_open_pair(&pipe_kind, OP_PIPE, made_at, ends);
     if (r < 0)
         return r;
 
     *ret_reader = (hob_pipe *)ends[0];
     *ret_writer = (hob_pipe *)ends[1];
     return 0;
+}
+
+int hob_pipe_open(hob_pipe **ret_reader, hob_pipe **ret_writer)
+{
+    return hob__pipe_open(__builtin_return_address(0), ret_reader, ret_writer);
 }
 
 /* What the descriptor is, as the backend sees it; -EBADF: it is none. */
