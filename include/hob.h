@@ -77,6 +77,7 @@
 #include "hob/sem.h"
 #include "hob/signal.h"
 #include "hob/sim.h"
+#include "hob/stop.h"
 #include "hob/stream.h"
 #include "hob/supervise.h"
 #include "hob/suspend.h"

@@ -19,6 +19,7 @@ enum {
     HOB_ESTUCK  = -4099, /* everything was asleep, and nothing could ever wake it */
     HOB_ELEFT   = -4100, /* a cleanup went over its grace time and was left       */
     HOB_ECHECK  = -4101, /* a check of a test failed: hob/test.h                  */
+    HOB_ESTOPPING = -4110, /* the run stops and takes nothing new; no failure: hob/stop.h */
     HOB_EBREAKER = -4120, /* a circuit breaker is open: it was not tried          */
 };
 

@@ -26,6 +26,11 @@ typedef struct hob_run_opts {
                                     < 0: never                                          */
     int          break_deadlocks; /* tasks that wait for each other in a circle are
                                     reported; 1: and the one that came last gets -EDEADLK */
+    int64_t      drain_ns;       /* how long a run that is asked to stop may drain: hob/stop.h;
+                                    0: 10 s, < 0: not at all                            */
+    int          stop_signals;   /* SIGTERM and SIGINT stop the run; 0: in the main thread of
+                                    a process, but not in a guest (hob/loop.h); 1: in any;
+                                    -1: never                                           */
     void (*report)(void *arg, const char *text); /* takes what would go to stderr, but for
                                     what ends the process. On any worker, or, for what
                                     slow_ns finds, on another thread; one call at a time */
@@ -39,7 +44,8 @@ typedef struct hob_run_opts {
  * from a scope: it was printed then, with where it came from. The value is fit
  * for returning from main(). Before anything runs: -ENOMEM, -EAGAIN, and
  * -ENOTSUP for a backend that this system does not have, and in a program that
- * runs with a shadow stack (CET).
+ * runs with a shadow stack (CET). 128 + the number of a signal that stopped
+ * it before the main task had ended by itself (hob/stop.h).
  *
  * While it runs, a SIGPIPE that nobody handles is ignored in the whole process,
  * and SIGSEGV and SIGBUS are looked at, so that stack overflow can be told; then

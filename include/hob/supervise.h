@@ -51,7 +51,8 @@ typedef struct hob_supervise_opts {
     void *on_restart_arg;
 } hob_supervise_opts;
 
-/* Runs the children, and starts them again as told. Waits until all have ended for
+/* Runs the children, and starts them again as told; but not one that returned HOB_ESTOPPING
+ * (hob/stop.h). Waits until all have ended for
  * good. Returns 0 when they did; the error of the child whose restarts became too many
  * (-ELOOP if it returned 0), or that failed with HOB_RESTART_NEVER, and then the others are
  * cancelled and waited for; -ENOMEM, -ECANCELED, -ETIMEDOUT. */

@@ -34,6 +34,7 @@ typedef struct hob_tcp_listen_opts {
     int          backlog;        /* 0: 4096, which the kernel may cut         */
     unsigned     reuse_port : 1; /* several listeners share the port          */
     unsigned     v6_only : 1;    /* an IPv6 listener takes no IPv4            */
+    unsigned     while_stopping : 1; /* accepts also when the run stops       */
     hob_tcp_opts conn;           /* for each accepted connection              */
 } hob_tcp_listen_opts;
 
@@ -49,7 +50,8 @@ HOB_API HOB_MUST_USE int hob_tcp_listen(const hob_addr *addr, const hob_tcp_list
 /* Waits for a connection and gives it to the caller. Connections that died in
  * the queue are skipped. When descriptors ran out (EMFILE, ENFILE) or memory
  * did, accepting pauses for 100 ms and goes on. Returns 0, or:
- *   -ECANCELED, -ETIMEDOUT  the scope; or the listener was closed */
+ *   -ECANCELED, -ETIMEDOUT  the scope; or the listener was closed
+ *   HOB_ESTOPPING           the run stops (hob/stop.h), and none had come before */
 HOB_API HOB_MUST_USE int hob_tcp_accept(hob_tcp_listener *listener, hob_tcp **ret_conn);
 
 /* The same as an operation; its result is 0. Unlike hob_tcp_accept it gives

@@ -11,7 +11,8 @@
     X(HOB_ESTUCK, "everything was asleep for ever")                                \
     X(HOB_ELEFT, "a clean-up went over its grace time")                            \
     X(HOB_ECHECK, "a check of a test failed")                                      \
-    X(HOB_EBREAKER, "a circuit breaker is open: it was not tried")
+    X(HOB_EBREAKER, "a circuit breaker is open: it was not tried")                 \
+    X(HOB_ESTOPPING, "the run is stopping")
 
 const char *hob_strerror(int error)
 {

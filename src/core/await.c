@@ -49,10 +49,14 @@ static bool is_finished(struct op *op)
 bool hob__op_submit(struct worker *w, struct op *op)
 {
     op->cancel_asked = 0;
+    op->stop_asked = 0;
     do {
         submit_once(w, op);
-        if (op->state == OP_FLYING)
+        if (op->state == OP_FLYING) {
+            if (hob_unlikely(w->stopping))
+                hob__op_stop_accept(w, op);
             return true;
+        }
         hob_assert(op->state == OP_DONE);
     } while (!is_finished(op));
     return false;
@@ -132,6 +136,14 @@ void hob__op_cancel(struct worker *w, struct op *op)
         if (op->local.withdraw(op))
             hob__op_finish_local(op, -ECANCELED);
     }
+}
+
+void hob__op_stop_accept(struct worker *w, struct op *op)
+{
+    if (op->kind != OP_ACCEPT || op->desc->while_stopping || op->cancel_asked)
+        return;
+    op->stop_asked = 1;
+    hob__op_cancel(w, op);
 }
 
 int64_t hob__op_quick(struct op *op)

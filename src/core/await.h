@@ -57,6 +57,9 @@ void hob__desc_close(struct desc *desc);
 /* Closes a bare descriptor number that no desc was made for (an unwanted one). */
 void hob__fd_close(int fd, enum desc_kind kind);
 
+/* One more listener that is open, or (-1) one less. */
+void hob__count_listener(int change);
+
 /* Counts an accept that had to pause because descriptors or memory ran out. */
 void hob__count_accept_pause(void);
 

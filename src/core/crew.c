@@ -72,6 +72,7 @@ static void join_crew(struct worker *w)
 {
     w->crew->workers[w->number] = w;
     w->main_ended = atomic_load(&w->crew->ending);
+    w->stopping = atomic_load(&w->crew->stop.has_begun);
     atomic_fetch_add(&w->crew->started, 1);
 }
 

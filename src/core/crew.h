@@ -23,6 +23,7 @@
 
 #include "base/list.h"
 #include "core/mail.h"
+#include "core/stop.h"
 #include "hob/runtime.h"
 
 struct pools;
@@ -47,6 +48,7 @@ struct crew {
     atomic_bool      ending;       /* the main task has ended                          */
     atomic_bool      over;         /* the loops end                                    */
     struct pools    *pools;        /* of threads, for functions that block or compute  */
+    struct stop      stop;         /* how it is asked to end                          */
     struct list      sim_programs; /* of a simulated crew, which needs no lock: see
                                       io/process_sim.c; each block begins with its node */
     int              sim_processes; /* started so far                                  */

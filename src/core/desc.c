@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/await.h"
+#include "core/crew.h"
 #include "core/worker.h"
 
 static struct worker *worker_for(const char *sentence)
@@ -51,6 +52,12 @@ void hob__fd_close(int fd, enum desc_kind kind)
     struct desc desc;
     hob__desc_open(&desc, fd, kind, "unwanted descriptor", NULL, nobody);
     hob__desc_close(&desc);
+}
+
+void hob__count_listener(int change)
+{
+    struct worker *w = worker_for("a listener was used outside of hob_run");
+    atomic_fetch_add(&w->crew->stop.listeners, (unsigned)change);
 }
 
 void hob__count_accept_pause(void)

@@ -149,6 +149,8 @@ static int64_t sleep_until(struct worker *w)
     } else if (is_asleep_for_ever(w)) {
         hob__stuck(w);
         return 0;
+    } else if (w->crew->stop.signals != NULL && !hob__mail_fall_asleep(&w->box)) {
+        return 0; // a signal came just now
     }
     give_memory_back(w);
     int64_t timer_ns = hob__wheel_next(&w->wheel), look_ns = deadlock_look_due(w);

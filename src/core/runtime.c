@@ -18,6 +18,7 @@
 #include "inspect/overflow.h"
 #include "inspect/report.h"
 #include "inspect/watchdog.h"
+#include "sync/signal.h"
 
 enum {
     TASKS_MAX = 1 << 24,
@@ -38,6 +39,7 @@ static void in_forked_child(void)
 {
     hob__watchdog_forget();
     hob__workers_forget();
+    hob__signals_forget();
     if (hob__worker == NULL)
         return;
     hob__worker->forked = true;
@@ -115,7 +117,7 @@ int hob__run_finish(struct run *run)
 {
     int others = hob__crew_finish_others(&run->crew);
     int r = hob__worker_finish(run->worker);
-    return r != 0 ? r : others;
+    return hob__stop_result(&run->crew, r != 0 ? r : others);
 }
 
 /* A write to a peer that is gone is an error that the writer gets, not the end of the program. */
@@ -160,6 +162,8 @@ int hob__run_open(struct run *run, const hob_run_opts *given)
     r = hob__overflow_watch(run->worker);
     if (r == 0)
         r = hob__watchdog_start(run->worker);
+    if (r == 0)
+        r = hob__stop_open(&run->crew);
     if (r < 0)
         hob__run_close(run);
     return r;
@@ -167,6 +171,7 @@ int hob__run_open(struct run *run, const hob_run_opts *given)
 
 void hob__run_close(struct run *run)
 {
+    hob__stop_close(&run->crew);
     hob__watchdog_stop(run->worker);
     hob__overflow_unwatch(run->worker);
     if (run->sigpipe_changed)

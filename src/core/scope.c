@@ -245,6 +245,8 @@ void hob__scope_leave_child(struct scope *scope)
 
 void hob__scope_fail(struct scope *scope, const hob_failure *failure)
 {
+    if (failure->error == HOB_ESTOPPING) // nobody failed: the others finish what they do
+        return;
     if (scope->failed < FAILURES_KEPT)
         scope->kept[scope->failed] = *failure;
     scope->failed++;
@@ -375,7 +377,7 @@ void hob_scope_leave(hob_scope *place)
     if (!collected) {
         struct task *task = scope->owner;
         int          failing = task->failing;
-        if (failing < 0)
+        if (failing < 0 && failing != HOB_ESTOPPING)
             hob__scope_cancel(scope, -ECANCELED, "its block was left by an error");
         close_scope(scope);
         task->failing = failing;

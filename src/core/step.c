@@ -229,7 +229,12 @@ int hob_begin(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg, hob_loo
     if (loop == NULL)
         return -ENOMEM;
     loop->watch_fd = loop->timer_fd = -1;
-    int r = hob__run_open(&loop->run, opts);
+    hob_run_opts guest = { 0 };
+    if (opts != NULL)
+        guest = *opts;
+    if (guest.stop_signals == 0) // they are the host's
+        guest.stop_signals = -1;
+    int r = hob__run_open(&loop->run, &guest);
     if (r < 0) {
         hob__free(loop);
         return r;

@@ -55,7 +55,7 @@ struct worker {
     bool           is_dry;          /* only mail can make it go on              */
     bool           mail_comes_soon; /* the last time it had nothing to do       */
     uint64_t       left;            /* when it became dry: children             */
-    struct mail    stuck_mail, ending_mail;
+    struct mail    stuck_mail, ending_mail, stopping_mail;
     struct list    guests;          /* struct remote: others' children          */
     struct local_frame *locals_for_child; /* of the next task that is started   */
     struct task   *current;         /* NULL while the loop itself runs          */
@@ -87,6 +87,7 @@ struct worker {
     struct map     suspended;       /* waits of hob_suspend                     */
     uint64_t       suspend_key;
     bool           main_ended;
+    bool           stopping;        /* the run is: see core/stop.h             */
     int            main_result;
     bool           stuck;           /* HOB_ESTUCK was dealt out                 */
     bool           seeded;          /* the ready order comes from `rand`        */
@@ -205,6 +206,9 @@ void hob__op_finish_from_afar(struct op *op, int64_t result);
 
 /* Asks for a flying op back. */
 void hob__op_cancel(struct worker *worker, struct op *op);
+
+/* The run stops: asks an accept that flies back, and nothing else. */
+void hob__op_stop_accept(struct worker *worker, struct op *op);
 
 /* Everything is asleep: inspect/ tells who waits for what, then cancels all. */
 void hob__stuck(struct worker *worker);

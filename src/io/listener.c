@@ -36,6 +36,7 @@ int hob__listener_open(int domain, enum hob__tag tag, const char *what,
     listener->tag = tag;
     listener->child = child;
     hob__desc_open(&listener->desc, fd, DESC_LISTENER, what, made_at, listener_gone);
+    hob__count_listener(+1);
     *ret_listener = listener;
     return 0;
 }
@@ -54,6 +55,7 @@ void hob__listener_close(struct listener *listener)
 {
     listener->tag = TAG_FREED;
     hob__desc_close(&listener->desc);
+    hob__count_listener(-1);
 }
 
 /* ---- accepting ---- */
@@ -63,6 +65,8 @@ static bool accepted(struct op *op)
     struct conn *conn = container_of(op->accept.child, struct conn, desc);
 
     if (op->result < 0) {
+        if (op->result == -ECANCELED && op->stop_asked)
+            op->result = HOB_ESTOPPING;
         hob__conn_free(conn);
         return true;
     }

@@ -250,6 +250,7 @@ static int listen_at(const hob_addr *addr, const hob_tcp_listen_opts *opts, bool
     if (r < 0)
         return r;
 
+    listener->desc.while_stopping = opts->while_stopping;
     r = set_listen_options(&listener->desc, addr, opts);
     if (r >= 0)
         r = hob__socket_bind(&listener->desc, addr, NULL);

@@ -130,6 +130,7 @@ struct desc {
     bool            closing;    /* hob__desc_close was called; only what flies is still here */
     bool            passes_fds; /* descriptors may come with the bytes: receive nothing ahead */
     bool            keep_open;  /* the number is not ours to close (0, 1, 2)                 */
+    bool            while_stopping; /* a listener that goes on when the run stops            */
     uint32_t        flying;     /* ops in flight on it; the backend counts                   */
     struct list     ops;        /* these ops, by op.link                                     */
     void          (*gone)(struct desc *desc); /* the number is closed: free the object       */
@@ -146,6 +147,7 @@ struct op {
     unsigned      cancel_asked : 1; /* cancel() was called while it flew               */
     unsigned      view : 8;     /* sim: which worker's                                   */
     unsigned      waits_outside : 1; /* counted in crew.outsiders                      */
+    unsigned      stop_asked : 1; /* and because the run stops: ACCEPT                 */
     unsigned      done_at_once : 1; /* done() runs no user code: called in the finish  */
     union {
         uint32_t  slot;             /* the backend's own                               */

@@ -162,6 +162,11 @@ void hob__line_note_waiting(struct op *op)
         op->waits_outside = 1;
         crew_waits_outside(op->worker->crew);
     }
+    if (op->kind == OP_EVENT && op->worker != NULL && op->worker->crew->stop.signals != NULL &&
+        op->local.on == &op->worker->crew->stop.event) { // a signal may come
+        op->waits_outside = 1;
+        crew_waits_outside(op->worker->crew);
+    }
     if (task == NULL)
         return;
     task->line_op = op;

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/sys.h"
@@ -33,6 +34,7 @@ struct registry {
 
 static _Atomic(struct registry *) registry;
 static atomic_uint                handlers; /* at work */
+static atomic_int                 owner;    /* the process whose listeners these are */
 
 /* Under the lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -66,16 +68,42 @@ static void note(struct hob_signals *s, uint64_t bit)
         hob__mail_post(s->thing.worker, &s->thing.worker->signal_mail);
 }
 
+/* Tells those who want it: users, or the runs that it is to stop. Returns whether there were any. */
+static bool tell(struct registry *r, int signal, bool is_stop)
+{
+    bool told = false;
+    for (size_t i = 0; r != NULL && i < r->cap; i++) {
+        struct hob_signals *s = atomic_load(&r->at[i]);
+        if (s == NULL || s->is_stop != is_stop || (s->wanted & bit_of(signal)) == 0)
+            continue;
+        told = true;
+        if (is_stop)
+            hob__stop_signalled(s->thing.worker->crew, signal);
+        else
+            note(s, bit_of(signal));
+    }
+    return told;
+}
+
+/* A child of fork() that has not exec'd yet has our handlers, but nobody who would listen. */
+static bool is_for_forked_child(int signal)
+{
+    if (getpid() == atomic_load(&owner))
+        return false;
+    (void)hob__sys_sigaction(signal, &held[signal].before, NULL);
+    (void)raise(signal);
+    return true;
+}
+
 static void on_signal(int signal)
 {
     int saved = errno;
+    if (is_for_forked_child(signal))
+        return;
     atomic_fetch_add(&handlers, 1);
     struct registry *r = atomic_load(&registry);
-    for (size_t i = 0; r != NULL && i < r->cap; i++) {
-        struct hob_signals *s = atomic_load(&r->at[i]);
-        if (s != NULL && (s->wanted & bit_of(signal)) != 0)
-            note(s, bit_of(signal));
-    }
+    if (!tell(r, signal, false))
+        tell(r, signal, true);
     atomic_fetch_sub(&handlers, 1);
     errno = saved;
 }
@@ -125,6 +153,8 @@ static int hold(int signal)
     if (held[signal].users++ > 0)
         return 0;
     sigfillset(&ours.sa_mask);
+    atomic_store(&owner, getpid());
+    held[signal].before = (struct sigaction){ .sa_handler = SIG_DFL }; // until it is known
     int r = hob__sys_sigaction(signal, &ours, &before);
     if (r < 0)
         held[signal].users--;
@@ -249,6 +279,61 @@ static int listen_for(struct hob_signals *s)
     }
     pthread_mutex_unlock(&lock);
     return r;
+}
+
+/* ---- the run's own ---- */
+
+/* Under the lock. What somebody listens for already has its true effect in `held`. */
+static bool has_default_effect(int signal)
+{
+    struct sigaction now = { .sa_handler = SIG_IGN };
+    if (held[signal].users > 0)
+        return held[signal].before.sa_handler == SIG_DFL;
+    (void)hob__sys_sigaction(signal, NULL, &now);
+    return now.sa_handler == SIG_DFL;
+}
+
+int hob__signals_open_stop(struct worker *w, struct hob_signals **ret_signals)
+{
+    uint64_t wanted = 0;
+    pthread_mutex_lock(&lock);
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        if (hob__stop_is_signal(signal) && has_default_effect(signal))
+            wanted |= bit_of(signal);
+    }
+    pthread_mutex_unlock(&lock);
+    if (wanted == 0)
+        return 0;
+    struct hob_signals *s = hob__alloc_zero(sizeof *s);
+    if (s == NULL)
+        return -ENOMEM;
+    s->tag = TAG_SIGNALS;
+    s->thing.worker = w; // but nobody's to close, so in no list
+    s->wanted = wanted;
+    s->is_stop = true;
+    list_init(&s->waiting);
+    int r = listen_for(s);
+    if (r < 0)
+        hob__free(s);
+    else
+        *ret_signals = s;
+    return r;
+}
+
+void hob__signals_close_stop(struct hob_signals *s)
+{
+    stop_listening(s);
+    s->tag = TAG_FREED;
+    hob__free(s);
+}
+
+void hob__signals_forget(void)
+{
+    atomic_store(&registry, NULL);
+    for (int signal = 1; signal <= SIGNALS; signal++) {
+        if (held[signal].users > 0)
+            (void)hob__sys_sigaction(signal, &held[signal].before, NULL);
+    }
 }
 
 /* ---- the calls ---- */
@@ -396,6 +481,7 @@ int hob_sim_raise(int signal)
         return -ENOTSUP;
     if (!can_be_held(signal))
         return -EINVAL;
+    bool told = false;
     for (uint32_t i = 0; i < w->crew->count; i++) {
         struct worker *there = w->crew->workers[i];
         if (there == NULL)
@@ -404,6 +490,7 @@ int hob_sim_raise(int signal)
             struct hob_signals *s = container_of(node, struct hob_signals, link);
             if ((s->wanted & bit_of(signal)) == 0)
                 continue;
+            told = true;
             if (there != w) {
                 note(s, bit_of(signal));
                 continue;
@@ -412,5 +499,7 @@ int hob_sim_raise(int signal)
             serve(s);
         }
     }
+    if (!told && w->crew->stop.by_sim && hob__stop_is_signal(signal))
+        hob__stop_signalled(w->crew, signal);
     return 0;
 }

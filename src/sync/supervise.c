@@ -169,6 +169,8 @@ static int on_end(struct supervisor *s, struct end end)
     collect(kid);
     kid->state = CHILD_OVER;
     bool failed = kid->result < 0;
+    if (kid->result == HOB_ESTOPPING) // the run stops: for good
+        return 0;
     if (kid->is->restart == HOB_RESTART_NEVER)
         return kid->result;
     if (!failed && kid->is->restart == HOB_RESTART_ON_FAILURE)

@@ -139,6 +139,7 @@ void hob_test_run_opts(hob_run_opts *ret_opts)
     ret_opts->backend = hob__test_now.backend;
     ret_opts->seed = hob__test_now.seed;
     ret_opts->slow_ns = -1; // a busy machine is no fault of the test's
+    ret_opts->stop_signals = strcmp(hob__test_now.backend, "sim") == 0 ? 0 : -1; // ^C ends the tests
     ret_opts->report = hob__test_report;
 }
 
