@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 void (*hob__check_who)(int fd);
+void (*hob__last_act)(void);
 const char *hob__check_instead;
 
 static void say_and_abort(const char *line, size_t len)

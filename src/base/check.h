@@ -48,6 +48,10 @@ extern void (*hob__check_who)(int fd);
  * that fail from then on, whatever they were about. */
 extern const char *hob__check_instead;
 
+/* Set by whoever has something to give back before a signal ends the process; for handlers, too.
+ * May be NULL. */
+extern void (*hob__last_act)(void);
+
 /* Long-lived objects begin with a tag; a freed one's is wiped. */
 enum hob__tag {
     TAG_FREED = 0x0DEAD0DE,

@@ -41,6 +41,8 @@ static void ask(struct crew *crew, int bit)
 void hob__stop_die(int signal)
 {
     struct sigaction action = { .sa_handler = SIG_DFL };
+    if (hob__last_act != NULL)
+        hob__last_act();
     (void)hob__sys_sigaction(signal, &action, NULL);
     (void)raise(signal);
 }
