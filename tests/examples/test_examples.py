@@ -4,9 +4,12 @@ import contextlib
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 
 BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -300,6 +303,65 @@ def promises(backend):
            "farm +280 cents$", r"^any +after \d+ ms: farm$", "corner ECANCELED$", "farm +280 cents$",
            r"^race +after \d+ ms: ", "farm +ECANCELED$",
            "^then +meanwhile I go on$", "farm says EHOSTDOWN$", "corner says 320 cents$")
+
+
+def start(backend, name, *args):
+    return subprocess.Popen([BUILD / "examples" / name, *args], env=environment(backend), cwd=ROOT,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+
+
+@example(*REAL)
+def programs(backend):
+    """Starts again what ended, and ends with all of them at SIGTERM."""
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("long: sleep 1000\nonce: test -d /\nlonger: sleep 2000\n")
+        file.flush()
+        with start(backend, "31_programs", file.name) as process:
+            try:
+                hear(process.stdout, "^once: exit code 0$", "^once: ended; it is started again$",
+                     "^once: started$")
+                process.send_signal(signal.SIGTERM)
+                said = process.stdout.read()
+                if process.wait(SECONDS) != 128 + signal.SIGTERM:
+                    raise Failed(f"ended with {process.returncode}:\n{said}")
+                for name in "long", "longer":
+                    expect(said, rf"^{name}: signal 15 \(Terminated\)$")
+            finally:
+                process.kill()
+
+
+@example(*REAL)
+def parallel(backend):
+    lines = "".join(f"line {i}\n" for i in range(20)) + "/no/such/file\nlast"
+    done = subprocess.run([BUILD / "examples" / "32_parallel", "4", "ls", "-d", "/"],
+                          env=environment(backend), input=lines, capture_output=True, text=True,
+                          timeout=SECONDS)
+    if done.returncode != 1:
+        raise Failed(f"ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    for line in lines.splitlines():
+        if done.stdout.count(f"{line}: exit code 2\n") != 1:
+            raise Failed(f"not once {line!r}:\n{done.stdout}")
+
+
+@example(*REAL)
+def echo_stops(backend):
+    """A server that knows nothing of signals lets its clients finish."""
+    with start(backend, "04_echo", "0") as process:
+        try:
+            port = int(process.stdout.readline().split()[-1])
+            with clients(port, 1) as (conn,):
+                conn.sendall(b"one\n")
+                if conn.recv(16) != b"one\n":
+                    raise Failed("no echo")
+                process.send_signal(signal.SIGTERM)
+                time.sleep(0.2)
+                conn.sendall(b"two\n")
+                if conn.recv(16) != b"two\n":
+                    raise Failed("no echo while it stops")
+            if process.wait(SECONDS) != 0:
+                raise Failed(f"ended with {process.returncode}")
+        finally:
+            process.kill()
 
 
 @example(*ALL)
