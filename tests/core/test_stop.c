@@ -510,6 +510,7 @@ static int ended_by(int how, int64_t between_ns)
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     pid_t child = fork();
     if (child == 0) {
+        die_with_parent();
         hob_run_opts opts = { .backend = hob_test_backend(), .slow_ns = -1 };
         dup2(ends[1], STDOUT_FILENO);
         _exit(hob_run_with(&opts, stay, &how));
@@ -534,13 +535,15 @@ TEST_AS(stop, one_more_signal_ends_who_will_not_leave,
     if (in_sim())
         skip("no signal of the system is touched here");
     check_eq(ended_by(LOAFING, 150 * HOB_MSEC), SIGTERM);
-    check_eq(ended_by(COMPUTING, 1200 * HOB_MSEC), SIGTERM);
+    if (!IS_SANITIZED) // there a signal is only handled when a function of libc is called
+        check_eq(ended_by(COMPUTING, 1200 * HOB_MSEC), SIGTERM);
 }
 
 static int fork_and_be_killed(void *arg)
 {
     pid_t child = fork();
     if (child == 0) {
+        die_with_parent();
         for (;;)
             pause();
     }

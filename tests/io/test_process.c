@@ -900,6 +900,114 @@ TEST_ON_ALL(process, where_others_take_the_results_that_is_told)
     check_err(r2, -ECHILD);
 }
 
+/* ---- random steps beside a model ---- */
+
+/* What a process should be by now. */
+struct expected {
+    const char        *program;
+    hob_process       *process; /* NULL: closed */
+    bool               is_dead;
+    hob_process_result result;
+};
+
+static void expect_signal(struct expected *e, int signal)
+{
+    bool polite = strcmp(e->program, "polite") == 0, stubborn = strcmp(e->program, "stubborn") == 0;
+    if (e->is_dead || signal == 0 || signal == SIGCONT || (signal == SIGTERM && stubborn))
+        return;
+    e->is_dead = true;
+    if (signal == SIGTERM && polite)
+        e->result.code = 7;
+    else
+        e->result = (hob_process_result){ .code = -1, .signal = signal };
+}
+
+static int check_expected(const struct expected *e)
+{
+    hob_process_result result = { 0 };
+    if (e->process == NULL)
+        return 0;
+    int r = hob_process_result_get(e->process, &result);
+    check_eq(r, e->is_dead ? 0 : -EAGAIN);
+    check_eq(hob_process_kill(e->process, 0), e->is_dead ? -ESRCH : 0);
+    check_eq(result.code, e->is_dead ? e->result.code : 0);
+    check_eq(result.signal, e->is_dead ? e->result.signal : 0);
+    return 0;
+}
+
+static int do_something(struct expected *e)
+{
+    static const int signals[] = { 0, SIGCONT, SIGTERM, SIGINT, SIGKILL };
+    int              signal = signals[hob_random() % 5];
+    switch (e->process == NULL ? 9 : hob_random() % 8) {
+    case 0:
+        check_ok(hob_process_end(e->process, NULL)); // the stubborn are killed after their grace
+        expect_signal(e, SIGTERM);
+        expect_signal(e, SIGKILL);
+        return 0;
+    case 1: {
+        HOB_SCOPE(s); // given up at once; and it goes on
+        hob_scope_deadline(&s, hob_in(HOB_MSEC));
+        check_eq(hob_process_wait(e->process, NULL), e->is_dead ? 0 : -ETIMEDOUT);
+        ignore(hob_scope_end(&s));
+        return 0;
+    }
+    case 2:
+        close_process(&e->process);
+        return 0;
+    case 3:
+    case 4:
+        check_eq(hob_process_kill(e->process, signal), e->is_dead ? -ESRCH : 0);
+        expect_signal(e, signal);
+        return 0;
+    default:
+        return hob_sleep(HOB_MSEC);
+    }
+}
+
+static void close_all(struct expected (*all)[4])
+{
+    for (int i = 0; i < 4; i++)
+        hob_process_close((*all)[i].process);
+}
+
+static int random_steps(void *arg)
+{
+    static const char *const names[] = { "sleeper", "polite", "stubborn" };
+    hob_process_opts opts = { .in = HOB_STDIO_NULL, .out = HOB_STDIO_NULL, .grace_ns = HOB_SEC };
+    CLOSED_BY(close_all) struct expected all[4] = { 0 };
+    {
+        HOB_SCOPE(s);
+        for (int i = 0; i < 4; i++) {
+            all[i].program = names[hob_random() % 3];
+            HOB_TRY(hob_process_start(&s, argv_of(all[i].program), &opts, &all[i].process));
+        }
+        settle();
+        for (int step = 0; step < 40; step++) {
+            HOB_TRY(do_something(&all[hob_random() % 4]));
+            settle();
+            for (int i = 0; i < 4; i++)
+                HOB_TRY(check_expected(&all[i]));
+        }
+        if (hob_random() % 2 == 0)
+            hob_scope_cancel(&s, "enough");
+        ignore(hob_scope_end(&s));
+    }
+    for (int i = 0; i < 4; i++) { // the scope has ended them
+        expect_signal(&all[i], SIGTERM);
+        expect_signal(&all[i], SIGKILL);
+        HOB_TRY(check_expected(&all[i]));
+    }
+    return 0;
+}
+
+TEST(process, random_steps_agree_with_a_model)
+{
+    check_ok(learn_programs());
+    for (int round = 0; round < 10; round++)
+        check_ok(random_steps(NULL));
+}
+
 static int leave_one(void *arg)
 {
     check_ok(learn_programs());
@@ -941,6 +1049,7 @@ TEST_BARE_ON_ALL(process, a_parent_that_is_killed_leaves_no_child_behind)
     check_eq(pipe2(ends, O_CLOEXEC), 0);
     pid_t parent = fork();
     if (parent == 0) {
+        die_with_parent();
         close(ends[0]);
         hob_run_opts opts = { .backend = hob_test_backend(), .slow_ns = -1 };
         _exit(hob_run_with(&opts, start_two_that_die_with_us, &ends[1]) != 0);

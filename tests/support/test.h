@@ -4,10 +4,12 @@
 #define HOB_TESTS_SUPPORT_TEST_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <hob.h>
 #include <hob/test.h>
@@ -78,6 +80,12 @@ static inline bool is_emulated(void)
 static inline bool is_in_valgrind(void)
 {
     return getenv("HOB_TEST_VALGRIND") != NULL;
+}
+
+/* For a child process of a test, so that it is gone when the test was given up. */
+static inline void die_with_parent(void)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* For results that the test knows already, or that do not matter to it. */
