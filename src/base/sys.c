@@ -511,11 +511,11 @@ int hob__sys_pidfd_send_signal(int pidfd, int signal)
     return RESULT_OF((int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0));
 }
 
-int hob__sys_kill_group(pid_t leader, int signal)
+int hob__sys_kill(pid_t pid, int signal)
 {
     if (hob__fault())
         return -EPERM;
-    return RESULT_OF(kill(-leader, signal));
+    return RESULT_OF(kill(pid, signal));
 }
 
 int hob__sys_waitid_pidfd(int pidfd, siginfo_t *ret_info, int options, struct rusage *ret_usage)

@@ -108,7 +108,7 @@ struct winsize;
 int hob__sys_clone(int (*fn)(void *arg), void *stack_top, int flags, void *arg, int *ret_pidfd);
 int hob__sys_pidfd_open(pid_t pid);
 int hob__sys_pidfd_send_signal(int pidfd, int signal);
-int hob__sys_kill_group(pid_t leader, int signal);
+int hob__sys_kill(pid_t pid, int signal); /* -pid: its group */
 int hob__sys_waitid_pidfd(int pidfd, siginfo_t *ret_info, int options, struct rusage *ret_usage);
 
 /* Terminals. A new pseudo terminal: our side, CLOEXEC and not blocking, and the program's. What

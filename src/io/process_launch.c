@@ -385,8 +385,9 @@ static int real_launch(hob_process *p, const struct process_order *order, const 
 static int real_signal(hob_process *p, int signal)
 {
     if (p->whole_group) // nobody else can have the number: its leader is not reaped
-        return hob__sys_kill_group(p->pid, signal);
-    return hob__sys_pidfd_send_signal(p->pidfd, signal);
+        return hob__sys_kill(-p->pid, signal);
+    int r = hob__sys_pidfd_send_signal(p->pidfd, signal);
+    return r == -ENOSYS ? hob__sys_kill(p->pid, signal) : r; // Valgrind; and the same holds here
 }
 
 static int real_wait(hob_process *p)
@@ -420,8 +421,8 @@ static void kill_the_rest(hob_process *p)
     if (!p->whole_group)
         return;
     int r = hob__sys_waitid_pidfd(p->pidfd, &info, WEXITED | WNOHANG | WNOWAIT, NULL);
-    if (r == 0 && info.si_pid != 0 && hob__sys_kill_group(p->pid, SIGKILL) == -EPERM)
-        (void)hob__sys_kill_group(p->pid, SIGKILL);
+    if (r == 0 && info.si_pid != 0 && hob__sys_kill(-p->pid, SIGKILL) == -EPERM)
+        (void)hob__sys_kill(-p->pid, SIGKILL);
 }
 
 static bool real_reap(hob_process *p)
