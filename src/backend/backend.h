@@ -123,6 +123,10 @@ int hob__sim_put_file(struct backend *b, const char *path, const void *data, siz
  * uring and epoll share this. */
 void hob__quick_submit(struct op *op);
 
+/* Makes the call of a SPLICE whose descriptor never waits: the result, or -EAGAIN when that is
+ * not ready (the pipe always is). uring and epoll share this. */
+int64_t hob__splice_now(const struct op *op);
+
 /* Opens the backend of that name, or with NULL the best that works here: uring,
  * else epoll. Writes one sentence about the choice to `why`. Returns 0, -ENOTSUP
  * for a name that is unknown or does not work here, or -ENOMEM. */

@@ -46,6 +46,8 @@ static int64_t carry_out(const struct blocking_job *job)
     case BLOCKING_WRITE:
         return job->offset < 0 ? hob__sys_write(job->fd, job->buf, job->len)
                                : hob__sys_pwrite(job->fd, job->buf, job->len, job->offset);
+    case BLOCKING_SPLICE:
+        return hob__sys_splice(job->fd, job->to_fd, job->len);
     case BLOCKING_OPEN:
         return hob__sys_open(job->path, job->flags | O_CLOEXEC, job->mode);
     case BLOCKING_FSYNC:

@@ -26,6 +26,7 @@ enum blocking_call {
     BLOCKING_WRITE,
     BLOCKING_OPEN,
     BLOCKING_FSYNC,
+    BLOCKING_SPLICE, /* from `fd` to `to_fd` */
     BLOCKING_STAT,  /* of `path`, or of `fd` where that is NULL */
 };
 
@@ -51,6 +52,7 @@ struct blocking_client {
 struct blocking_job {
     enum blocking_call call;
     int                fd;
+    int                to_fd;
     int                flags;
     mode_t             mode;
     const char        *path;

@@ -126,6 +126,8 @@ static bool is_out(enum op_kind kind)
 
 static enum dir dir_of(const struct op *op)
 {
+    if (op->kind == OP_SPLICE)
+        return op->splice.inward ? DIR_IN : DIR_OUT;
     return is_out(op->kind) ? DIR_OUT : DIR_IN;
 }
 
@@ -315,6 +317,8 @@ static int64_t attempt(const struct op *op)
     case OP_WRITE:
         return careful ? write_carefully(desc->fd, op->rw.buf, op->rw.len)
                        : hob__sys_write(desc->fd, op->rw.buf, op->rw.len);
+    case OP_SPLICE:
+        return hob__splice_now(op);
     case OP_ACCEPT:
         return try_accept(desc->fd);
     case OP_CONNECT:
@@ -512,6 +516,12 @@ static void fill_job(struct blocking_job *job, struct op *op)
         job->len = op->rw.len;
         job->offset = op->rw.offset;
         break;
+    case OP_SPLICE:
+        job->call = BLOCKING_SPLICE;
+        job->fd = op->splice.inward ? op->desc->fd : op->splice.pipe_fd;
+        job->to_fd = op->splice.inward ? op->splice.pipe_fd : op->desc->fd;
+        job->len = op->splice.len;
+        break;
     case OP_OPEN:
         job->call = BLOCKING_OPEN;
         job->path = op->open.path;
@@ -533,7 +543,8 @@ static void fill_job(struct blocking_job *job, struct op *op)
 
 static bool is_at_position(const struct op *op)
 {
-    return (op->kind == OP_READ || op->kind == OP_WRITE) && op->rw.offset < 0;
+    return ((op->kind == OP_READ || op->kind == OP_WRITE) && op->rw.offset < 0) ||
+           (op->kind == OP_SPLICE && op->desc->kind == DESC_FILE);
 }
 
 /* Hands the op, whose slot is set, to the threads. */
@@ -721,6 +732,12 @@ static void epoll_submit(struct backend *b, struct op *op)
     case OP_WRITE:
         submit_read_write(self, op);
         break;
+    case OP_SPLICE:
+        if (op->desc->kind == DESC_FILE)
+            submit_to_pool(self, op);
+        else
+            submit_to_desc(self, op);
+        break;
     case OP_OPEN:
     case OP_FSYNC:
     case OP_STAT:
@@ -741,6 +758,8 @@ static bool is_in_pool(const struct op *op)
     case OP_FSYNC:
     case OP_STAT:
         return true;
+    case OP_SPLICE:
+        return op->desc->kind == DESC_FILE;
     case OP_READ:
     case OP_WRITE:
         return op->desc->kind == DESC_FILE || carrier_of(op->desc)->way == WAY_POOL;

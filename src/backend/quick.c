@@ -108,6 +108,13 @@ static int64_t carry_out(struct op *op)
     }
 }
 
+int64_t hob__splice_now(const struct op *op)
+{
+    int fd = op->desc->fd, pipe_fd = op->splice.pipe_fd;
+    return op->splice.inward ? hob__sys_splice(fd, pipe_fd, op->splice.len)
+                             : hob__sys_splice(pipe_fd, fd, op->splice.len);
+}
+
 void hob__quick_submit(struct op *op)
 {
     hob_assert(op->state == OP_IDLE);

@@ -87,9 +87,11 @@ static void trace_op(struct sim *sim, enum moment moment, const struct op *op)
         trace_word(sim, (uint64_t)op->result);
 }
 
-static enum direction direction_of(enum op_kind kind)
+static enum direction direction_of(const struct op *op)
 {
-    switch (kind) {
+    switch (op->kind) {
+    case OP_SPLICE:
+        return op->splice.inward ? IN : OUT;
     case OP_SEND:
     case OP_SENDMSG:
     case OP_WRITE:
@@ -104,7 +106,7 @@ static enum direction direction_of(enum op_kind kind)
 /* How many ops of its direction are finished on the op's descriptor and not handed over. */
 static uint64_t *soon(const struct op *op)
 {
-    return &op->desc->carrier[SOON + direction_of(op->kind)];
+    return &op->desc->carrier[SOON + direction_of(op)];
 }
 
 static void begin_op(struct sim_view *view, struct op *op)
@@ -310,7 +312,7 @@ static int64_t try_op(struct sim *sim, struct node *node, struct op *op)
     struct iovec iov;
     struct msghdr msg;
 
-    if (!is_socket(node) && op->kind != OP_READ && op->kind != OP_WRITE)
+    if (!is_socket(node) && op->kind != OP_READ && op->kind != OP_WRITE && op->kind != OP_SPLICE)
         return -ENOTSOCK;
     switch (op->kind) {
     case OP_CONNECT:
@@ -333,6 +335,8 @@ static int64_t try_op(struct sim *sim, struct node *node, struct op *op)
         return try_send(sim, node, &msg);
     case OP_SENDMSG:
         return try_send(sim, node, op->msg.msg);
+    case OP_SPLICE:
+        return hob__sim_splice(sim, node, op);
     default:
         return -EINVAL;
     }
@@ -345,7 +349,7 @@ static void try_ops(struct sim *sim, struct node *node)
 
     list_for_each (link, &node->desc->ops) {
         struct op *op = container_of(link, struct op, link);
-        enum direction direction = direction_of(op->kind);
+        enum direction direction = direction_of(op);
         if (waits[direction] || waits[BOTH])
             continue;
         int64_t result = try_op(sim, node, op);
@@ -460,7 +464,7 @@ static int64_t quick_op(struct sim *sim, struct op *op)
 static bool is_data_op(enum op_kind kind)
 {
     return kind == OP_RECV || kind == OP_SEND || kind == OP_RECVMSG || kind == OP_SENDMSG
-        || kind == OP_READ || kind == OP_WRITE;
+        || kind == OP_READ || kind == OP_WRITE || kind == OP_SPLICE;
 }
 
 static void start_poll_op(struct sim *sim, struct op *op)

@@ -291,6 +291,14 @@ void     hob__sim_stream_close(struct sim *sim, struct node *node, bool reset);
 unsigned hob__sim_stream_ready(struct sim *sim, const struct node *node);
 void     hob__sim_wire_init(struct wire *wire);
 
+/* A SPLICE of a stream or pipe; and for files: how many bytes the pipe takes now (there is memory
+ * for them then), and the two moves. A peek leaves the bytes; drop takes them. */
+int64_t hob__sim_splice(struct sim *sim, struct node *node, const struct op *op);
+size_t  hob__sim_pipe_room(struct sim *sim, int fd, size_t len);
+void    hob__sim_pipe_put(struct sim *sim, int fd, const void *bytes, size_t len);
+size_t  hob__sim_pipe_peek(struct sim *sim, int fd, void *bytes, size_t len);
+void    hob__sim_pipe_drop(struct sim *sim, int fd, size_t len);
+
 /* --- sim_dgram.c --- */
 
 int64_t  hob__sim_dgram_recv(struct sim *sim, struct node *node, struct msghdr *msg, int flags);

@@ -369,6 +369,27 @@ static int64_t write_file(struct sim *sim, struct node *node, const struct op *o
     return n;
 }
 
+static int64_t splice_file(struct sim *sim, struct node *node, const struct op *op)
+{
+    uint8_t bytes[PAGE_BYTES];
+    int pipe_fd = op->splice.pipe_fd;
+    struct op rw = { .kind = OP_READ, .rw = { .buf = bytes, .len = op->splice.len, .offset = -1 } };
+    if (rw.rw.len > sizeof bytes)
+        rw.rw.len = sizeof bytes;
+    if (!op->splice.inward && (node->flags & O_APPEND))
+        return -EINVAL; // as Linux has it
+    rw.rw.len = op->splice.inward ? hob__sim_pipe_room(sim, pipe_fd, rw.rw.len)
+                                  : hob__sim_pipe_peek(sim, pipe_fd, bytes, rw.rw.len);
+    if (rw.rw.len == 0)
+        return op->splice.inward ? -ENOMEM : -EBADF;
+    int64_t n = op->splice.inward ? read_file(node, &rw) : write_file(sim, node, &rw);
+    if (n > 0 && op->splice.inward)
+        hob__sim_pipe_put(sim, pipe_fd, bytes, (size_t)n);
+    else if (n > 0)
+        hob__sim_pipe_drop(sim, pipe_fd, (size_t)n);
+    return n;
+}
+
 static void stat_entry(const struct entry *entry, struct stat *ret_stat)
 {
     *ret_stat = (struct stat){
@@ -439,6 +460,8 @@ static int64_t effect_of(struct sim *sim, const struct op *op, struct node *node
         return read_file(node, op);
     case OP_WRITE:
         return write_file(sim, node, op);
+    case OP_SPLICE:
+        return splice_file(sim, node, op);
     default:
         return -ENOTSOCK; // a file
     }
@@ -503,8 +526,9 @@ static int64_t due_ns_of(struct sim *sim, const struct op *op, struct node *node
 {
     const struct hob_sim_world *world = &sim->world;
     int64_t due_ns = sim->now_ns + rand_between(&sim->rand, world->disk_min_ns, world->disk_max_ns);
-    int64_t *last_ns = op->kind == OP_READ ? &node->read_due_ns
-                     : op->kind == OP_WRITE ? &node->write_due_ns : NULL;
+    bool is_splice = op->kind == OP_SPLICE;
+    int64_t *last_ns = op->kind == OP_READ || (is_splice && op->splice.inward) ? &node->read_due_ns
+                     : op->kind == OP_WRITE || is_splice ? &node->write_due_ns : NULL;
     if (last_ns == NULL)
         return due_ns;
     if (*last_ns < due_ns)

@@ -402,6 +402,88 @@ int hob__sim_pipe(struct sim *sim, int *fds)
     return 0;
 }
 
+/* --- splicing -------------------------------------------------------------- */
+
+static struct wire *wire_of_pipe(struct sim *sim, int fd, enum node_kind kind)
+{
+    struct node *node = hob__sim_node_at(sim, fd);
+    if (node == NULL || node->kind != kind)
+        return NULL;
+    if (kind == NODE_PIPE_READER)
+        return &node->in;
+    return node->peer != NULL ? &node->peer->in : NULL;
+}
+
+size_t hob__sim_pipe_room(struct sim *sim, int fd, size_t len)
+{
+    struct wire *wire = wire_of_pipe(sim, fd, NODE_PIPE_WRITER);
+    size_t room = wire != NULL ? wire_room(sim, wire) : 0;
+    if (len > room)
+        len = room;
+    if (len > 0 && wire_reserve(wire, (size_t)(wire->written - wire->taken) + len) < 0)
+        return 0;
+    return len;
+}
+
+static struct msghdr one_piece(struct iovec *iov, const void *bytes, size_t len)
+{
+    *iov = (struct iovec){ (void *)(uintptr_t)bytes, len };
+    return (struct msghdr){ .msg_iov = iov, .msg_iovlen = 1 };
+}
+
+void hob__sim_pipe_put(struct sim *sim, int fd, const void *bytes, size_t len)
+{
+    struct wire *wire = wire_of_pipe(sim, fd, NODE_PIPE_WRITER);
+    struct iovec iov;
+    struct msghdr msg = one_piece(&iov, bytes, len);
+    wire_write(wire, &msg, len);
+    wire->arrived = wire->written; // at once, as all in a pipe does
+}
+
+size_t hob__sim_pipe_peek(struct sim *sim, int fd, void *bytes, size_t len)
+{
+    const struct wire *wire = wire_of_pipe(sim, fd, NODE_PIPE_READER);
+    if (wire == NULL)
+        return 0;
+    struct wire look = *wire; // only how far it is taken changes
+    struct iovec iov;
+    struct msghdr msg = one_piece(&iov, bytes, len);
+    if (len > look.arrived - look.taken)
+        len = (size_t)(look.arrived - look.taken);
+    wire_read(&look, &msg, len);
+    return len;
+}
+
+void hob__sim_pipe_drop(struct sim *sim, int fd, size_t len)
+{
+    wire_of_pipe(sim, fd, NODE_PIPE_READER)->taken += len;
+}
+
+int64_t hob__sim_splice(struct sim *sim, struct node *node, const struct op *op)
+{
+    uint8_t bytes[4096];
+    struct iovec iov;
+    size_t len = op->splice.len < sizeof bytes ? op->splice.len : sizeof bytes;
+    int pipe_fd = op->splice.pipe_fd;
+
+    if (op->splice.inward ? node->kind == NODE_PIPE_WRITER : node->kind == NODE_PIPE_READER)
+        return -EBADF;
+    if (node->kind == NODE_DGRAM)
+        return -EINVAL;
+    len = op->splice.inward ? hob__sim_pipe_room(sim, pipe_fd, len)
+                            : hob__sim_pipe_peek(sim, pipe_fd, bytes, len);
+    if (len == 0)
+        return op->splice.inward ? -ENOMEM : -EBADF;
+    struct msghdr msg = one_piece(&iov, bytes, len);
+    int64_t n = op->splice.inward ? hob__sim_stream_recv(sim, node, &msg)
+                                  : hob__sim_stream_send(sim, node, &msg);
+    if (n > 0 && op->splice.inward)
+        hob__sim_pipe_put(sim, pipe_fd, bytes, (size_t)n);
+    else if (n > 0)
+        hob__sim_pipe_drop(sim, pipe_fd, (size_t)n);
+    return n;
+}
+
 int hob__sim_stream_shutdown(struct sim *sim, struct node *node)
 {
     if (node->state != NODE_CONNECTED || node->in.reset)

@@ -242,9 +242,10 @@ static void finish_now(struct op *op, int64_t result)
 
 /* ---- one SQE per op ---- */
 
-static bool is_inward(enum op_kind kind)
+static bool is_inward(const struct op *op)
 {
-    return kind == OP_RECV || kind == OP_RECVMSG || kind == OP_READ || kind == OP_ACCEPT;
+    return op->kind == OP_RECV || op->kind == OP_RECVMSG || op->kind == OP_READ ||
+           op->kind == OP_ACCEPT || (op->kind == OP_SPLICE && op->splice.inward);
 }
 
 /* Ops with an order among themselves: streams and messages, and files at their position. */
@@ -254,6 +255,7 @@ static bool is_ordered(const struct op *op)
         return false;
     switch (op->kind) {
     case OP_RECV: case OP_RECVMSG: case OP_ACCEPT: case OP_SEND: case OP_SENDMSG: case OP_CONNECT:
+    case OP_SPLICE:
         return true;
     case OP_READ: case OP_WRITE:
         return op->desc->kind != DESC_FILE || op->rw.offset < 0;
@@ -351,6 +353,12 @@ static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
         op->result = position_of(op); // until it is done
         io_uring_prep_write(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
         return;
+    case OP_SPLICE: // of a file; of all else, the call is made by us
+        if (op->splice.inward)
+            io_uring_prep_splice(sqe, fd, -1, op->splice.pipe_fd, -1, length_of(op->splice.len), 0);
+        else
+            io_uring_prep_splice(sqe, op->splice.pipe_fd, -1, fd, -1, length_of(op->splice.len), 0);
+        return;
     case OP_OPEN:
         io_uring_prep_openat(sqe, AT_FDCWD, op->open.path, op->open.flags | O_CLOEXEC,
                              op->open.mode);
@@ -377,7 +385,7 @@ static void prep_detour(struct uring *u, struct op *op, struct io_uring_sqe *sqe
     if (op->kind == OP_CONNECT || (op->kind == OP_SENDMSG && op->desc->kind == DESC_DGRAM))
         io_uring_prep_timeout(sqe, &u->retry_time, 0, 0);
     else
-        io_uring_prep_poll_add(sqe, op->desc->fd, is_inward(op->kind) ? POLLIN : POLLOUT);
+        io_uring_prep_poll_add(sqe, op->desc->fd, is_inward(op) ? POLLIN : POLLOUT);
 }
 
 /* On purpose: the kernel is not asked, and the op is made again. */
@@ -434,7 +442,7 @@ static struct op *first_waiting(struct desc *desc, bool inward)
 {
     list_for_each(node, &desc->ops) {
         struct op *op = container_of(node, struct op, link);
-        if (op->slot == 0 && is_ordered(op) && is_inward(op->kind) == inward)
+        if (op->slot == 0 && is_ordered(op) && is_inward(op) == inward)
             return op;
     }
     return NULL;
@@ -452,6 +460,8 @@ static void take_back_if_done(struct uring *u, struct op *op)
 }
 
 static void start_recv(struct uring *u, struct desc *desc, struct op *op);
+static bool is_made_here(const struct op *op);
+static void start_splice(struct uring *u, struct desc *desc, struct op *op);
 
 /* Starts the next op of the direction, if none is under way. */
 static void kick(struct uring *u, struct desc *desc, bool inward)
@@ -463,6 +473,12 @@ static void kick(struct uring *u, struct desc *desc, bool inward)
             return;
         if (op->kind == OP_RECV) {
             start_recv(u, desc, op);
+            if (op->state == OP_FLYING)
+                return;
+            continue;
+        }
+        if (is_made_here(op)) {
+            start_splice(u, desc, op);
             if (op->state == OP_FLYING)
                 return;
             continue;
@@ -497,23 +513,30 @@ static void pool_return(struct uring *u, uint16_t id)
     u->bufs_out--;
 }
 
+/* Takes `len` bytes out of the first buffer that is held; an empty one is returned. */
+static void drop_held(struct uring *u, struct carrier *c, size_t len)
+{
+    uint16_t         id = c->held_first;
+    struct recv_buf *buf = &u->bufs[id];
+    buf->offset += (uint32_t)len;
+    buf->len -= (uint32_t)len;
+    if (buf->len > 0)
+        return;
+    c->held_first = buf->next;
+    c->held_count--;
+    pool_return(u, id);
+}
+
 /* Copies what is held for the connection, and returns the buffers that are empty. */
 static size_t take_held(struct uring *u, struct carrier *c, char *to, size_t len)
 {
     size_t taken = 0;
     while (taken < len && c->held_count > 0) {
-        uint16_t         id = c->held_first;
-        struct recv_buf *buf = &u->bufs[id];
-        size_t           part = buf->len < len - taken ? buf->len : len - taken;
-        memcpy(to + taken, pool_address(u, id) + buf->offset, part);
+        const struct recv_buf *buf = &u->bufs[c->held_first];
+        size_t                 part = buf->len < len - taken ? buf->len : len - taken;
+        memcpy(to + taken, pool_address(u, c->held_first) + buf->offset, part);
         taken += part;
-        buf->offset += (uint32_t)part;
-        buf->len -= (uint32_t)part;
-        if (buf->len > 0)
-            break;
-        c->held_first = buf->next;
-        c->held_count--;
-        pool_return(u, id);
+        drop_held(u, c, part);
     }
     return taken;
 }
@@ -617,6 +640,57 @@ static void serve_waiting(struct uring *u, struct desc *desc)
             return;
         finish(u, op, take_something(u, c, op));
     }
+}
+
+/* ---- splicing ---- */
+
+/* The kernel carries a splice out on a thread of its own, which a socket or pipe that has nothing
+ * would keep for as long: there are 64 of these. So it is asked only when it is ready. */
+static bool is_made_here(const struct op *op)
+{
+    return op->kind == OP_SPLICE && op->desc->kind != DESC_FILE;
+}
+
+/* What came ahead goes first. Returns as take_something. */
+static int64_t splice_something(struct uring *u, struct carrier *c, const struct op *op)
+{
+    if (c->held_count == 0) {
+        c->has_end = false;
+        return c->end;
+    }
+    const struct recv_buf *buf = &u->bufs[c->held_first];
+    size_t                 len = buf->len < op->splice.len ? buf->len : op->splice.len;
+    const char            *bytes = pool_address(u, c->held_first) + buf->offset;
+    ssize_t                n = hob__sys_write(op->splice.pipe_fd, bytes, len);
+    if (n > 0)
+        drop_held(u, c, (size_t)n);
+    return n == -EAGAIN ? -EIO : n;
+}
+
+/* Gets one under way that is first in line. Afterwards it is FLYING or finished. */
+static void start_splice(struct uring *u, struct desc *desc, struct op *op)
+{
+    struct carrier *c = carrier_of(desc);
+    if (op->splice.inward && has_something(c)) {
+        finish(u, op, splice_something(u, c, op));
+        return;
+    }
+    if (op->splice.inward && c->multishot != 0) {
+        if (!c->stopping)
+            owe_cancel(u, c->multishot - 1);
+        c->stopping = true;
+        return; // its end comes here again
+    }
+    int64_t result = hob__splice_now(op);
+    if (result != -EAGAIN) {
+        finish(u, op, result);
+        return;
+    }
+    if (!fly(u, op, SLOT_DETOUR)) {
+        finish(u, op, op->result);
+        return;
+    }
+    c->busy[op->splice.inward] = true;
 }
 
 static void on_multishot(struct uring *u, struct desc *desc, const struct io_uring_cqe *cqe)
@@ -742,7 +816,13 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
             convert_statx(statx, op->stat.out);
         hob__free(statx);
     }
-    if (must_go_on(op, use, &result, &next)) {
+    bool goes_on = must_go_on(op, use, &result, &next);
+    if (goes_on && next == SLOT_OP && is_made_here(op)) { // it is ready
+        result = hob__splice_now(op);
+        goes_on = result == -EAGAIN;
+        next = SLOT_DETOUR;
+    }
+    if (goes_on) {
         if (fly(u, op, next))
             return;
         result = op->result;
@@ -752,7 +832,7 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
     if (op->kind == OP_POLL && result == 0)
         result = POLLERR; // the kernel never answers so; but 0 would read as "nothing"
     struct desc *desc = op->desc;
-    bool         ordered = is_ordered(op), inward = is_inward(op->kind);
+    bool         ordered = is_ordered(op), inward = is_inward(op);
     finish(u, op, result);
     if (ordered) {
         carrier_of(desc)->busy[inward] = false;
@@ -849,7 +929,7 @@ static void uring_submit(struct backend *b, struct op *op)
         submit_recv(u, op);
     } else if (is_ordered(op)) {
         enlist(u, op);
-        kick(u, op->desc, is_inward(op->kind));
+        kick(u, op->desc, is_inward(op));
         take_back_if_done(u, op);
     } else {
         submit_loose(u, op);

@@ -203,6 +203,13 @@ int hob__sys_pipe(int fds[2], int flags)
     return RESULT_OF(pipe2(fds, flags));
 }
 
+ssize_t hob__sys_splice(int from, int to, size_t len)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF_RETRIED(splice(from, NULL, to, NULL, len, SPLICE_F_NONBLOCK));
+}
+
 int hob__sys_eventfd(unsigned initial, int flags)
 {
     if (hob__fault())

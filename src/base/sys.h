@@ -50,6 +50,7 @@ ssize_t hob__sys_write(int fd, const void *buf, size_t len);
 ssize_t hob__sys_read_now(int fd, void *buf, size_t len, off_t offset);
 ssize_t hob__sys_write_now(int fd, const void *buf, size_t len, off_t offset);
 int     hob__sys_pipe(int fds[2], int flags);
+ssize_t hob__sys_splice(int from, int to, size_t len); /* never waits for a pipe */
 int     hob__sys_eventfd(unsigned initial, int flags);
 int     hob__sys_timerfd(int flags); /* of the monotonic clock */
 void    hob__sys_timerfd_set(int fd, int64_t when_ns); /* 0: never; cannot fail */

@@ -88,6 +88,7 @@ enum op_class {
     X(OPEN,       "open",       WAITS)    \
     X(FSYNC,      "fsync",      WAITS)    \
     X(STAT,       "stat",       WAITS)    \
+    X(SPLICE,     "splice",     WAITS)    \
     X(POLL,       "poll",       WAITS)
 
 /* Of one byte, which is a memory location of its own: other workers read it (sync/line.h)
@@ -168,6 +169,10 @@ struct op {
         struct { const void *buf; size_t len; size_t so_far; } send;     /* SEND             */
         struct { void *buf; size_t len; int64_t offset; size_t so_far; } rw; /* READ, WRITE;
                                                      offset -1: at the file's position       */
+        struct { int pipe_fd; bool inward; size_t len; } splice;         /* SPLICE: from desc into
+                                                     a pipe that is empty, or out of one
+                                                     that has so many; nobody else uses it.
+                                                     -EINVAL: not with such a desc    */
         struct { struct msghdr *msg; int flags; } msg;                   /* RECVMSG, SENDMSG */
         struct { struct desc *child; void *out; const void *from; } accept; /* result: the fd */
         struct { const struct hob_addr *addr; void *out; void *conn; } connect;
