@@ -13,7 +13,7 @@
 #ifndef HOB_FILE_H
 #define HOB_FILE_H
 
-#include "hob/op.h"
+#include "hob/stream.h"
 
 struct stat;
 
@@ -64,6 +64,10 @@ HOB_API HOB_MUST_USE int hob_file_stat(hob_file *file, struct stat *ret_stat);
 HOB_API HOB_MUST_USE int hob_file_stat_prep(hob_op *op, hob_file *file, struct stat *ret_stat);
 HOB_API HOB_MUST_USE int hob_path_stat(const char *path, struct stat *ret_stat);
 HOB_API HOB_MUST_USE int hob_path_stat_prep(hob_op *op, const char *path, struct stat *ret_stat);
+
+/* The file as a stream, at its position. The same thing: closing either closes it. As a stream a
+ * file has no shutdown (-ENOTSUP). */
+HOB_API hob_stream *hob_file_stream(hob_file *file);
 
 /* Closes and frees it; NULL is fine. Never waits. Errors that the system tells
  * only now are lost: hob_file_sync is the way to know. */

@@ -9,6 +9,8 @@
 #ifndef HOB_STREAM_H
 #define HOB_STREAM_H
 
+#include <sys/uio.h>
+
 #include "hob/op.h"
 
 HOB_BEGIN_DECLS
@@ -25,6 +27,9 @@ typedef struct hob_stream_type {
     /* Writes all, and does not touch the stream when another task closed it meanwhile; NULL:
      * by write_some, and then nobody may close it under a writer. */
     ssize_t (*write)(hob_stream *stream, const void *buf, size_t len);
+    /* As write_some, of several pieces, of which at least one is not empty; NULL: by write_some
+     * of the first of those. */
+    ssize_t (*writev_some)(hob_stream *stream, const struct iovec *pieces, int count);
 } hob_stream_type;
 
 struct hob_stream {
@@ -47,6 +52,13 @@ HOB_API HOB_MUST_USE ssize_t hob_stream_write_some(hob_stream *stream, const voi
 /* Writes all of `buf`. Returns `len`, or a negative error, and then an unknown
  * part of it was written: use hob_stream_write_some to keep count. */
 HOB_API HOB_MUST_USE ssize_t hob_stream_write(hob_stream *stream, const void *buf, size_t len);
+
+/* The same of several pieces, in order, as one: small things and large ones go out together
+ * without being copied. While it waits nobody may close the stream. */
+HOB_API HOB_MUST_USE ssize_t hob_stream_writev_some(hob_stream *stream,
+                                                    const struct iovec *pieces, int count);
+HOB_API HOB_MUST_USE ssize_t hob_stream_writev(hob_stream *stream, const struct iovec *pieces,
+                                               int count);
 
 /* Says that no more will be written. Reading goes on. Returns 0, -ENOTSUP for a
  * stream that cannot, or a negative error. */

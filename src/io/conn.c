@@ -2,6 +2,7 @@
 #include "io/conn.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -162,6 +163,18 @@ void hob__rw_advance(struct op *op)
     op->rw.so_far += n;
     if (op->rw.offset >= 0)
         op->rw.offset += (int64_t)n;
+}
+
+ssize_t hob__conn_sendv_some(struct conn *conn, const struct iovec *pieces, int count)
+{
+    struct msghdr msg = {
+        .msg_iov = (struct iovec *)(uintptr_t)pieces,
+        .msg_iovlen = (size_t)(count < IOV_MAX ? count : IOV_MAX),
+    };
+    struct op op = { .kind = OP_SENDMSG, .desc = &conn->desc, .msg = { .msg = &msg } };
+
+    hob__op_await(&op);
+    return op.result;
 }
 
 void hob__conn_recv_prep(hob_op *place, struct conn *conn, void *buf, size_t len)

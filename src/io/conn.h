@@ -37,6 +37,7 @@ struct conn {
     enum hob__tag tag;
     uint32_t      writes; /* hob_…_write that have not ended   */
     bool          is_gone; /* the descriptor is closed; the last write frees */
+    bool          is_foreign; /* the descriptor was made by others, who may share it */
     struct desc   desc;
     hob_addr     *addrs;  /* local, peer; NULL until somebody asked */
 };
@@ -145,10 +146,15 @@ static inline ssize_t conn_send_some(struct conn *conn, const void *buf, size_t 
     return op.result;
 }
 
+ssize_t hob__conn_sendv_some(struct conn *conn, const struct iovec *pieces, int count);
+
 void hob__conn_recv_prep(hob_op *place, struct conn *conn, void *buf, size_t len);
 void hob__conn_send_prep(hob_op *place, struct conn *conn, const void *buf, size_t len);
 void hob__conn_send_some_prep(hob_op *place, struct conn *conn, const void *buf, size_t len);
 int  hob__conn_shutdown(struct conn *conn);
+
+/* The kinds of connection, by which a stream can be known. */
+extern const struct conn_kind hob__tcp_kind, hob__unix_kind, hob__pipe_kind;
 
 /* Making one: a new socket connects to `peer`, which is lent until the op ended.
  * `out` is where the user wants the connection. */

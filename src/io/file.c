@@ -23,12 +23,14 @@
 
 #include "base/alloc.h"
 #include "io/conn.h"
+#include "io/file_desc.h"
 
 enum { PATH_BYTES_MAX = 4096 }; /* with the NUL, as the kernel counts */
 
 enum { AT_POSITION = -1 };
 
 struct hob_file {
+    hob_stream    stream; /* first: the file is a stream */
     enum hob__tag tag;
     uint32_t      uses;       /* writes and syncs that have not ended          */
     bool          is_gone;    /* the descriptor is closed; the last use frees  */
@@ -133,6 +135,8 @@ static bool is_known_kind(int flags)
     return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (flags & O_DIRECTORY);
 }
 
+static const hob_stream_type file_stream;
+
 static int open_prep(hob_op *place, const char *path, int flags, unsigned mode,
                      hob_file **ret_file, const void *made_at)
 {
@@ -143,6 +147,7 @@ static int open_prep(hob_op *place, const char *path, int flags, unsigned mode,
     if (file == NULL)
         return -ENOMEM;
 
+    file->stream.type = &file_stream;
     file->path = path;
     file->flags = flags | O_CLOEXEC;
     file->mode = mode;
@@ -391,4 +396,44 @@ int hob_path_stat_prep(hob_op *place, const char *path, struct stat *ret_stat)
     op->stat.path = path;
     op->stat.out = ret_stat;
     return 0;
+}
+
+/* ---- as a stream ---- */
+
+static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
+{
+    return hob_file_read((hob_file *)stream, buf, len);
+}
+
+static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
+{
+    return hob_file_write((hob_file *)stream, buf, len);
+}
+
+static void stream_close(hob_stream *stream)
+{
+    hob_file_close((hob_file *)stream);
+}
+
+static const hob_stream_type file_stream = {
+    .name = "file",
+    .read = stream_read,
+    .write_some = stream_write_some,
+    .close = stream_close,
+};
+
+hob_stream *hob_file_stream(hob_file *file)
+{
+    hob_require(is_open(file), "hob_file_stream" NOT_OPEN);
+    return &file->stream;
+}
+
+struct desc *hob__file_desc(hob_stream *stream)
+{
+    hob_file *file = (hob_file *)stream;
+
+    if (stream->type != &file_stream)
+        return NULL;
+    hob_require(is_open(file), "hob_copy" NOT_OPEN);
+    return file->desc.kind == DESC_FILE ? &file->desc : NULL;
 }

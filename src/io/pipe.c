@@ -141,7 +141,7 @@ static void stream_close(hob_stream *stream)
     hob_pipe_close((hob_pipe *)stream);
 }
 
-static const struct conn_kind pipe_kind = {
+const struct conn_kind hob__pipe_kind = {
     .stream = {
         .name = "pipe",
         .read = stream_read,
@@ -165,7 +165,7 @@ hob_stream *hob_pipe_stream(hob_pipe *pipe)
 
 hob_pipe *hob__pipe_new(void)
 {
-    return (hob_pipe *)hob__conn_new(&pipe_kind);
+    return (hob_pipe *)hob__conn_new(&hob__pipe_kind);
 }
 
 void hob__pipe_free(hob_pipe *pipe)
@@ -187,7 +187,7 @@ int hob__pipe_open(const void *made_at, hob_pipe **ret_reader, hob_pipe **ret_wr
 {
     struct conn *ends[2];
 
-    int r = hob__conn_open_pair(&pipe_kind, OP_PIPE, made_at, ends);
+    int r = hob__conn_open_pair(&hob__pipe_kind, OP_PIPE, made_at, ends);
     if (r < 0)
         return r;
 
@@ -218,7 +218,7 @@ int hob_pipe_from_fd(int fd, hob_pipe **ret_pipe)
 
     if (fd < 0)
         return -EBADF;
-    struct conn *conn = hob__conn_new(&pipe_kind);
+    struct conn *conn = hob__conn_new(&hob__pipe_kind);
     if (conn == NULL)
         return -ENOMEM;
     int r = look_at(fd, &st);
@@ -228,6 +228,7 @@ int hob_pipe_from_fd(int fd, hob_pipe **ret_pipe)
     }
 
     hob__conn_open(conn, fd, __builtin_return_address(0));
+    conn->is_foreign = true;
     conn->desc.keep_open = fd <= 2;
     if (S_ISREG(st.st_mode)) // as in `program < file`: its bytes come from the disk
         conn->desc.kind = DESC_FILE;

@@ -48,6 +48,62 @@ ssize_t hob_stream_write(hob_stream *stream, const void *buf, size_t len)
     return (ssize_t)len;
 }
 
+/* The first piece that is not empty; NULL: there is none. */
+static const struct iovec *first_piece(const struct iovec *pieces, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (pieces[i].iov_len > 0)
+            return &pieces[i];
+    }
+    return NULL;
+}
+
+ssize_t hob_stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count)
+{
+    const struct iovec *first = first_piece(pieces, count);
+
+    if (first == NULL)
+        return stream->type->write_some(stream, "", 0);
+    if (stream->type->writev_some != NULL)
+        return stream->type->writev_some(stream, pieces, count);
+    return stream->type->write_some(stream, first->iov_base, first->iov_len);
+}
+
+enum { PIECES_MAX = 16 }; /* in one call */
+
+/* Copies those of the pieces that lie after `at`. Returns how many, at most PIECES_MAX. */
+static int pieces_after(const struct iovec *pieces, int count, size_t at, struct iovec *ret_pieces)
+{
+    int n = 0;
+
+    for (int i = 0; i < count && n < PIECES_MAX; i++) {
+        size_t len = pieces[i].iov_len;
+        if (at < len)
+            ret_pieces[n++] = (struct iovec){ (char *)pieces[i].iov_base + at, len - at };
+        at -= at < len ? at : len;
+    }
+    return n;
+}
+
+ssize_t hob_stream_writev(hob_stream *stream, const struct iovec *pieces, int count)
+{
+    struct iovec left[PIECES_MAX];
+    size_t       so_far = 0;
+    int          n;
+
+    if (first_piece(pieces, count) == NULL)
+        return stream->type->write_some(stream, "", 0);
+    while ((n = pieces_after(pieces, count, so_far, left)) > 0) {
+        ssize_t done = hob_stream_writev_some(stream, left, n);
+        if (done < 0)
+            return done;
+        hob_require(done > 0, "hob_stream_writev: the stream's write_some wrote nothing; it must "
+                              "wait until there is room, or fail");
+        so_far += (size_t)done;
+    }
+    return (ssize_t)so_far;
+}
+
 int hob_stream_shutdown(hob_stream *stream)
 {
     return stream->type->shutdown != NULL ? stream->type->shutdown(stream) : -ENOTSUP;

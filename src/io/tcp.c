@@ -119,6 +119,16 @@ static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len
     return hob_tcp_write_some((hob_tcp *)stream, buf, len);
 }
 
+static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count)
+{
+    hob_tcp *conn = (hob_tcp *)stream;
+
+    hob_require(is_open(conn), "hob_stream_writev" NOT_OPEN);
+    hob_require(conn_can_write(&conn->conn, OP_SEND) && conn_can_write(&conn->conn, OP_SENDMSG),
+                "hob_stream_writev" TWO_WRITERS);
+    return hob__conn_sendv_some(&conn->conn, pieces, count);
+}
+
 static int stream_shutdown(hob_stream *stream)
 {
     return hob_tcp_shutdown((hob_tcp *)stream);
@@ -129,12 +139,13 @@ static void stream_close(hob_stream *stream)
     hob_tcp_close((hob_tcp *)stream);
 }
 
-static const struct conn_kind tcp_kind = {
+const struct conn_kind hob__tcp_kind = {
     .stream = {
         .name = "tcp",
         .read = stream_read,
         .write_some = stream_write_some,
         .write = stream_write,
+        .writev_some = stream_writev_some,
         .shutdown = stream_shutdown,
         .close = stream_close,
     },
@@ -245,7 +256,7 @@ static int listen_at(const hob_addr *addr, const hob_tcp_listen_opts *opts, bool
     if (!is_ip(addr))
         return -EAFNOSUPPORT;
 
-    int r = hob__listener_open(addr->u.family, TAG_LISTENER, "TCP listener", &tcp_kind, made_at,
+    int r = hob__listener_open(addr->u.family, TAG_LISTENER, "TCP listener", &hob__tcp_kind, made_at,
                                &listener);
     if (r < 0)
         return r;
@@ -386,7 +397,7 @@ static int connect_prep(hob_op *place, const hob_addr *peer, const hob_tcp_opts 
     if (!is_ip(peer))
         return -EAFNOSUPPORT;
 
-    struct conn *conn = hob__conn_new(&tcp_kind);
+    struct conn *conn = hob__conn_new(&hob__tcp_kind);
     if (conn == NULL)
         return -ENOMEM;
     int fd = hob__socket_open(peer->u.family, SOCK_STREAM);

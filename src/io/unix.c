@@ -115,6 +115,16 @@ static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len
     return hob_unix_write_some((hob_unix *)stream, buf, len);
 }
 
+static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count)
+{
+    hob_unix *conn = (hob_unix *)stream;
+
+    hob_require(is_open(conn), "hob_stream_writev" NOT_OPEN);
+    hob_require(conn_can_write(&conn->conn, OP_SEND) && conn_can_write(&conn->conn, OP_SENDMSG),
+                "hob_stream_writev" TWO_WRITERS);
+    return hob__conn_sendv_some(&conn->conn, pieces, count);
+}
+
 static int stream_shutdown(hob_stream *stream)
 {
     return hob_unix_shutdown((hob_unix *)stream);
@@ -125,12 +135,13 @@ static void stream_close(hob_stream *stream)
     hob_unix_close((hob_unix *)stream);
 }
 
-static const struct conn_kind unix_kind = {
+const struct conn_kind hob__unix_kind = {
     .stream = {
         .name = "unix",
         .read = stream_read,
         .write_some = stream_write_some,
         .write = stream_write,
+        .writev_some = stream_writev_some,
         .shutdown = stream_shutdown,
         .close = stream_close,
     },
@@ -250,7 +261,7 @@ int hob_unix_listen(const hob_addr *addr, hob_unix_listener **ret_listener)
 
     if (!is_unix(addr))
         return -EAFNOSUPPORT;
-    int r = hob__listener_open(AF_UNIX, TAG_LISTENER, "Unix listener", &unix_kind,
+    int r = hob__listener_open(AF_UNIX, TAG_LISTENER, "Unix listener", &hob__unix_kind,
                                __builtin_return_address(0), &listener);
     if (r < 0)
         return r;
@@ -298,7 +309,7 @@ static int connect_prep(hob_op *place, const hob_addr *peer, hob_unix **ret_conn
     if (!is_unix(peer))
         return -EAFNOSUPPORT;
 
-    struct conn *conn = hob__conn_new(&unix_kind);
+    struct conn *conn = hob__conn_new(&hob__unix_kind);
     if (conn == NULL)
         return -ENOMEM;
     int fd = hob__socket_open(AF_UNIX, SOCK_STREAM);
@@ -329,7 +340,7 @@ int hob_unix_pair(hob_unix **ret_a, hob_unix **ret_b)
 {
     struct conn *ends[2];
 
-    int r = hob__conn_open_pair(&unix_kind, OP_SOCKETPAIR, __builtin_return_address(0), ends);
+    int r = hob__conn_open_pair(&hob__unix_kind, OP_SOCKETPAIR, __builtin_return_address(0), ends);
     if (r < 0)
         return r;
 
