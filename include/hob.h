@@ -57,6 +57,7 @@
 #include "hob/file.h"
 #include "hob/flight.h"
 #include "hob/flow.h"
+#include "hob/frame.h"
 #include "hob/hedge.h"
 #include "hob/inspect.h"
 #include "hob/latest.h"
