@@ -63,6 +63,7 @@
 #include "hob/latest.h"
 #include "hob/lock.h"
 #include "hob/loop.h"
+#include "hob/mem_pair.h"
 #include "hob/offload.h"
 #include "hob/op.h"
 #include "hob/parallel.h"
@@ -88,5 +89,6 @@
 #include "hob/time.h"
 #include "hob/udp.h"
 #include "hob/unix.h"
+#include "hob/wrap.h"
 
 #endif
