@@ -72,6 +72,7 @@
 #include "hob/process.h"
 #include "hob/promise.h"
 #include "hob/rate.h"
+#include "hob/reader.h"
 #include "hob/retry.h"
 #include "hob/runtime.h"
 #include "hob/scope.h"
@@ -90,5 +91,6 @@
 #include "hob/udp.h"
 #include "hob/unix.h"
 #include "hob/wrap.h"
+#include "hob/writer.h"
 
 #endif
