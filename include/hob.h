@@ -52,6 +52,7 @@
 #include "hob/broadcast.h"
 #include "hob/cache.h"
 #include "hob/chan.h"
+#include "hob/copy.h"
 #include "hob/error.h"
 #include "hob/fd.h"
 #include "hob/file.h"
