@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import threading
 
 BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -55,9 +56,9 @@ def expect(text, *patterns):
 
 
 @contextlib.contextmanager
-def server(backend, name):
+def server(backend, name, *args):
     """Starts it on a port that the kernel chooses, and gives the port."""
-    process = subprocess.Popen([BUILD / "examples" / name, "0"], env=environment(backend),
+    process = subprocess.Popen([BUILD / "examples" / name, "0", *args], env=environment(backend),
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         yield int(process.stdout.readline().split()[-1])
@@ -410,6 +411,38 @@ def tour(backend):
     text = run(backend, "35_tour")
     for style in ("promises", "tasks", "channel", "flow"):
         expect(text, rf"^{style} +17800 bytes$", rf"^{style} +ENOENT$")
+
+
+@example(*ALL)
+def proxy(backend):
+    expect(run(backend, "28_proxy"), r"^guest 1: 2 bytes there, 5 back, 0% past the program$",
+           r"^guest 2: 5 bytes there, 3000 back, 0% past the program$",
+           r"^guest 3: 9 bytes there, 20000000 back, [5-9]\d% past the program$",
+           r"^guest 4: 9 bytes there, \d+ back, \d+% past the program; E(PIPE|CONNRESET)$")
+
+
+@example(*REAL)
+def proxy_for_others(backend):
+    """A server that answers when the question has ended, behind a proxy of its own process."""
+    said = os.urandom(3000000)
+    with socket.create_server(("127.0.0.1", 0)) as behind:
+        target = f"127.0.0.1:{behind.getsockname()[1]}"
+        with server(backend, "28_proxy", target) as port, clients(port, 1) as (client,):
+            inner, _ = behind.accept()
+            with inner, inner.makefile("rwb") as stream, client.makefile("rwb") as mine:
+                inner.settimeout(SECONDS)
+                writer = threading.Thread(target=lambda: (client.sendall(said),
+                                                          client.shutdown(socket.SHUT_WR)))
+                writer.start()
+                heard = stream.read()
+                writer.join()
+                if heard != said:
+                    raise Failed("not what was said, or no end after it")
+                stream.write(b"good day")
+                stream.flush()
+                inner.shutdown(socket.SHUT_WR)
+                if mine.read() != b"good day":
+                    raise Failed("no answer after the half-close")
 
 
 @example(*ALL)
