@@ -29,7 +29,8 @@ import time
 SUM = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$")
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DENIED = "denied"  # epoll, with io_uring forbidden
-LACKING = "uring-buffer_rings,uring-multishot_recv,uring-coop_taskrun+defer_taskrun"
+LACKING = ("uring-buffer_rings,uring-multishot_recv,uring-coop_taskrun+defer_taskrun,"
+           "uring-ring_files+openat2+tmpfile")
 LACKING_SUITES = {"io", "contract"}
 
 

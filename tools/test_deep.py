@@ -20,9 +20,9 @@ CHECKED = "-Dbuildtype=debugoptimized -Dslow_checks=true -Dexamples=false"
 VALGRIND = ("valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "
             "--fair-sched=yes")
 URING_FEATURES = ("defer_taskrun", "coop_taskrun+defer_taskrun", "ext_arg", "buffer_rings",
-                  "multishot_recv", "iowq_bound", "ring_fd",
+                  "multishot_recv", "iowq_bound", "ring_fd", "ring_files",
                   "ext_arg+iowq_bound+ring_fd+coop_taskrun+defer_taskrun+buffer_rings+multishot_recv")
-EPOLL_FEATURES = ("nowait_io", "epoll_pwait2", "process_madvise", "pidfd_self", "guard_install")
+EPOLL_FEATURES = ("nowait_io", "openat2", "tmpfile", "epoll_pwait2", "process_madvise", "pidfd_self", "guard_install")
 LACKING = ",".join([f"uring-{name}" for name in URING_FEATURES] +
                    [f"epoll-{name}" for name in EPOLL_FEATURES])
 REAL = "sim,epoll,uring"  # the run with io_uring denied adds nothing to these

@@ -21,7 +21,7 @@ typedef struct hob_run_opts {
     uint32_t    tasks_max;       /* 0: 16,777,216; then hob_go gives -EAGAIN            */
     uint32_t    ring_entries;    /* submission entries of a ring; 0: 1024               */
     uint32_t    recv_bufs;       /* provided receive buffers of a ring; 0: 128          */
-    int         blocking_threads; /* at most, for files on epoll; 0: 4                  */
+    int         blocking_threads; /* at most, for calls on files; 0: 4                  */
     int64_t     slow_ns;         /* report a task that holds its worker longer; 0: 10 ms,
                                     < 0: never                                          */
     int          break_deadlocks; /* tasks that wait for each other in a circle are

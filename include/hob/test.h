@@ -160,7 +160,8 @@ HOB_API uint64_t hob_test_seed(void);
 HOB_API const char *hob_test_backend(void);
 
 /* A folder for the files of this test, without a slash at its end; it is removed
- * with all that is in it when the test ended. In sim it is on the simulated disk. */
+ * with all that is in it when the test ended. In sim it is on the simulated disk; but that
+ * of a bare test is on the real one, and a run in sim has to make it on its own. */
 HOB_API const char *hob_test_scratch(void);
 
 /* What the runtime reported since the test began, or since hob_test_report_clear.

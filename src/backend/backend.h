@@ -41,7 +41,7 @@ struct backend_opts {
     uint32_t    completions;      /* uring: completion entries; 0: eight times as many */
     uint32_t    recv_bufs;        /* uring: provided buffers                      */
     uint32_t    recv_buf_bytes;   /* uring: size of each; 0: 4096                 */
-    int         blocking_threads; /* epoll: threads for files                     */
+    int         blocking_threads; /* threads for calls on files                   */
     uint64_t    seed;             /* sim                                          */
     struct backend *sibling;      /* sim: another worker's, whose world it shares; NULL */
 };
@@ -118,6 +118,7 @@ int64_t hob__sim_offload_ns(struct backend *b);
  * `deadline_ns`. */
 void hob__sim_advance(struct backend *b, int64_t deadline_ns);
 int hob__sim_put_file(struct backend *b, const char *path, const void *data, size_t len);
+int hob__sim_put_folder(struct backend *b, const char *path);
 
 /* Carries out an op of class OP_QUICK with plain system calls, and finishes it:
  * uring and epoll share this. */
@@ -126,6 +127,11 @@ void hob__quick_submit(struct op *op);
 /* Makes the call of a SPLICE whose descriptor never waits: the result, or -EAGAIN when that is
  * not ready (the pipe always is). uring and epoll share this. */
 int64_t hob__splice_now(const struct op *op);
+
+/* Carries out a call on files with plain system calls, on the descriptor `fd`; AT_FDCWD: it has
+ * none. May block; any thread. */
+struct fs_call;
+int64_t hob__fs_carry_out(struct fs_call *call, int fd);
 
 /* Opens the backend of that name, or with NULL the best that works here: uring,
  * else epoll. Writes one sentence about the choice to `why`. Returns 0, -ENOTSUP

@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "backend/backend.h"
+#include "base/alloc.h"
 #include "base/fault.h"
 #include "base/sys.h"
 
@@ -55,6 +57,11 @@ static int64_t carry_out(const struct blocking_job *job)
     case BLOCKING_STAT:
         return job->path != NULL ? hob__sys_stat(job->path, job->stat_out)
                                  : hob__sys_fstat(job->fd, job->stat_out);
+    case BLOCKING_FS:
+        return hob__fs_carry_out(job->fs, job->fd);
+    case BLOCKING_CLOSE:
+        hob__sys_close(job->fd);
+        return 0;
     }
     hob_unreachable("unknown blocking call");
 }
@@ -67,6 +74,10 @@ static void work_on(struct blocking_job *job)
     job->result = carry_out(job);
     pthread_mutex_lock(&pool.lock);
 
+    if (job->client == NULL) {
+        hob__free(job);
+        return;
+    }
     job->state = BLOCKING_FINISHED;
     list_push_back(&job->client->finished, &job->link);
     // Still under the lock: afterwards the client may collect the job and be gone.
@@ -129,7 +140,6 @@ void hob__blocking_open(struct blocking_client *client, int threads, void (*wake
 static void end_threads(void)
 {
     pthread_mutex_lock(&pool.lock);
-    hob_assert(list_is_empty(&pool.queue));
     int threads = pool.threads;
     pool.ending = true;
     pthread_cond_broadcast(&pool.work_came);
@@ -154,10 +164,9 @@ void hob__blocking_close(struct blocking_client *client)
     pthread_mutex_unlock(&clients_lock);
 }
 
-void hob__blocking_submit(struct blocking_client *client, struct blocking_job *job)
+/* With the lock held. */
+static void submit(struct blocking_job *job)
 {
-    job->client = client;
-    pthread_mutex_lock(&pool.lock);
     if (pool.idle <= pool.queued && pool.threads < pool.threads_max)
         start_thread();
     if (pool.threads == 0) {
@@ -168,6 +177,27 @@ void hob__blocking_submit(struct blocking_client *client, struct blocking_job *j
         pool.queued++;
         pthread_cond_signal(&pool.work_came);
     }
+}
+
+void hob__blocking_submit(struct blocking_client *client, struct blocking_job *job)
+{
+    job->client = client;
+    pthread_mutex_lock(&pool.lock);
+    submit(job);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+void hob__blocking_close_fd(int fd)
+{
+    struct blocking_job *job = hob__alloc_zero(sizeof *job);
+    if (job == NULL) {
+        hob__sys_close(fd);
+        return;
+    }
+    job->call = BLOCKING_CLOSE;
+    job->fd = fd;
+    pthread_mutex_lock(&pool.lock);
+    submit(job);
     pthread_mutex_unlock(&pool.lock);
 }
 

@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 
+struct fs_call;
 struct stat;
 
 enum blocking_call {
@@ -28,6 +29,8 @@ enum blocking_call {
     BLOCKING_FSYNC,
     BLOCKING_SPLICE, /* from `fd` to `to_fd` */
     BLOCKING_STAT,  /* of `path`, or of `fd` where that is NULL */
+    BLOCKING_FS,    /* `fs`, on `fd` */
+    BLOCKING_CLOSE,
 };
 
 /*
@@ -60,6 +63,7 @@ struct blocking_job {
     size_t             len;
     int64_t            offset;
     struct stat       *stat_out;
+    struct fs_call    *fs;
     int64_t            result;
     void              *owner; /* the client's own */
 
@@ -77,6 +81,10 @@ void hob__blocking_close(struct blocking_client *client);
 
 /* Cannot fail: where no thread can be had, the call is done on the spot. */
 void hob__blocking_submit(struct blocking_client *client, struct blocking_job *job);
+
+/* Closes a descriptor whose close(2) takes long, and tells nobody. It is done when the last client
+ * has gone. Needs a client while it is called. */
+void hob__blocking_close_fd(int fd);
 
 /* Takes the job back if nobody began with it, and returns whether. Otherwise it
  * comes with its real result. */

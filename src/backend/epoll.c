@@ -536,6 +536,11 @@ static void fill_job(struct blocking_job *job, struct op *op)
         job->path = op->stat.path;
         job->stat_out = op->stat.out;
         break;
+    case OP_FS:
+        job->call = BLOCKING_FS;
+        job->fd = op->desc != NULL ? op->desc->fd : AT_FDCWD;
+        job->fs = op->fs.call;
+        break;
     default:
         hob_unreachable("this op is not for the file pool");
     }
@@ -741,6 +746,7 @@ static void epoll_submit(struct backend *b, struct op *op)
     case OP_OPEN:
     case OP_FSYNC:
     case OP_STAT:
+    case OP_FS:
         submit_to_pool(self, op);
         break;
     case OP_POLL:
@@ -757,6 +763,7 @@ static bool is_in_pool(const struct op *op)
     case OP_OPEN:
     case OP_FSYNC:
     case OP_STAT:
+    case OP_FS:
         return true;
     case OP_SPLICE:
         return op->desc->kind == DESC_FILE;
@@ -788,7 +795,9 @@ static void epoll_cancel(struct backend *b, struct op *op)
 
 static void let_go(struct desc *desc)
 {
-    if (!desc->keep_open)
+    if (desc->slow_close)
+        hob__blocking_close_fd(desc->fd);
+    else if (!desc->keep_open)
         hob__sys_close(desc->fd);
     desc->fd = -1;
     desc->gone(desc);

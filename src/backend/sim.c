@@ -200,6 +200,7 @@ struct node *hob__sim_node_new(struct sim *sim, enum node_kind kind, int domain)
     list_init(&node->polls);
     list_init(&node->pending);
     list_init(&node->queue);
+    list_init(&node->marks);
     list_init(&node->blocked);
     list_node_init(&node->dirty);
     list_node_init(&node->blocked_link);
@@ -257,6 +258,8 @@ static void finish_polls(struct sim *sim, struct node *node, int64_t result)
 void hob__sim_node_close(struct sim *sim, struct node *node)
 {
     finish_polls(sim, node, -EBADF);
+    if (node->kind == NODE_FILE || node->kind == NODE_WATCH)
+        hob__sim_disk_close(sim, node);
     hob__sim_net_close(sim, node);
     list_remove(&node->dirty);
     if (node->fd >= 0) {
@@ -276,6 +279,8 @@ static int64_t try_recv(struct sim *sim, struct node *node, struct msghdr *msg, 
         return hob__sim_stream_recv(sim, node, msg);
     case NODE_DGRAM:
         return hob__sim_dgram_recv(sim, node, msg, flags);
+    case NODE_WATCH:
+        return hob__sim_watch_read(node, msg);
     default:
         return -EBADF;
     }
@@ -350,8 +355,8 @@ static void try_ops(struct sim *sim, struct node *node)
     list_for_each (link, &node->desc->ops) {
         struct op *op = container_of(link, struct op, link);
         enum direction direction = direction_of(op);
-        if (waits[direction] || waits[BOTH])
-            continue;
+        if (op->slot != 0 || waits[direction] || waits[BOTH])
+            continue; // the first: on the disk
         int64_t result = try_op(sim, node, op);
         if (result == SIM_WAIT)
             waits[direction] = true;
@@ -362,6 +367,8 @@ static void try_ops(struct sim *sim, struct node *node)
 
 static unsigned ready_events(struct sim *sim, const struct node *node)
 {
+    if (node->kind == NODE_WATCH)
+        return list_is_empty(&node->queue) ? 0 : POLLIN;
     return node->kind == NODE_DGRAM ? hob__sim_dgram_ready(node)
                                     : hob__sim_stream_ready(sim, node);
 }
@@ -487,7 +494,7 @@ static void start_op(struct sim *sim, struct op *op)
     if (op->kind == OP_POLL) {
         start_poll_op(sim, op);
     } else if (op->kind == OP_OPEN || op->kind == OP_STAT || op->kind == OP_FSYNC
-               || (node != NULL && node->kind == NODE_FILE)) {
+               || op->kind == OP_FS || (node != NULL && node->kind == NODE_FILE)) {
         hob__sim_disk_submit(sim, op, node);
     } else if (node == NULL) {
         hob__sim_finish(sim, op, foreign_op(op));
@@ -723,6 +730,11 @@ static struct sim *world_new(uint64_t seed)
     list_init(&sim->loose);
     list_init(&sim->dirty);
     list_init(&sim->flying);
+    if (hob__sim_disk_init(sim) < 0) {
+        hob__sim_disk_fini(sim);
+        hob__free(sim);
+        return NULL;
+    }
     return sim;
 }
 
@@ -821,6 +833,13 @@ int hob__sim_put_file(struct backend *b, const char *path, const void *data, siz
     if (b->type != &hob__backend_sim)
         return -ENOTSUP;
     return hob__sim_disk_put(sim_of(b), path, data, len);
+}
+
+int hob__sim_put_folder(struct backend *b, const char *path)
+{
+    if (b->type != &hob__backend_sim)
+        return -ENOTSUP;
+    return hob__sim_disk_put_folder(sim_of(b), path);
 }
 
 const struct backend_type hob__backend_sim = {

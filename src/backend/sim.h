@@ -6,7 +6,7 @@
  *     sim_net.c     names: bind, listen, connect, accept, addresses
  *     sim_stream.c  bytes in order: TCP, Unix streams, pipes
  *     sim_dgram.c   datagrams: UDP, Unix
- *     sim_disk.c    paths and files
+ *     sim_disk.c    files and folders, with its parts in sim_disk.h
  *
  * A node is what a descriptor number stands for. An op that cannot go on waits
  * in its descriptor's list; whatever changes a node calls hob__sim_touch, and
@@ -34,7 +34,7 @@
 
 struct sim;
 struct node;
-struct entry;
+struct inode;
 struct name;
 
 /* What an attempt returns that has to wait. Never the result of an op. */
@@ -98,7 +98,8 @@ enum node_kind {
     NODE_DGRAM,
     NODE_PIPE_READER,
     NODE_PIPE_WRITER,
-    NODE_FILE,
+    NODE_FILE,  /* also a folder                    */
+    NODE_WATCH, /* of files and folders, as inotify */
 };
 
 enum node_state {
@@ -126,7 +127,7 @@ struct node {
     struct map_node  in_ports;   /* sim->ports, by port                           */
     bool             has_port;
     struct name     *name;       /* the abstract one; NULL: none                  */
-    struct entry    *entry;      /* a file's, a folder's, a Unix socket's; or NULL */
+    struct inode    *inode;      /* a file's, a folder's, a Unix socket's; or NULL */
     struct list      blocked;    /* nodes that wait for room in this one's queue  */
     struct list_node blocked_link;
 
@@ -154,6 +155,12 @@ struct node {
     int              flags;      /* of open(2)                                    */
     int64_t          position;
     int64_t          read_due_ns, write_due_ns; /* keep them in order             */
+    uint64_t         cookie;     /* a folder's entries were told up to this one   */
+    bool             was_written;
+
+    /* Watches: their records wait in `queue`. */
+    struct list      marks;
+    int              marks_made;
 };
 
 /* An op on the disk, between its submission and its effect. */
@@ -207,8 +214,13 @@ struct sim {
     uint64_t             names_made;
     struct list          flying;      /* datagrams that are in no queue                */
 
-    struct map           paths;       /* files, folders, Unix sockets                  */
-    uint64_t             files_made;
+    struct inode        *root;
+    struct list          inodes;      /* all of the disk                               */
+    struct map           names_on_disk;
+    uint64_t             inodes_made;
+    uint64_t             cookies;     /* of names                                      */
+    uint32_t             renames;     /* that were told                                */
+    char                 walk_text[2 * 4096]; /* of the path that is being walked      */
     uint64_t             disk_used;
     struct delayed     **delayed;     /* by op->slot, less 1                           */
     uint32_t             delayed_count, delayed_cap, delayed_free;
@@ -315,30 +327,28 @@ void   hob__sim_msg_copy_in(struct msghdr *msg, size_t at, const void *from, siz
 int    hob__sim_msg_take_rights(const struct msghdr *msg, struct rights **ret_rights);
 void   hob__sim_msg_put_rights(struct msghdr *msg, const struct rights *rights); /* or NULL */
 
-/* --- sim_disk.c --- */
+/* --- sim_disk.c; the disk itself is in sim_disk.h --- */
 
-/* A path of the world: a file, a folder or a Unix socket. */
-struct entry {
-    struct map_node in_paths;
-    struct file    *file;      /* NULL: it is one of these two             */
-    bool            is_folder;
-    bool            is_socket;
-    struct node    *node;      /* a socket's; NULL: nobody has it any more */
-    uint64_t        id;        /* the inode                                */
-    size_t          path_len;
-    char            path[];
-};
+int  hob__sim_disk_init(struct sim *sim);
+void hob__sim_disk_fini(struct sim *sim);
 
 /* Carries the op out, at once or later; _stop takes one back that has op->slot. */
 void hob__sim_disk_submit(struct sim *sim, struct op *op, struct node *node);
 void hob__sim_disk_stop(struct sim *sim, struct op *op);
+void hob__sim_disk_close(struct sim *sim, struct node *node); /* a file, a folder, a watch */
+
+/* From outside of the world: folders need not be made. */
 int  hob__sim_disk_put(struct sim *sim, const char *path, const void *data, size_t len);
-void hob__sim_disk_fini(struct sim *sim);
+int  hob__sim_disk_put_folder(struct sim *sim, const char *path);
 
 /* The files of Unix sockets. */
-int  hob__sim_disk_bind(struct sim *sim, const char *path, struct node *node);
-void hob__sim_disk_unbind(struct entry *entry); /* its node is gone; the file stays */
-int  hob__sim_disk_find_socket(struct sim *sim, const char *path, struct node **ret_node);
-int  hob__sim_disk_unlink_socket(struct sim *sim, const char *path, uint64_t id); /* 0: any */
+int      hob__sim_disk_bind(struct sim *sim, const char *path, struct node *node);
+void     hob__sim_disk_unbind(struct inode *inode); /* its node is gone; the file stays */
+uint64_t hob__sim_disk_number(const struct inode *inode);
+int      hob__sim_disk_find_socket(struct sim *sim, const char *path, struct node **ret_node);
+int      hob__sim_disk_unlink_socket(struct sim *sim, const char *path, uint64_t id); /* 0: any */
+
+/* What waits to be read of a watch. */
+int64_t hob__sim_watch_read(struct node *node, const struct msghdr *msg);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The simulated disk: paths, and files made of pages.
+ * The simulated disk: when an op has its effect, and the bytes of files.
  *
  *     op ── submit ──▶ a delay ──▶ the effect, all at once ──▶ op.result
  *
@@ -8,25 +8,20 @@
  * cancelled meanwhile had none. On one descriptor reads stay in order, and so do
  * writes.
  *
- * Folders are there as soon as a path needs them; names are absolute ("a" is
- * "/a"); `.` and `..` are taken out of paths as text. Nobody is refused access.
  * A page exists where bytes were written; holes read as zeros and take no room.
- * The room taken is, of each page, what lies before its last written byte.
+ * The room taken is, of each page, what lies before its last written byte. Paths
+ * and folders are in sim_tree.c; the current folder is `/`.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 
-#include "backend/sim.h"
+#include "backend/sim_disk.h"
 #include "base/alloc.h"
 
-enum {
-    PAGE_BYTES = 4096,
-    PATH_BYTES = 4096,
-    NAME_BYTES = 255,
-    DELAYED_FIRST = 16,
-};
+enum { PAGE_BYTES = SIM_PAGE_BYTES, DELAYED_FIRST = 16 };
 
 struct page {
     struct map_node in_pages;
@@ -35,144 +30,19 @@ struct page {
     uint8_t         bytes[PAGE_BYTES];
 };
 
-struct file {
-    struct map pages; /* by index */
-    int64_t    size;
-    int64_t    changed_ns;
-    unsigned   mode;
-};
-
-/* A path without `.`, `..` and double slashes. */
-struct path {
-    size_t len;
-    bool   wants_folder; /* it ended in a slash */
-    char   text[PATH_BYTES];
-};
-
-/* --- paths --------------------------------------------------------------- */
-
-static size_t parent_len(const char *text, size_t len)
-{
-    while (len > 0 && text[--len] != '/')
-        ;
-    return len > 0 ? len : 1;
-}
-
-static int path_parse(const char *text, struct path *path)
-{
-    if (text[0] == '\0')
-        return -ENOENT;
-    if (strlen(text) >= PATH_BYTES)
-        return -ENAMETOOLONG;
-
-    path->len = 1;
-    path->text[0] = '/';
-    path->wants_folder = text[strlen(text) - 1] == '/';
-    while (*text != '\0') {
-        size_t n = strcspn(text, "/");
-        if (n > NAME_BYTES)
-            return -ENAMETOOLONG;
-        if (n == 2 && memcmp(text, "..", 2) == 0) {
-            path->len = parent_len(path->text, path->len);
-        } else if (n > 0 && !(n == 1 && text[0] == '.')) {
-            size_t slash = path->len > 1;
-            if (path->len + slash + n >= PATH_BYTES)
-                return -ENAMETOOLONG;
-            path->text[path->len] = '/';
-            memcpy(path->text + path->len + slash, text, n);
-            path->len += slash + n;
-        }
-        text += n + (text[n] == '/');
-    }
-    path->text[path->len] = '\0';
-    return 0;
-}
-
-static struct entry *find_entry(const struct sim *sim, const char *text, size_t len)
-{
-    for (struct map_node *link = hob__map_first(&sim->paths, hob__hash_bytes(text, len));
-         link != NULL; link = hob__map_next(link)) {
-        struct entry *entry = container_of(link, struct entry, in_paths);
-        if (entry->path_len == len && memcmp(entry->path, text, len) == 0)
-            return entry;
-    }
-    return NULL;
-}
-
-/* The entry of the path; without one, whether a parent is in the way. */
-static int lookup(const struct sim *sim, const struct path *path, struct entry **ret_entry)
-{
-    struct entry *entry = find_entry(sim, path->text, path->len);
-    *ret_entry = entry;
-    if (entry != NULL)
-        return path->wants_folder && !entry->is_folder ? -ENOTDIR : 0;
-    for (size_t len = path->len; len > 1;) {
-        len = parent_len(path->text, len);
-        const struct entry *parent = find_entry(sim, path->text, len);
-        if (parent != NULL)
-            return parent->is_folder ? -ENOENT : -ENOTDIR;
-    }
-    return -ENOENT;
-}
-
-static int add_entry(struct sim *sim, const char *text, size_t len, struct entry **ret_entry)
-{
-    struct entry *entry = hob__alloc_zero(sizeof *entry + len + 1);
-    if (entry == NULL)
-        return -ENOMEM;
-    entry->id = ++sim->files_made;
-    entry->path_len = len;
-    memcpy(entry->path, text, len);
-    int rc = hob__map_add(&sim->paths, &entry->in_paths, hob__hash_bytes(text, len));
-    if (rc < 0) {
-        hob__free(entry);
-        return rc;
-    }
-    *ret_entry = entry;
-    return 0;
-}
-
-static int make_folders(struct sim *sim, const struct path *path)
-{
-    for (size_t len = path->len; len > 1;) {
-        len = parent_len(path->text, len);
-        if (find_entry(sim, path->text, len) != NULL)
-            break;
-        struct entry *folder;
-        int rc = add_entry(sim, path->text, len, &folder);
-        if (rc < 0)
-            return rc;
-        folder->is_folder = true;
-    }
-    return 0;
-}
-
-static int64_t calendar_ns(const struct sim *sim)
+int64_t hob__sim_calendar_ns(const struct sim *sim)
 {
     return SIM_WALL_AT_0_NS + sim->now_ns;
 }
 
-/* Where lookup() found nothing, an empty file. */
-static int make_file(struct sim *sim, const struct path *path, unsigned mode,
-                     struct entry **ret_entry)
+static void note_written(struct sim *sim, struct inode *file)
 {
-    struct file *file = hob__alloc_zero(sizeof *file);
-    int rc = file != NULL ? make_folders(sim, path) : -ENOMEM;
-    if (rc == 0)
-        rc = add_entry(sim, path->text, path->len, ret_entry);
-    if (rc < 0) {
-        hob__free(file);
-        return rc;
-    }
-    file->mode = mode;
-    file->changed_ns = calendar_ns(sim);
-    (*ret_entry)->file = file;
-    return 0;
+    file->written_ns = file->changed_ns = hob__sim_calendar_ns(sim);
 }
 
 /* --- pages --------------------------------------------------------------- */
 
-static struct page *find_page(const struct file *file, uint64_t index)
+static struct page *find_page(const struct inode *file, uint64_t index)
 {
     for (struct map_node *link = hob__map_first(&file->pages, hash_u64(index)); link != NULL;
          link = hob__map_next(link)) {
@@ -183,7 +53,7 @@ static struct page *find_page(const struct file *file, uint64_t index)
     return NULL;
 }
 
-static struct page *make_page(struct file *file, uint64_t index)
+static struct page *make_page(struct inode *file, uint64_t index)
 {
     struct page *page = hob__alloc_zero(sizeof *page);
     if (page == NULL)
@@ -196,7 +66,24 @@ static struct page *make_page(struct file *file, uint64_t index)
     return page;
 }
 
-static void empty_file(struct sim *sim, struct file *file)
+static void free_page(struct sim *sim, struct inode *file, struct page *page)
+{
+    sim->disk_used -= page->used;
+    hob__map_remove(&file->pages, &page->in_pages);
+    hob__free(page);
+}
+
+/* Bytes from `at` on, in this page, read as zeros again. */
+static void shorten_page(struct sim *sim, struct page *page, size_t at)
+{
+    if (page->used <= at)
+        return;
+    memset(page->bytes + at, 0, page->used - at);
+    sim->disk_used -= page->used - at;
+    page->used = (uint32_t)at;
+}
+
+static void free_all_pages(struct sim *sim, struct inode *file)
 {
     struct map_node *link = hob__map_take_all(&file->pages);
     while (link != NULL) {
@@ -205,11 +92,45 @@ static void empty_file(struct sim *sim, struct file *file)
         sim->disk_used -= page->used;
         hob__free(page);
     }
-    file->size = 0;
-    file->changed_ns = calendar_ns(sim);
 }
 
-static void read_pages(const struct file *file, int64_t offset, uint8_t *buf, size_t len)
+void hob__sim_file_cut(struct sim *sim, struct inode *file, int64_t size)
+{
+    if (size == 0) {
+        free_all_pages(sim, file);
+    } else if (size < file->size) {
+        uint64_t first = (uint64_t)size / PAGE_BYTES, last = (uint64_t)file->size / PAGE_BYTES;
+        struct page *page = find_page(file, first);
+        if (page != NULL)
+            shorten_page(sim, page, (size_t)size % PAGE_BYTES);
+        for (uint64_t index = first + 1; index <= last && file->pages.count > 0; index++) {
+            page = find_page(file, index);
+            if (page != NULL)
+                free_page(sim, file, page);
+        }
+    }
+    file->size = size;
+}
+
+/* A hole from `offset` on, `len` bytes long; the size stays. */
+void hob__sim_file_punch(struct sim *sim, struct inode *file, int64_t offset, int64_t len)
+{
+    int64_t end = len < file->size - offset ? offset + len : file->size;
+    while (offset < end) {
+        size_t at = (size_t)offset % PAGE_BYTES;
+        size_t n = (size_t)(end - offset) < PAGE_BYTES - at ? (size_t)(end - offset)
+                                                            : PAGE_BYTES - at;
+        struct page *page = find_page(file, (uint64_t)offset / PAGE_BYTES);
+        if (page != NULL && page->used <= at + n)
+            shorten_page(sim, page, at);
+        else if (page != NULL)
+            memset(page->bytes + at, 0, n);
+        offset += (int64_t)n;
+    }
+    note_written(sim, file);
+}
+
+static void read_pages(const struct inode *file, int64_t offset, uint8_t *buf, size_t len)
 {
     for (size_t i = 0; i < len;) {
         uint64_t pos = (uint64_t)offset + i;
@@ -237,7 +158,7 @@ static size_t page_share(const struct sim *sim, uint32_t used, size_t at, size_t
 }
 
 /* Returns how many bytes were written, or a negative error if none were. */
-static int64_t write_pages(struct sim *sim, struct file *file, int64_t offset,
+static int64_t write_pages(struct sim *sim, struct inode *file, int64_t offset,
                            const uint8_t *buf, size_t len, bool unlimited)
 {
     size_t done = 0;
@@ -267,103 +188,194 @@ static int64_t write_pages(struct sim *sim, struct file *file, int64_t offset,
         return error;
     if (file->size < offset + (int64_t)done)
         file->size = offset + (int64_t)done;
-    file->changed_ns = calendar_ns(sim);
+    note_written(sim, file);
     return (int64_t)done;
 }
 
-/* --- the effects of ops -------------------------------------------------- */
+/* Room for these bytes, which read as they did. Returns 0, or the disk's error when it is full. */
+int hob__sim_file_fill(struct sim *sim, struct inode *file, int64_t offset, int64_t len)
+{
+    int64_t size = file->size, end = offset + len;
+    while (offset < end) {
+        static const uint8_t zeros[PAGE_BYTES];
+        size_t  at = (size_t)offset % PAGE_BYTES;
+        int64_t n = end - offset < (int64_t)(PAGE_BYTES - at) ? end - offset
+                                                              : (int64_t)(PAGE_BYTES - at);
+        struct page *page = find_page(file, (uint64_t)offset / PAGE_BYTES);
+        size_t used = page != NULL ? page->used : 0;
+        int64_t keep = used > at ? (int64_t)(used - at) : 0;
+        if (keep < n) {
+            int64_t r = write_pages(sim, file, offset + keep, zeros, (size_t)(n - keep), false);
+            if (r != n - keep) {
+                hob__sim_file_cut(sim, file, size);
+                return r < 0 ? (int)r : -ENOSPC;
+            }
+        }
+        offset += n;
+    }
+    return 0;
+}
 
-static int open_entry(struct sim *sim, const struct path *path, int flags, unsigned mode,
-                      struct entry **ret_entry)
+/* --- opening -------------------------------------------------------------- */
+
+static int open_flags_fit(const struct place *place, int flags)
 {
     bool writes = (flags & O_ACCMODE) != O_RDONLY;
-    int rc = lookup(sim, path, ret_entry);
-    bool creates = rc == -ENOENT && (flags & O_CREAT);
-    if (sim->world.disk_write_error < 0 && (creates || (rc == 0 && (writes || flags & O_TRUNC))))
-        return sim->world.disk_write_error;
-    if (rc == -ENOENT && (flags & O_CREAT) && !(flags & O_DIRECTORY))
-        return path->wants_folder
-             ? -EISDIR : make_file(sim, path, mode & 0777 & ~022u, ret_entry);
-    if (rc < 0)
-        return rc;
-    const struct entry *entry = *ret_entry;
+    const struct inode *inode = place->inode;
     if ((flags & O_CREAT) && (flags & O_EXCL))
         return -EEXIST;
-    if (entry->is_folder)
+    if (inode->kind == INODE_LINK)
+        return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP; // O_NOFOLLOW
+    if (inode->kind == INODE_FOLDER)
         return writes || (flags & (O_CREAT | O_TRUNC)) ? -EISDIR : 0;
     if (flags & O_DIRECTORY)
         return -ENOTDIR;
-    return entry->is_socket ? -ENXIO : 0;
+    return inode->kind == INODE_SOCKET ? -ENXIO : 0;
 }
 
-static int64_t open_file(struct sim *sim, const struct op *op)
+/* Finds or makes what is to be opened. */
+static int open_place(struct sim *sim, struct place *place, int flags, unsigned mode,
+                      struct inode **ret_inode)
 {
-    struct path path;
-    int flags = op->open.flags;
-    if ((flags & O_TMPFILE) == O_TMPFILE)
-        return -EOPNOTSUPP;
-    int rc = path_parse(op->open.path, &path);
-    if (rc < 0)
-        return rc;
+    bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC);
+    bool creates = place->inode == NULL && (flags & O_CREAT);
+    if (place->inode == NULL && !creates)
+        return -ENOENT;
+    if (creates && (flags & O_DIRECTORY))
+        return -EINVAL;
+    if (sim->world.disk_write_error < 0 && (creates || writes))
+        return sim->world.disk_write_error;
+    if (creates)
+        return hob__sim_make_at(sim, place, INODE_FILE, mode & 0777 & ~022u, ret_inode);
+    *ret_inode = place->inode;
+    return open_flags_fit(place, flags);
+}
+
+/* A file that has no name yet. */
+static int open_unnamed(struct sim *sim, const struct place *place, int flags, unsigned mode,
+                        struct inode **ret_inode)
+{
+    if (place->inode == NULL || place->inode->kind != INODE_FOLDER)
+        return place->inode == NULL ? -ENOENT : -ENOTDIR;
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        return -EINVAL;
+    if (sim->world.disk_write_error < 0)
+        return sim->world.disk_write_error;
+    *ret_inode = hob__sim_inode_new(sim, INODE_FILE, mode & 0777 & ~022u);
+    return *ret_inode != NULL ? 0 : -ENOMEM;
+}
+
+int64_t hob__sim_file_open(struct sim *sim, struct inode *from, const char *path, int flags,
+                           unsigned mode, unsigned walk_flags)
+{
+    struct place  place;
+    struct inode *inode;
+    bool unnamed = (flags & O_TMPFILE) == O_TMPFILE;
+    bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+    if (follow)
+        walk_flags |= WALK_FOLLOW;
+    if (flags & O_CREAT)
+        walk_flags |= WALK_CREATE;
+    int r = hob__sim_walk(sim, from, path, walk_flags, &place);
+    if (r < 0)
+        return r;
 
     struct node *node = hob__sim_node_new(sim, NODE_FILE, AF_UNSPEC);
     if (node == NULL)
         return -ENOMEM;
-    struct entry *entry;
     int fd = hob__sim_node_number(sim, node);
-    rc = fd < 0 ? fd : open_entry(sim, &path, flags, op->open.mode, &entry);
-    if (rc < 0) {
+    r = fd < 0  ? fd
+      : unnamed ? open_unnamed(sim, &place, flags, mode, &inode)
+                : open_place(sim, &place, flags, mode, &inode);
+    if (r < 0) {
         hob__sim_node_close(sim, node);
-        return rc;
+        return r;
     }
-    if ((flags & O_TRUNC) && entry->file != NULL)
-        empty_file(sim, entry->file);
-    node->entry = entry;
+    node->inode = inode;
     node->flags = flags;
+    inode->users++;
+    if ((flags & O_TRUNC) && inode->kind == INODE_FILE) {
+        hob__sim_file_cut(sim, inode, 0);
+        note_written(sim, inode);
+        hob__sim_tell(sim, inode, IN_MODIFY);
+    }
     return fd;
 }
 
-static int64_t read_file(struct node *node, const struct op *op)
+void hob__sim_disk_close(struct sim *sim, struct node *node)
 {
-    bool at_position = op->rw.offset == -1;
-    int64_t offset = at_position ? node->position : op->rw.offset;
-    const struct file *file = node->entry->file;
+    struct inode *inode = node->inode;
+    node->inode = NULL;
+    if (node->kind == NODE_WATCH)
+        hob__sim_watch_close(sim, node);
+    if (inode == NULL)
+        return;
+    hob__sim_fs_unlock(node, inode);
+    if ((node->flags & O_ACCMODE) != O_RDONLY)
+        hob__sim_tell(sim, inode, IN_CLOSE_WRITE);
+    hob__sim_inode_drop(sim, inode);
+}
+
+/* --- reading and writing -------------------------------------------------- */
+
+/* What O_DIRECT asks for. */
+static bool is_aligned(const struct node *node, const void *buf, size_t len, int64_t offset)
+{
+    return !(node->flags & O_DIRECT)
+        || ((uintptr_t)buf | len | (uint64_t)offset) % SIM_DIRECT_ALIGN == 0;
+}
+
+int64_t hob__sim_file_read(struct node *node, void *buf, size_t len, int64_t offset)
+{
+    const struct inode *file = node->inode;
     if ((node->flags & O_ACCMODE) == O_WRONLY)
         return -EBADF;
-    if (file == NULL)
+    if (file->kind != INODE_FILE)
         return -EISDIR;
-    if (offset < 0)
+    if (offset < 0 || !is_aligned(node, buf, len, offset))
         return -EINVAL;
     if (offset >= file->size)
         return 0;
-
-    size_t len = op->rw.len;
-    if ((int64_t)len > file->size - offset || len > INT64_MAX)
+    if (len > (uint64_t)(file->size - offset))
         len = (size_t)(file->size - offset);
-    read_pages(file, offset, op->rw.buf, len);
-    if (at_position)
-        node->position = offset + (int64_t)len;
+    read_pages(file, offset, buf, len);
     return (int64_t)len;
 }
 
-static int64_t write_file(struct sim *sim, struct node *node, const struct op *op)
+int64_t hob__sim_file_write(struct sim *sim, struct node *node, const void *buf, size_t len,
+                            int64_t offset)
 {
-    bool at_position = op->rw.offset == -1;
-    int64_t offset = at_position ? node->position : op->rw.offset;
-    struct file *file = node->entry->file;
-    if ((node->flags & O_ACCMODE) == O_RDONLY || file == NULL)
+    struct inode *file = node->inode;
+    if ((node->flags & O_ACCMODE) == O_RDONLY || file->kind != INODE_FILE)
         return -EBADF;
-    if (offset < 0)
+    if (offset < 0 || !is_aligned(node, buf, len, offset))
         return -EINVAL;
-    if (node->flags & O_APPEND)
-        offset = file->size;
-    if (op->rw.len > (uint64_t)(INT64_MAX - offset))
+    if (len > (uint64_t)(INT64_MAX - offset))
         return -EFBIG;
-
     if (sim->world.disk_write_error < 0)
         return sim->world.disk_write_error;
+    int64_t n = write_pages(sim, file, offset, buf, len, false);
+    if (n > 0)
+        hob__sim_tell(sim, file, IN_MODIFY);
+    return n;
+}
 
-    int64_t n = write_pages(sim, file, offset, op->rw.buf, op->rw.len, false);
+static int64_t read_op(struct node *node, const struct op *op)
+{
+    bool    at_position = op->rw.offset == -1;
+    int64_t n = hob__sim_file_read(node, op->rw.buf, op->rw.len,
+                                   at_position ? node->position : op->rw.offset);
+    if (n > 0 && at_position)
+        node->position += n;
+    return n;
+}
+
+static int64_t write_op(struct sim *sim, struct node *node, const struct op *op)
+{
+    bool    at_position = op->rw.offset == -1;
+    int64_t offset = node->flags & O_APPEND ? node->inode->size
+                   : at_position            ? node->position : op->rw.offset;
+    int64_t n = hob__sim_file_write(sim, node, op->rw.buf, op->rw.len, offset);
     if (n > 0 && at_position)
         node->position = offset + n;
     return n;
@@ -382,7 +394,7 @@ static int64_t splice_file(struct sim *sim, struct node *node, const struct op *
                                   : hob__sim_pipe_peek(sim, pipe_fd, bytes, rw.rw.len);
     if (rw.rw.len == 0)
         return op->splice.inward ? -ENOMEM : -EBADF;
-    int64_t n = op->splice.inward ? read_file(node, &rw) : write_file(sim, node, &rw);
+    int64_t n = op->splice.inward ? read_op(node, &rw) : write_op(sim, node, &rw);
     if (n > 0 && op->splice.inward)
         hob__sim_pipe_put(sim, pipe_fd, bytes, (size_t)n);
     else if (n > 0)
@@ -390,39 +402,41 @@ static int64_t splice_file(struct sim *sim, struct node *node, const struct op *
     return n;
 }
 
-static void stat_entry(const struct entry *entry, struct stat *ret_stat)
+/* --- asking ---------------------------------------------------------------- */
+
+static unsigned type_of(const struct inode *inode)
 {
-    *ret_stat = (struct stat){
-        .st_ino = (ino_t)entry->id,
-        .st_nlink = 1,
-        .st_mode = entry->is_folder ? S_IFDIR | 0755 : S_IFSOCK | 0755,
-        .st_blksize = PAGE_BYTES,
+    static const unsigned types[] = {
+        [INODE_FILE] = S_IFREG, [INODE_FOLDER] = S_IFDIR, [INODE_LINK] = S_IFLNK,
+        [INODE_SOCKET] = S_IFSOCK,
     };
-    const struct file *file = entry->file;
-    if (file == NULL)
-        return;
-    ret_stat->st_mode = S_IFREG | file->mode;
-    ret_stat->st_size = file->size;
-    ret_stat->st_blocks = (blkcnt_t)(file->pages.count * (PAGE_BYTES / 512));
-    ret_stat->st_mtim.tv_sec = file->changed_ns / 1000000000;
-    ret_stat->st_mtim.tv_nsec = file->changed_ns % 1000000000;
-    ret_stat->st_ctim = ret_stat->st_atim = ret_stat->st_mtim;
+    return types[inode->kind];
 }
 
-static int stat_path(const struct sim *sim, const char *text, struct stat *ret_stat)
+static struct timespec timespec_of(int64_t ns)
 {
-    struct path path;
-    struct entry *entry;
-    int rc = path_parse(text, &path);
-    if (rc == 0)
-        rc = lookup(sim, &path, &entry);
-    if (rc == 0)
-        stat_entry(entry, ret_stat);
-    return rc;
+    return (struct timespec){ ns / 1000000000, ns % 1000000000 };
+}
+
+void hob__sim_stat(const struct inode *inode, struct stat *ret_stat)
+{
+    *ret_stat = (struct stat){
+        .st_ino = (ino_t)inode->id,
+        .st_nlink = inode->kind == INODE_FOLDER ? 2 + inode->folders : inode->names,
+        .st_mode = type_of(inode) | inode->mode,
+        .st_uid = inode->uid,
+        .st_gid = inode->gid,
+        .st_blksize = PAGE_BYTES,
+        .st_size = inode->kind == INODE_LINK ? (off_t)strlen(inode->target) : inode->size,
+        .st_blocks = (blkcnt_t)(inode->pages.count * (PAGE_BYTES / 512)),
+        .st_atim = timespec_of(inode->read_ns),
+        .st_mtim = timespec_of(inode->written_ns),
+        .st_ctim = timespec_of(inode->changed_ns),
+    };
 }
 
 /* Descriptors 0, 1 and 2 are of the real world; here they are devices. */
-static int stat_node(const struct node *node, int fd, struct stat *ret_stat)
+int hob__sim_stat_node(const struct node *node, int fd, struct stat *ret_stat)
 {
     if (node == NULL) {
         if (fd < 0 || fd > 2)
@@ -431,7 +445,7 @@ static int stat_node(const struct node *node, int fd, struct stat *ret_stat)
         return 0;
     }
     if (node->kind == NODE_FILE) {
-        stat_entry(node->entry, ret_stat);
+        hob__sim_stat(node->inode, ret_stat);
         return 0;
     }
     bool is_pipe = node->kind == NODE_PIPE_READER || node->kind == NODE_PIPE_WRITER;
@@ -444,22 +458,36 @@ static int stat_node(const struct node *node, int fd, struct stat *ret_stat)
     return 0;
 }
 
+static int stat_path(struct sim *sim, const char *path, struct stat *ret_stat)
+{
+    struct place place;
+    int r = hob__sim_walk(sim, NULL, path, WALK_FOLLOW, &place);
+    if (r < 0 || place.inode == NULL)
+        return r < 0 ? r : -ENOENT;
+    hob__sim_stat(place.inode, ret_stat);
+    return 0;
+}
+
+/* --- the effects of ops ---------------------------------------------------- */
+
 static int64_t effect_of(struct sim *sim, const struct op *op, struct node *node)
 {
     if (hob__sim_chance(sim, sim->world.disk_error_percent))
         return -EIO;
     switch (op->kind) {
     case OP_OPEN:
-        return open_file(sim, op);
+        return hob__sim_file_open(sim, NULL, op->open.path, op->open.flags, op->open.mode, 0);
     case OP_STAT:
         return op->stat.path != NULL ? stat_path(sim, op->stat.path, op->stat.out)
-                                     : stat_node(node, op->desc->fd, op->stat.out);
+                                     : hob__sim_stat_node(node, op->desc->fd, op->stat.out);
+    case OP_FS:
+        return op->desc != NULL && node == NULL ? -EBADF : hob__sim_fs(sim, op->fs.call, node);
     case OP_FSYNC:
         return node == NULL ? -EBADF : node->kind == NODE_FILE ? 0 : -EINVAL;
     case OP_READ:
-        return read_file(node, op);
+        return read_op(node, op);
     case OP_WRITE:
-        return write_file(sim, node, op);
+        return write_op(sim, node, op);
     case OP_SPLICE:
         return splice_file(sim, node, op);
     default:
@@ -555,98 +583,105 @@ void hob__sim_disk_stop(struct sim *sim, struct op *op)
 
 /* --- Unix sockets' files ------------------------------------------------- */
 
-int hob__sim_disk_bind(struct sim *sim, const char *text, struct node *node)
+int hob__sim_disk_bind(struct sim *sim, const char *path, struct node *node)
 {
-    struct path path;
-    struct entry *entry;
-    int rc = path_parse(text, &path);
-    if (rc == 0)
-        rc = lookup(sim, &path, &entry);
-    if (rc != -ENOENT)
-        return rc == 0 ? -EADDRINUSE : rc;
-    rc = make_folders(sim, &path);
-    if (rc == 0)
-        rc = add_entry(sim, path.text, path.len, &entry);
-    if (rc < 0)
-        return rc;
-    entry->is_socket = true;
-    entry->node = node;
-    node->entry = entry;
+    struct place  place;
+    struct inode *inode;
+    int r = hob__sim_walk(sim, NULL, path, WALK_PARENT, &place);
+    if (r == 0 && (place.inode != NULL || place.last != LAST_NAME))
+        return -EADDRINUSE;
+    if (r == 0)
+        r = hob__sim_make_at(sim, &place, INODE_SOCKET, 0755, &inode);
+    if (r < 0)
+        return r;
+    inode->node = node;
+    node->inode = inode;
     return 0;
 }
 
-int hob__sim_disk_find_socket(struct sim *sim, const char *text, struct node **ret_node)
+int hob__sim_disk_find_socket(struct sim *sim, const char *path, struct node **ret_node)
 {
-    struct path path;
-    struct entry *entry;
-    int rc = path_parse(text, &path);
-    if (rc == 0)
-        rc = lookup(sim, &path, &entry);
-    if (rc < 0)
-        return rc;
-    *ret_node = entry->node;
-    return entry->node != NULL ? 0 : -ECONNREFUSED;
+    struct place place;
+    int r = hob__sim_walk(sim, NULL, path, WALK_FOLLOW, &place);
+    if (r < 0 || place.inode == NULL)
+        return r < 0 ? r : -ENOENT;
+    *ret_node = place.inode->node;
+    return place.inode->node != NULL ? 0 : -ECONNREFUSED;
 }
 
-void hob__sim_disk_unbind(struct entry *entry)
+void hob__sim_disk_unbind(struct inode *inode)
 {
-    entry->node = NULL;
+    inode->node = NULL;
 }
 
-int hob__sim_disk_unlink_socket(struct sim *sim, const char *text, uint64_t id)
+uint64_t hob__sim_disk_number(const struct inode *inode)
 {
-    struct path path;
-    struct entry *entry;
-    int rc = path_parse(text, &path);
-    if (rc == 0)
-        rc = lookup(sim, &path, &entry);
-    if (rc < 0)
-        return rc;
-    if (!entry->is_socket)
+    return inode->id;
+}
+
+int hob__sim_disk_unlink_socket(struct sim *sim, const char *path, uint64_t id)
+{
+    struct place place;
+    int r = hob__sim_walk(sim, NULL, path, WALK_PARENT, &place);
+    if (r < 0 || place.inode == NULL)
+        return r < 0 ? r : -ENOENT;
+    struct inode *inode = place.inode;
+    if (inode->kind != INODE_SOCKET)
         return -EPERM;
-    if (id != 0 && entry->id != id)
+    if (id != 0 && inode->id != id)
         return -ENOENT; // somebody else's
-    if (entry->node != NULL)
-        entry->node->entry = NULL;
-    hob__map_remove(&sim->paths, &entry->in_paths);
-    hob__free(entry);
+    hob__sim_tell_name(sim, place.folder, IN_DELETE, 0, place.text, place.len, inode);
+    hob__sim_name_remove(sim, place.dentry);
+    hob__sim_inode_check(sim, inode);
     return 0;
 }
 
 /* --- from outside -------------------------------------------------------- */
 
-int hob__sim_disk_put(struct sim *sim, const char *text, const void *data, size_t len)
+int hob__sim_disk_put(struct sim *sim, const char *path, const void *data, size_t len)
 {
-    struct path path;
-    struct entry *entry;
-    int rc = path_parse(text, &path);
-    if (rc == 0)
-        rc = lookup(sim, &path, &entry);
-    if (rc == -ENOENT && !path.wants_folder)
-        rc = make_file(sim, &path, 0644, &entry);
-    if (rc < 0)
-        return rc;
-    if (entry->file == NULL)
-        return entry->is_folder ? -EISDIR : -EEXIST;
-    empty_file(sim, entry->file);
-    int64_t n = write_pages(sim, entry->file, 0, data, len, true);
+    struct place  place;
+    struct inode *file;
+    int r = hob__sim_make_folders(sim, path, false);
+    if (r == 0)
+        r = hob__sim_walk(sim, NULL, path, WALK_FOLLOW, &place);
+    if (r < 0)
+        return r;
+    if (place.inode == NULL && place.wants_folder)
+        return -ENOENT;
+    file = place.inode;
+    if (file == NULL)
+        r = hob__sim_make_at(sim, &place, INODE_FILE, 0644, &file);
+    if (r < 0)
+        return r;
+    if (file->kind != INODE_FILE)
+        return file->kind == INODE_FOLDER ? -EISDIR : -EEXIST;
+    hob__sim_file_cut(sim, file, 0);
+    int64_t n = write_pages(sim, file, 0, data, len, true);
+    hob__sim_tell(sim, file, IN_MODIFY);
+    hob__sim_tell(sim, file, IN_CLOSE_WRITE);
     return n == (int64_t)len ? 0 : -ENOMEM;
+}
+
+int hob__sim_disk_put_folder(struct sim *sim, const char *path)
+{
+    struct place place;
+    int r = hob__sim_make_folders(sim, path, true);
+    if (r == 0)
+        r = hob__sim_walk(sim, NULL, path, WALK_FOLLOW, &place);
+    if (r < 0)
+        return r;
+    return place.inode->kind == INODE_FOLDER ? 0 : -ENOTDIR;
+}
+
+int hob__sim_disk_init(struct sim *sim)
+{
+    return hob__sim_tree_init(sim);
 }
 
 void hob__sim_disk_fini(struct sim *sim)
 {
-    struct map_node *link = hob__map_take_all(&sim->paths);
-    while (link != NULL) {
-        struct entry *entry = container_of(link, struct entry, in_paths);
-        link = link->next;
-        if (entry->file != NULL) {
-            empty_file(sim, entry->file);
-            hob__map_fini(&entry->file->pages);
-            hob__free(entry->file);
-        }
-        hob__free(entry);
-    }
-    hob__map_fini(&sim->paths);
+    hob__sim_tree_fini(sim);
     for (uint32_t i = 0; i < sim->delayed_count; i++)
         hob__free(sim->delayed[i]);
     hob__free(sim->delayed);

@@ -412,7 +412,7 @@ static int bind_unix(struct sim *sim, struct node *node, const hob_addr *addr,
         struct unix_path path = path_of(&chosen);
         rc = hob__sim_disk_bind(sim, path.text, node);
         if (rc == 0 && ret_file != NULL)
-            *ret_file = node->entry->id;
+            *ret_file = hob__sim_disk_number(node->inode);
     }
     if (rc < 0)
         return rc;
@@ -457,9 +457,9 @@ static void give_names_back(struct sim *sim, struct node *node)
     if (node->has_port)
         hob__map_remove(&sim->ports, &node->in_ports);
     node->has_port = false;
-    if (node->entry != NULL && node->kind != NODE_FILE)
-        hob__sim_disk_unbind(node->entry);
-    node->entry = NULL;
+    if (node->inode != NULL)
+        hob__sim_disk_unbind(node->inode);
+    node->inode = NULL;
     if (node->name != NULL) {
         hob__map_remove(&sim->names, &node->name->in_names);
         hob__free(node->name);

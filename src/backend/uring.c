@@ -37,7 +37,6 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "backend/backend.h"
@@ -61,6 +60,7 @@ enum {
     SUBMIT_TRIES = 1000,       /* the kernel is short of memory: then the op fails      */
     WORKERS_FOR_FILES = 8,     /* kernel threads for what blocks on a disk              */
     WORKERS_FOR_OTHERS = 64,
+    FILE_THREADS = 4,          /* of ours, for what it cannot do                        */
     RECEIVE_AHEAD_MAX = 2,     /* buffers held for a connection that nobody reads       */
 };
 
@@ -264,24 +264,6 @@ static bool is_ordered(const struct op *op)
     }
 }
 
-static void convert_statx(const struct statx *from, struct stat *to)
-{
-    memset(to, 0, sizeof *to);
-    to->st_dev = makedev(from->stx_dev_major, from->stx_dev_minor);
-    to->st_ino = from->stx_ino;
-    to->st_mode = from->stx_mode;
-    to->st_nlink = from->stx_nlink;
-    to->st_uid = from->stx_uid;
-    to->st_gid = from->stx_gid;
-    to->st_rdev = makedev(from->stx_rdev_major, from->stx_rdev_minor);
-    to->st_size = (off_t)from->stx_size;
-    to->st_blksize = (blksize_t)from->stx_blksize;
-    to->st_blocks = (blkcnt_t)from->stx_blocks;
-    to->st_atim = (struct timespec){ from->stx_atime.tv_sec, from->stx_atime.tv_nsec };
-    to->st_mtim = (struct timespec){ from->stx_mtime.tv_sec, from->stx_mtime.tv_nsec };
-    to->st_ctim = (struct timespec){ from->stx_ctime.tv_sec, from->stx_ctime.tv_nsec };
-}
-
 static void prep_stat(struct op *op, struct io_uring_sqe *sqe, struct statx *out)
 {
     if (op->desc != NULL)
@@ -369,6 +351,9 @@ static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
     case OP_STAT:
         prep_stat(op, sqe, slot->extra);
         return;
+    case OP_FS:
+        hob__uring_prep_fs(sqe, op->fs.call, op->desc != NULL ? fd : AT_FDCWD);
+        return;
     case OP_POLL:
         io_uring_prep_poll_add(sqe, op->poll.fd, op->poll.events);
         return;
@@ -433,6 +418,63 @@ static bool fly(struct uring *u, struct op *op, enum slot_use use)
         carrier_of(op->desc)->in_kernel++;
     u->in_kernel++;
     return true;
+}
+
+/* ---- what the kernel does not do by a ring ---- */
+
+static bool needs_thread(const struct uring *u, const struct op *op)
+{
+    return op->kind == OP_FS && !hob__uring_knows_fs(u, op->fs.call);
+}
+
+/* Gives the op to a thread. Returns false, with the error in op->result, if there is no memory. */
+static bool fly_in_thread(struct uring *u, struct op *op)
+{
+    struct blocking_job *job = hob__alloc(sizeof *job);
+    uint32_t             index = job != NULL ? slot_take(u, SLOT_THREAD, op) : SLOT_NONE;
+    op->result = -ENOMEM;
+    if (index == SLOT_NONE) {
+        hob__free(job);
+        return false;
+    }
+    u->slots[index].extra = job;
+    op->slot = index + 1;
+    if (op->desc != NULL)
+        carrier_of(op->desc)->in_kernel++;
+    *job = (struct blocking_job){
+        .call = BLOCKING_FS,
+        .fd = op->desc != NULL ? op->desc->fd : AT_FDCWD,
+        .fs = op->fs.call,
+        .owner = op,
+    };
+    hob__blocking_submit(&u->threads, job);
+    return true;
+}
+
+static void land_from_thread(struct uring *u, struct op *op, int64_t result)
+{
+    hob__free(u->slots[op->slot - 1].extra);
+    u->slots[op->slot - 1].extra = NULL;
+    slot_give(u, op->slot - 1);
+    op->slot = 0;
+    if (op->desc != NULL)
+        carrier_of(op->desc)->in_kernel--;
+    finish(u, op, result);
+}
+
+static void collect_jobs(struct uring *u)
+{
+    struct list       jobs;
+    struct list_node *node;
+    if (hob_likely(__atomic_load_n(&u->jobs_mail, __ATOMIC_ACQUIRE) == 0))
+        return;
+    __atomic_store_n(&u->jobs_mail, 0, __ATOMIC_RELAXED);
+    list_init(&jobs);
+    hob__blocking_collect(&u->threads, &jobs);
+    while ((node = list_pop_front(&jobs)) != NULL) {
+        struct blocking_job *job = container_of(node, struct blocking_job, link);
+        land_from_thread(u, job->owner, job->result);
+    }
 }
 
 /* ---- order on a descriptor ---- */
@@ -764,7 +806,7 @@ static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum s
     if (op->kind == OP_ACCEPT && is_stale_connection((int)*result))
         return true;
     if (*result == -EAGAIN && op->desc != NULL) {
-        *ret_next = SLOT_DETOUR;
+        *ret_next = op->kind == OP_FS ? SLOT_PAUSE : SLOT_DETOUR;
         return true;
     }
     return false;
@@ -773,6 +815,13 @@ static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum s
 /* Tells Valgrind what the kernel wrote. */
 static void mark_written(const struct op *op, const struct statx *statx, int64_t result)
 {
+    if (op->kind == OP_FS && op->fs.call->what == FS_STATX && result >= 0)
+        VALGRIND_MAKE_MEM_DEFINED(op->fs.call->buf, sizeof *statx);
+    if (op->kind == OP_FS && op->fs.call->what == FS_READV && result > 0) {
+        const struct iovec *iov = op->fs.call->buf;
+        for (size_t i = 0; i < op->fs.call->len; i++)
+            VALGRIND_MAKE_MEM_DEFINED(iov[i].iov_base, iov[i].iov_len);
+    }
     if (statx != NULL && result >= 0)
         VALGRIND_MAKE_MEM_DEFINED(statx, sizeof *statx);
     if (result <= 0)
@@ -813,7 +862,7 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
     }
     if (statx != NULL) {
         if (result >= 0)
-            convert_statx(statx, op->stat.out);
+            hob__stat_from_statx(statx, op->stat.out);
         hob__free(statx);
     }
     bool goes_on = must_go_on(op, use, &result, &next);
@@ -914,7 +963,7 @@ static void submit_loose(struct uring *u, struct op *op)
         }
     }
     enlist(u, op);
-    if (!fly(u, op, SLOT_OP))
+    if (!(needs_thread(u, op) ? fly_in_thread(u, op) : fly(u, op, SLOT_OP)))
         finish(u, op, op->result);
     take_back_if_done(u, op);
 }
@@ -942,10 +991,12 @@ static void uring_cancel(struct backend *b, struct op *op)
     if (op->state != OP_FLYING)
         return;
     op->cancel_asked = 1;
-    if (op->slot != 0)
-        owe_cancel(u, op->slot - 1);
-    else
+    if (op->slot == 0)
         finish(u, op, -ECANCELED);
+    else if (u->slots[op->slot - 1].use != SLOT_THREAD)
+        owe_cancel(u, op->slot - 1);
+    else if (hob__blocking_cancel(u->slots[op->slot - 1].extra))
+        land_from_thread(u, op, -ECANCELED);
 }
 
 /* Nothing of the descriptor is anywhere any more: close it. */
@@ -964,7 +1015,9 @@ static void let_go(struct uring *u, struct desc *desc)
         c->held_count--;
         pool_return(u, id);
     }
-    if (desc->fd >= 0 && !desc->keep_open)
+    if (desc->slow_close)
+        hob__blocking_close_fd(desc->fd);
+    else if (desc->fd >= 0 && !desc->keep_open)
         hob__sys_close(desc->fd);
     desc->fd = -1;
     desc->gone(desc);
@@ -1117,6 +1170,7 @@ static void clear_event(struct uring *u)
 static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done)
 {
     struct uring *u = uring_from(b);
+    collect_jobs(u);
     if (close_leaving(u) || !list_is_empty(&u->done))
         deadline_ns = 0;
     arm_wake(u);
@@ -1129,6 +1183,7 @@ static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done
     enter(u, deadline_ns);
     note_overflow(u);
     reap(u);
+    collect_jobs(u);
     hand_out(u, done);
 }
 
@@ -1140,6 +1195,13 @@ static void uring_wake(struct backend *b)
     ssize_t        written = write(u->wake_fd, &one, sizeof one);
     (void)written; // full: then it is awake already
     errno = saved;
+}
+
+static void threads_wake(void *arg)
+{
+    struct uring *u = arg;
+    __atomic_store_n(&u->jobs_mail, 1, __ATOMIC_RELEASE);
+    uring_wake(&u->base);
 }
 
 /* The ring itself is no use here: with DEFER_TASKRUN the kernel tells those who poll it only of
@@ -1166,7 +1228,8 @@ static int uring_poll_fd(struct backend *b)
 static int64_t uring_due(struct backend *b)
 {
     const struct uring *u = uring_from(b);
-    bool now = !list_is_empty(&u->done) || io_uring_sq_ready(&u->ring) > 0;
+    bool now = !list_is_empty(&u->done) || io_uring_sq_ready(&u->ring) > 0 ||
+               __atomic_load_n(&u->jobs_mail, __ATOMIC_RELAXED) != 0;
     // After a wake() that the last poll() saw the next one is told of only when it is armed again.
     bool is_deaf = !u->wake_armed || (u->event_fd >= 0 && !u->event_told);
     return now || is_deaf ? 0 : INT64_MAX;
@@ -1300,6 +1363,8 @@ static void uring_close(struct backend *b)
     struct uring *u = uring_from(b);
     hob_assert(u->flying == 0);
     hob_assert(u->leaving_count == 0);
+    if (u->threads.wake != NULL)
+        hob__blocking_close(&u->threads);
     if (u->ring_is_open)
         io_uring_queue_exit(&u->ring);
     if (u->event_fd >= 0)
@@ -1345,6 +1410,9 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
     (void)hob__sys_getrandom(&seed, sizeof seed, 0); // without: a less random start
     u->rand.state = seed ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
     open_pool(u, opts);
+    hob__uring_probe_fs(u);
+    hob__blocking_open(&u->threads, opts->blocking_threads > 0 ? opts->blocking_threads : FILE_THREADS,
+                       threads_wake, u);
     unsigned workers[2] = { WORKERS_FOR_FILES, WORKERS_FOR_OTHERS };
     if (!hob__lacks(LACK_IOWQ_BOUND))
         (void)io_uring_register_iowq_max_workers(&u->ring, workers); // else the kernel's own bounds

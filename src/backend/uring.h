@@ -8,20 +8,22 @@
 #include <stdint.h>
 
 #include "backend/backend.h"
+#include "backend/blocking.h"
 #include "base/list.h"
 #include "base/rand.h"
+#include "op/fs.h"
 
 #define SLOT_NONE   UINT32_MAX
 #define NAME_WAKE   (UINT64_MAX - 1)   /* user_data that names no slot; UINT64_MAX is liburing's */
 #define NAME_CANCEL (UINT64_C(1) << 31) /* with the name of the slot: a cancel of what is in it   */
 
-enum slot_use { SLOT_FREE, SLOT_OP, SLOT_AGAIN, SLOT_DETOUR, SLOT_PAUSE, SLOT_MULTISHOT };
+enum slot_use { SLOT_FREE, SLOT_OP, SLOT_AGAIN, SLOT_DETOUR, SLOT_PAUSE, SLOT_MULTISHOT, SLOT_THREAD };
 enum slot_cancel { CANCEL_NO, CANCEL_OWED, CANCEL_SENT };
 
 /* Something that the kernel knows: an op, or a descriptor's multishot receive. */
 struct slot {
     void            *owner;
-    void            *extra;             /* STAT: where the kernel writes              */
+    void            *extra;             /* STAT: where the kernel writes; THREAD: the job */
     uint32_t         generation;
     uint32_t         cancel_generation; /* for whom a cancel is owed                  */
     uint32_t         next_free;
@@ -87,6 +89,10 @@ struct uring {
     uint64_t         pool_empty;
     uint64_t         overflows;     /* times completions had to wait for room              */
 
+    uint64_t         opcodes;      /* of OP_FS: a bit for each that this kernel knows           */
+    struct blocking_client threads; /* do the others                                           */
+    int              jobs_mail;    /* atomic: jobs can be collected                             */
+
     int              wake_fd;
     int              event_fd;     /* the kernel raises it when there is work; -1: nobody asked */
     bool             event_told;   /* it is registered                                          */
@@ -96,6 +102,11 @@ struct uring {
     struct __kernel_timespec retry_time;
     struct rand      rand;
 };
+
+/* uring_fs.c: the calls on files that the kernel carries out by the ring. */
+bool hob__uring_knows_fs(const struct uring *u, const struct fs_call *call);
+void hob__uring_prep_fs(struct io_uring_sqe *sqe, struct fs_call *call, int fd);
+void hob__uring_probe_fs(struct uring *u);
 
 static inline struct carrier *carrier_of(struct desc *desc)
 {

@@ -98,6 +98,11 @@ void hob__free(void *ptr)
     free(head);
 }
 
+void *hob__realloc_for_user(void *ptr, size_t size)
+{
+    return hob__fault() ? NULL : realloc(ptr, size);
+}
+
 uint64_t hob__alloc_blocks(void)
 {
     return __atomic_load_n(&blocks_out, __ATOMIC_RELAXED);

@@ -17,6 +17,9 @@ void *hob__realloc(void *ptr, size_t size);  /* on failure `ptr` stays as it was
 char *hob__strdup(const char *text);
 void  hob__free(void *ptr);
 
+/* Memory that becomes the user's, who frees it with free(3). Not counted. `ptr` may be NULL. */
+void *hob__realloc_for_user(void *ptr, size_t size);
+
 /* How many blocks are out, and how many bytes were asked for them. */
 uint64_t hob__alloc_blocks(void);
 uint64_t hob__alloc_bytes(void);

@@ -30,6 +30,9 @@
     X(BUFFER_RINGS,    "buffer_rings")    /* 5.19 */               \
     X(MULTISHOT_RECV,  "multishot_recv")  /* 6.0  */               \
     X(DEFER_TASKRUN,   "defer_taskrun")   /* 6.1  */               \
+    X(RING_FILES,      "ring_files")      /* 5.6 to 6.9: opcodes for what FS ops want */ \
+    X(OPENAT2,         "openat2")         /* 5.6  */               \
+    X(TMPFILE,         "tmpfile")         /* 3.11, and not on every file system */ \
     X(NOWAIT_IO,       "nowait_io")       /* 4.14, and not on every file system */ \
     X(PROCESS_MADVISE, "process_madvise") /* 5.10, for ourselves 6.13 */ \
     X(EPOLL_PWAIT2,    "epoll_pwait2")    /* 5.11 */               \

@@ -26,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/call.h"
 #include "base/fault.h"
 #include "base/lack.h"
 
@@ -38,34 +39,6 @@
 #else
 #define RUNNING_ON_VALGRIND 0
 #endif
-
-/* The value of `call`, or -errno. */
-#define RESULT_OF(call)                                \
-    __extension__({                                    \
-        __typeof__(call) result_ = (call);             \
-        result_ < 0 ? (__typeof__(call))-errno : result_; \
-    })
-
-/* What a call gives when a signal comes before it did anything. */
-static int interrupted(void)
-{
-    errno = EINTR;
-    return -1;
-}
-
-/* The value of `call`, or -errno, which may be -EINTR. */
-#define RESULT_OF_ONCE(call)                           \
-    RESULT_OF(hob__interrupt() ? (__typeof__(call))interrupted() : (call))
-
-/* The same; the call is made again while a signal interrupts it. */
-#define RESULT_OF_RETRIED(call)                        \
-    __extension__({                                    \
-        __typeof__(call) result_;                      \
-        do                                             \
-            result_ = RESULT_OF_ONCE(call);            \
-        while (hob_unlikely(result_ == -EINTR));       \
-        result_;                                       \
-    })
 
 /* ---- memory ---- */
 

@@ -12,6 +12,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -22,6 +23,9 @@ struct msghdr;
 struct pollfd;
 struct sockaddr;
 struct stat;
+struct statvfs;
+struct statx;
+struct timespec;
 
 /* Memory. */
 int hob__sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset,
@@ -66,6 +70,43 @@ int     hob__sys_fsync(int fd);
 int     hob__sys_fstat(int fd, struct stat *ret_stat);
 int     hob__sys_stat(const char *path, struct stat *ret_stat);
 int     hob__sys_unlink(const char *path);
+
+/* Files and folders, in sys_file.c. A path is relative to `dir`, which may be AT_FDCWD; where it may
+ * be NULL, `dir` (or `fd`) itself is meant. `follow`: the last name, if it is a symbolic link. */
+int     hob__sys_openat(int dir, const char *path, int flags, mode_t mode);
+int     hob__sys_openat2(int dir, const char *path, int flags, mode_t mode, uint64_t resolve);
+int     hob__sys_renameat(int dir, const char *from, const char *to, unsigned flags);
+int     hob__sys_linkat(int dir, const char *from, const char *to, int flags);
+int     hob__sys_link_fd(int fd, const char *to); /* by way of /proc: an O_TMPFILE's first name */
+int     hob__sys_symlinkat(const char *target, int dir, const char *path);
+ssize_t hob__sys_readlinkat(int dir, const char *path, char *buf, size_t len);
+int     hob__sys_unlinkat(int dir, const char *path, int flags);
+int     hob__sys_mkdirat(int dir, const char *path, mode_t mode);
+int     hob__sys_statx(int dir, const char *path, int flags, unsigned mask,
+                       struct statx *ret_stat);
+void    hob__stat_from_statx(const struct statx *from, struct stat *to); /* no call */
+int     hob__sys_chmod(int dir, const char *path, mode_t mode);
+int     hob__sys_chown(int dir, const char *path, uid_t uid, gid_t gid, int flags);
+int     hob__sys_utimens(int dir, const char *path, const struct timespec times[2], int flags);
+int     hob__sys_faccessat(int dir, const char *path, int mode, int flags);
+ssize_t hob__sys_getxattr(int fd, const char *path, bool follow, const char *name, void *value,
+                          size_t len);
+int     hob__sys_setxattr(int fd, const char *path, bool follow, const char *name,
+                          const void *value, size_t len, int flags);
+ssize_t hob__sys_listxattr(int fd, const char *path, bool follow, char *names, size_t len);
+int     hob__sys_removexattr(int fd, const char *path, bool follow, const char *name);
+ssize_t hob__sys_getdents(int fd, void *buf, size_t len);
+int     hob__sys_statvfs(int fd, const char *path, struct statvfs *ret_stat);
+int     hob__sys_truncate(int fd, const char *path, off_t len);
+int     hob__sys_fallocate(int fd, int mode, off_t offset, off_t len);
+int     hob__sys_fdatasync(int fd);
+ssize_t hob__sys_preadv(int fd, const struct iovec *iov, size_t count, off_t offset);
+ssize_t hob__sys_pwritev(int fd, const struct iovec *iov, size_t count, off_t offset);
+int     hob__sys_flock(int fd, int what);
+int     hob__sys_lock_range(int fd, short kind, off_t offset, off_t len); /* F_OFD_SETLK */
+int     hob__sys_inotify_init(int flags);
+int     hob__sys_inotify_add(int fd, const char *path, uint32_t mask);
+int     hob__sys_inotify_remove(int fd, int wd);
 
 /* Sockets. connect interrupted by a signal goes on by itself: -EINPROGRESS. */
 int     hob__sys_socket(int domain, int type, int protocol);

@@ -9,6 +9,7 @@
 #include "hob/inspect.h"
 #include "hob/time.h"
 #include "inspect/report.h"
+#include "op/fs.h"
 #include "sync/promise.h"
 #include "sync/chan.h"
 #include "inspect/symbol.h"
@@ -57,7 +58,7 @@ static void describe_wait(const struct task *task, char *text, size_t size)
         return;
     }
     double      for_s = (double)(task->worker->wheel.now_ns - task->since_ns) / 1e9;
-    const char *what = hob__op_name(op->kind);
+    const char *what = op->kind == OP_FS ? hob__fs_name(op->fs.call->what) : hob__op_name(op->kind);
     const struct scope *scope = op->local.on;
     if (op_is_in_line(op)) {
         describe_line(op, for_s, text, size);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the table of operations says about each kind. */
+#include "op/fs.h"
 #include "op/op.h"
 
 static const char *const names[OP_KINDS] = {
@@ -24,4 +25,15 @@ enum op_class hob__op_class(enum op_kind kind)
 {
     hob_assert(kind < OP_KINDS);
     return (enum op_class)classes[kind];
+}
+
+const char *hob__fs_name(enum fs_what what)
+{
+    static const char *const calls[FS_CALLS] = {
+#define X(what, name) [FS_##what] = name,
+        HOB_FS_CALLS(X)
+#undef X
+    };
+    hob_assert(what < FS_CALLS);
+    return calls[what];
 }

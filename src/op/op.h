@@ -66,6 +66,7 @@ enum op_class {
     X(ONCE,       "once",       LOCAL)    \
     X(OFFLOAD,    "an offloaded function", LOCAL) \
     X(PORTAL,     "portal",     LOCAL)    \
+    X(SYNC,       "sync",       LOCAL)    \
     X(PARK,       "park",       LOCAL)    \
     X(SOCKET,     "socket",     QUICK)    \
     X(SOCKETPAIR, "socketpair", QUICK)    \
@@ -89,6 +90,7 @@ enum op_class {
     X(FSYNC,      "fsync",      WAITS)    \
     X(STAT,       "stat",       WAITS)    \
     X(SPLICE,     "splice",     WAITS)    \
+    X(FS,         "file call",  WAITS)    \
     X(POLL,       "poll",       WAITS)
 
 /* Of one byte, which is a memory location of its own: other workers read it (sync/line.h)
@@ -106,6 +108,7 @@ enum op_state {
     OP_DONE,
 };
 
+struct fs_call;
 struct hob_addr;
 struct worker;
 struct msghdr;
@@ -132,6 +135,7 @@ struct desc {
     bool            passes_fds; /* descriptors may come with the bytes: receive nothing ahead */
     bool            keep_open;  /* the number is not ours to close (0, 1, 2)                 */
     bool            while_stopping; /* a listener that goes on when the run stops            */
+    bool            slow_close; /* close(2) of it takes milliseconds: not on the worker      */
     uint32_t        flying;     /* ops in flight on it; the backend counts                   */
     struct list     ops;        /* these ops, by op.link                                     */
     void          (*gone)(struct desc *desc); /* the number is closed: free the object       */
@@ -178,6 +182,7 @@ struct op {
         struct { const struct hob_addr *addr; void *out; void *conn; } connect;
         struct { const char *path; int flags; unsigned mode; void *out; } open; /* result: the fd */
         struct { const char *path; struct stat *out; } stat;             /* path or desc     */
+        struct { struct fs_call *call; void *out; } fs;                  /* FS: op/fs.h      */
         struct { int fd; unsigned events; } poll;                        /* result: revents  */
         struct { int domain; int type; } socket;                         /* result: the fd   */
         struct { int domain; int type; int *fds; } pair;                 /* PIPE too         */

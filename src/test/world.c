@@ -73,6 +73,8 @@ const char *hob_test_scratch(void)
     // In sim the name is the same every time, so that the run is, too.
     if (strcmp(run->backend, "sim") == 0 && !(run->test->flags & HOB_TEST_NO_RUNTIME)) {
         strcpy(run->scratch, "/scratch");
+        int r = hob__sim_put_folder(hob__worker->backend, run->scratch);
+        HOB_EXPECT_OK(r);
         return run->scratch;
     }
     const char *parent = getenv("TMPDIR");

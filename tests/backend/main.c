@@ -30,7 +30,7 @@ int         depth = 4;
 char        scratch_folder[4096];
 
 static const struct test_case *const groups[] = {
-    loop_cases, stream_cases, splice_cases, socket_cases, file_cases, model_cases,
+    loop_cases, stream_cases, splice_cases, socket_cases, file_cases, fs_cases, model_cases,
 };
 enum { GROUPS = sizeof groups / sizeof groups[0], SECONDS_MAX = 60, LONG_SECONDS_MAX = 1800 };
 

@@ -220,6 +220,8 @@ TEST(sim, a_full_disk_takes_what_fits_and_then_says_so)
     struct stat   st;
     memset(bytes, 'x', sizeof bytes);
     check_ok(hob_sim_set_world(&world));
+    check_err(hob_file_open("/log/a", O_RDWR | O_CREAT, 0600, &file), -ENOENT);
+    check_ok(hob_sim_put_file("/log/b", "", 0));
     check_ok(hob_file_open("/log/a", O_RDWR | O_CREAT, 0600, &file));
     HOB_DEFER(close_file, file);
     check_eq(hob_file_write(file, bytes, sizeof bytes), 5000);

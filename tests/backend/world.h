@@ -143,7 +143,7 @@ enum {
 };
 
 extern const struct test_case stream_cases[], splice_cases[], socket_cases[], file_cases[],
-    loop_cases[], model_cases[];
+    fs_cases[], loop_cases[], model_cases[];
 extern uint64_t seed;
 extern uint64_t races_wanted;
 extern uint64_t wakes_wanted;

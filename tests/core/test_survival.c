@@ -49,6 +49,7 @@ static int use_everything(void *folder)
     HOB_TRY(hob_tcp_accept(listener, &server));
     HOB_TRY(hob_pipe_open(&reader, &writer));
     snprintf(path, sizeof path, "%s/f", (const char *)folder);
+    ignore(hob_sim_put_file(path, "", 0)); // in sim: makes the folder, too
     HOB_TRY(hob_file_open(path, O_CREAT | O_RDWR, 0600, &file));
     HOB_TRY(hob_file_write(file, "text", 4));
     HOB_TRY(hob_promise_new(&promise));
