@@ -23,8 +23,8 @@ static void submit_once(struct worker *w, struct op *op)
         op->local.start(op);
         return;
     }
-    hob_require(op->desc == NULL || op->desc->worker == w,
-                "a connection, file or socket was used by another worker than the one that made it");
+    if (op->desc != NULL)
+        hob__desc_check(op->desc);
     w->stats.ops_submitted++;
     w->backend->type->submit(w->backend, op);
     if (op->state == OP_DONE)
@@ -81,7 +81,8 @@ void hob__op_finish_local(struct op *op, int64_t result)
 {
     hob_assert(op->state == OP_FLYING);
     op->result = result;
-    if (op->done == hob__task_wake_op || op->done_at_once) { // no user code runs in it
+    bool is_simple = op->done == hob__task_wake_op || op->done_at_once; // no user code runs in it
+    if (is_simple && op->finish == NULL) {
         op->state = OP_IDLE;
         op->done(op);
         return;
@@ -153,6 +154,17 @@ int64_t hob__op_quick(struct op *op)
     bool flying = hob__op_submit(w, op);
     hob_assert(!flying);
     return op->result;
+}
+
+bool hob__op_start(struct op *op)
+{
+    hob_assert(hob__worker != NULL);
+    return hob__op_submit(hob__worker, op);
+}
+
+void hob__op_ask_back(struct op *op)
+{
+    hob__op_cancel(hob__worker, op);
 }
 
 struct op *hob__op_prep(hob_op *place, enum op_kind kind, struct desc *desc)

@@ -41,6 +41,15 @@ int64_t hob__op_quick(struct op *op);
 /* hob_promise_on_cancel in the name of `caller`. */
 void hob__promise_expect(hob_promise *promise, void (*fn)(void *arg), void *arg, const char *caller);
 
+/* Starts an op of io's own, which nobody awaits. True: it flies, and done(op) will be called on the
+ * loop; false: it ended at once, and op->result says how. Whoever starts one sees to it that it ends
+ * before what it works on does. */
+bool hob__op_start(struct op *op);
+void hob__op_ask_back(struct op *op); /* if it flies: it still ends once */
+
+/* Ends a local op that flies, on its own worker. */
+void hob__op_finish_local(struct op *op, int64_t result);
+
 /* Makes the place ready for an op of this kind; the caller fills the rest in. */
 struct op *hob__op_prep(hob_op *place, enum op_kind kind, struct desc *desc);
 
@@ -53,6 +62,9 @@ void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *
 /* Gives it back: what is in flight on it ends with -ECANCELED, then the number is
  * closed, then gone() is called, perhaps at once. Safe to call once. */
 void hob__desc_close(struct desc *desc);
+
+/* Stops the program if this worker is not the descriptor's. */
+void hob__desc_check(const struct desc *desc);
 
 /* Closes a bare descriptor number that no desc was made for (an unwanted one). */
 void hob__fd_close(int fd, enum desc_kind kind);

@@ -13,6 +13,12 @@ static struct worker *worker_for(const char *sentence)
     return hob__worker;
 }
 
+void hob__desc_check(const struct desc *desc)
+{
+    hob_require(desc->worker == hob__worker,
+                "a connection, file or socket was used by another worker than the one that made it");
+}
+
 void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *what,
                     const void *made_at, void (*gone)(struct desc *desc))
 {

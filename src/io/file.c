@@ -14,42 +14,17 @@
  * A write of the whole buffer and a sync need the file until they end, also
  * when it is closed meanwhile: `uses` counts them, and keeps it in memory.
  */
-#include "hob/file.h"
+#include "io/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "io/conn.h"
+#include "base/lack.h"
 #include "io/file_desc.h"
 
-enum { PATH_BYTES_MAX = 4096 }; /* with the NUL, as the kernel counts */
-
 enum { AT_POSITION = -1 };
-
-struct hob_file {
-    hob_stream    stream; /* first: the file is a stream */
-    enum hob__tag tag;
-    uint32_t      uses;       /* writes and syncs that have not ended          */
-    bool          is_gone;    /* the descriptor is closed; the last use frees  */
-    int           sync_error; /* of the first sync that failed, then of all    */
-    struct desc   desc;
-
-    /* Of the opening only. */
-    const char   *path;
-    int           flags;
-    unsigned      mode;
-    hob_file    **ret_file;
-    const void   *made_at;
-    struct stat   looked;
-};
-
-static bool is_open(const hob_file *file)
-{
-    return file != NULL && file->tag == TAG_FILE;
-}
 
 /* ---- from birth to death ---- */
 
@@ -63,20 +38,35 @@ static void file_gone(struct desc *desc)
         file->is_gone = true;
 }
 
-static void end_use(hob_file *file)
+void hob__file_end_use(hob_file *file)
 {
     hob_assert(file->uses > 0);
     if (--file->uses == 0 && file->is_gone)
         hob__free(file);
 }
 
-static int check_path(const char *path)
-{
-    size_t len = strnlen(path, PATH_BYTES_MAX);
+static const hob_stream_type file_stream;
 
-    if (len == 0)
-        return -ENOENT;
-    return len < PATH_BYTES_MAX ? 0 : -ENAMETOOLONG;
+static void file_open(hob_file *file, int fd, unsigned type, const void *made_at)
+{
+    bool may_wait = S_ISFIFO(type) || S_ISCHR(type);
+    file->stream.type = &file_stream;
+    file->tag = TAG_FILE;
+    list_init(&file->syncs.now);
+    list_init(&file->syncs.next);
+    hob__desc_open(&file->desc, fd, may_wait ? DESC_PIPE : DESC_FILE, "file", made_at, file_gone);
+}
+
+int hob__file_adopt(int fd, unsigned type, const void *made_at, hob_file **ret_file)
+{
+    hob_file *file = hob__alloc_zero(sizeof *file);
+    if (file == NULL) {
+        hob__fd_close(fd, DESC_FILE);
+        return -ENOMEM;
+    }
+    file_open(file, fd, type, made_at);
+    *ret_file = file;
+    return 0;
 }
 
 static bool opened(struct op *op)
@@ -87,10 +77,7 @@ static bool opened(struct op *op)
         hob__free(file);
         return true;
     }
-    bool may_wait = S_ISFIFO(file->looked.st_mode) || S_ISCHR(file->looked.st_mode);
-    file->tag = TAG_FILE;
-    hob__desc_open(&file->desc, (int)op->result, may_wait ? DESC_PIPE : DESC_FILE, "file",
-                   file->made_at, file_gone);
+    file_open(file, (int)op->result, file->looked.st_mode & S_IFMT, file->made_at);
     *file->ret_file = file;
     op->result = 0;
     return true;
@@ -135,19 +122,16 @@ static bool is_known_kind(int flags)
     return (flags & (O_CREAT | O_EXCL)) == (O_CREAT | O_EXCL) || (flags & O_DIRECTORY);
 }
 
-static const hob_stream_type file_stream;
-
 static int open_prep(hob_op *place, const char *path, int flags, unsigned mode,
                      hob_file **ret_file, const void *made_at)
 {
-    int r = check_path(path);
+    int r = hob__fs_check_path(path);
     if (r < 0)
         return r;
     hob_file *file = hob__alloc_zero(sizeof *file);
     if (file == NULL)
         return -ENOMEM;
 
-    file->stream.type = &file_stream;
     file->path = path;
     file->flags = flags | O_CLOEXEC;
     file->mode = mode;
@@ -174,11 +158,28 @@ int hob_file_open_prep(hob_op *place, const char *path, int flags, unsigned mode
     return open_prep(place, path, flags, mode, ret_file, __builtin_return_address(0));
 }
 
+int hob__file_open_unnamed(const char *folder, unsigned mode, const void *made_at,
+                           hob_file **ret_file)
+{
+    unsigned type;
+    int fd = hob__lacks(LACK_TMPFILE) ? -EOPNOTSUPP
+           : hob__fs_open_fd(NULL, folder, O_TMPFILE | O_RDWR, mode, 0, &type);
+    // Old kernels, and file systems that know no such thing, see a folder opened to write.
+    if (fd == -EISDIR || fd == -ENOENT || fd == -EINVAL)
+        fd = -EOPNOTSUPP;
+    return fd < 0 ? fd : hob__file_adopt(fd, type, made_at, ret_file);
+}
+
+int hob__file_link(hob_file *file, const char *path)
+{
+    return (int)hob__fs_await((struct fs_call){ .what = FS_LINK_FD, .other = path }, &file->desc);
+}
+
 void hob_file_close(hob_file *file)
 {
     if (file == NULL)
         return;
-    hob_require(is_open(file), "hob_file_close" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_close" NOT_OPEN);
     file->tag = TAG_FREED;
     hob__desc_close(&file->desc);
 }
@@ -215,26 +216,26 @@ static void read_at_prep(hob_op *place, hob_file *file, void *buf, size_t len, i
 
 ssize_t hob_file_read(hob_file *file, void *buf, size_t len)
 {
-    hob_require(is_open(file), "hob_file_read" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_read" NOT_OPEN);
     return read_at(file, buf, len, AT_POSITION);
 }
 
 void hob_file_read_prep(hob_op *place, hob_file *file, void *buf, size_t len)
 {
-    hob_require(is_open(file), "hob_file_read_prep" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_read_prep" NOT_OPEN);
     read_at_prep(place, file, buf, len, AT_POSITION);
 }
 
 ssize_t hob_file_pread(hob_file *file, void *buf, size_t len, int64_t offset)
 {
-    hob_require(is_open(file), "hob_file_pread" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_pread" NOT_OPEN);
     hob_require(offset >= 0, "hob_file_pread: the offset is negative");
     return read_at(file, buf, len, offset);
 }
 
 void hob_file_pread_prep(hob_op *place, hob_file *file, void *buf, size_t len, int64_t offset)
 {
-    hob_require(is_open(file), "hob_file_pread_prep" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_pread_prep" NOT_OPEN);
     hob_require(offset >= 0, "hob_file_pread_prep: the offset is negative");
     read_at_prep(place, file, buf, len, offset);
 }
@@ -256,7 +257,7 @@ static bool wrote(struct op *op)
     }
     if (op->rw.so_far > 0)
         op->result = (int64_t)op->rw.so_far;
-    end_use(file);
+    hob__file_end_use(file);
     return true;
 }
 
@@ -271,7 +272,7 @@ static ssize_t write_at(hob_file *file, const void *buf, size_t len, int64_t off
         .rw = { .buf = (void *)(uintptr_t)buf, .len = len, .offset = offset },
         .finish = wrote,
     };
-    file->uses++;
+    file_begin_use(file);
     hob__op_await(&op);
     return op.result;
 }
@@ -290,24 +291,24 @@ static void write_at_prep(hob_op *place, hob_file *file, const void *buf, size_t
     op->rw.offset = offset;
     op->rw.so_far = 0;
     op->finish = wrote;
-    file->uses++;
+    file_begin_use(file);
 }
 
 ssize_t hob_file_write(hob_file *file, const void *buf, size_t len)
 {
-    hob_require(is_open(file), "hob_file_write" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_write" NOT_OPEN);
     return write_at(file, buf, len, AT_POSITION);
 }
 
 void hob_file_write_prep(hob_op *place, hob_file *file, const void *buf, size_t len)
 {
-    hob_require(is_open(file), "hob_file_write_prep" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_write_prep" NOT_OPEN);
     write_at_prep(place, file, buf, len, AT_POSITION);
 }
 
 ssize_t hob_file_pwrite(hob_file *file, const void *buf, size_t len, int64_t offset)
 {
-    hob_require(is_open(file), "hob_file_pwrite" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_pwrite" NOT_OPEN);
     hob_require(offset >= 0, "hob_file_pwrite: the offset is negative");
     return write_at(file, buf, len, offset);
 }
@@ -315,50 +316,61 @@ ssize_t hob_file_pwrite(hob_file *file, const void *buf, size_t len, int64_t off
 void hob_file_pwrite_prep(hob_op *place, hob_file *file, const void *buf, size_t len,
                           int64_t offset)
 {
-    hob_require(is_open(file), "hob_file_pwrite_prep" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_pwrite_prep" NOT_OPEN);
     hob_require(offset >= 0, "hob_file_pwrite_prep: the offset is negative");
     write_at_prep(place, file, buf, len, offset);
 }
 
-/* ---- making it durable ---- */
+/* ---- several buffers at once ---- */
 
-/* The kernel tells of a loss once and then calls the file clean. We remember. */
-static bool synced(struct op *op)
+static struct fs_call vector(enum fs_what what, const struct iovec *iov, int count,
+                             int64_t offset)
 {
-    hob_file *file = container_of(op->desc, hob_file, desc);
-
-    if (file->sync_error < 0)
-        op->result = file->sync_error;
-    else if (op->result < 0 && op->result != -ECANCELED && op->result != -ETIMEDOUT)
-        file->sync_error = (int)op->result;
-    end_use(file);
-    return true;
+    return (struct fs_call){ .what = what, .buf = (void *)(uintptr_t)iov, .len = (size_t)count,
+                             .a = offset };
 }
 
-int hob_file_sync(hob_file *file)
+static void check_vector(const hob_file *file, int count, int64_t offset, const char *caller)
 {
-    hob_require(is_open(file), "hob_file_sync" NOT_OPEN);
-    if (file->sync_error < 0)
-        return file->sync_error;
-
-    struct op op = { .kind = OP_FSYNC, .desc = &file->desc, .finish = synced };
-    file->uses++;
-    hob__op_await(&op);
-    return (int)op.result;
+    if (!file_is_open(file))
+        hob__misuse_of(caller, "this is not open; was it closed already?");
+    if (count < 0 || count > 1024)
+        hob__misuse_of(caller, "there are 0 to 1024 buffers at a time");
+    if (offset < 0)
+        hob__misuse_of(caller, "the offset is negative");
 }
 
-void hob_file_sync_prep(hob_op *place, hob_file *file)
+ssize_t hob_file_preadv(hob_file *file, const struct iovec *iov, int count, int64_t offset)
 {
-    hob_require(is_open(file), "hob_file_sync_prep" NOT_OPEN);
-    hob__op_prep(place, OP_FSYNC, &file->desc)->finish = synced;
-    file->uses++;
+    check_vector(file, count, offset, "hob_file_preadv");
+    return hob__fs_await(vector(FS_READV, iov, count, offset), &file->desc);
+}
+
+int hob_file_preadv_prep(hob_op *op, hob_file *file, const struct iovec *iov, int count,
+                         int64_t offset)
+{
+    check_vector(file, count, offset, "hob_file_preadv_prep");
+    return hob__fs_prep(op, vector(FS_READV, iov, count, offset), &file->desc);
+}
+
+ssize_t hob_file_pwritev(hob_file *file, const struct iovec *iov, int count, int64_t offset)
+{
+    check_vector(file, count, offset, "hob_file_pwritev");
+    return hob__fs_await(vector(FS_WRITEV, iov, count, offset), &file->desc);
+}
+
+int hob_file_pwritev_prep(hob_op *op, hob_file *file, const struct iovec *iov, int count,
+                          int64_t offset)
+{
+    check_vector(file, count, offset, "hob_file_pwritev_prep");
+    return hob__fs_prep(op, vector(FS_WRITEV, iov, count, offset), &file->desc);
 }
 
 /* ---- asking about it ---- */
 
 int hob_file_stat(hob_file *file, struct stat *ret_stat)
 {
-    hob_require(is_open(file), "hob_file_stat" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_stat" NOT_OPEN);
 
     struct op op = { .kind = OP_STAT, .desc = &file->desc, .stat = { .out = ret_stat } };
     hob__op_await(&op);
@@ -367,33 +379,10 @@ int hob_file_stat(hob_file *file, struct stat *ret_stat)
 
 int hob_file_stat_prep(hob_op *place, hob_file *file, struct stat *ret_stat)
 {
-    hob_require(is_open(file), "hob_file_stat_prep" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_stat_prep" NOT_OPEN);
 
     struct op *op = hob__op_prep(place, OP_STAT, &file->desc);
     op->stat.path = NULL;
-    op->stat.out = ret_stat;
-    return 0;
-}
-
-int hob_path_stat(const char *path, struct stat *ret_stat)
-{
-    int r = check_path(path);
-    if (r < 0)
-        return r;
-
-    struct op op = { .kind = OP_STAT, .stat = { .path = path, .out = ret_stat } };
-    hob__op_await(&op);
-    return (int)op.result;
-}
-
-int hob_path_stat_prep(hob_op *place, const char *path, struct stat *ret_stat)
-{
-    int r = check_path(path);
-    if (r < 0)
-        return r;
-
-    struct op *op = hob__op_prep(place, OP_STAT, NULL);
-    op->stat.path = path;
     op->stat.out = ret_stat;
     return 0;
 }
@@ -424,7 +413,7 @@ static const hob_stream_type file_stream = {
 
 hob_stream *hob_file_stream(hob_file *file)
 {
-    hob_require(is_open(file), "hob_file_stream" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_file_stream" NOT_OPEN);
     return &file->stream;
 }
 
@@ -434,6 +423,6 @@ struct desc *hob__file_desc(hob_stream *stream)
 
     if (stream->type != &file_stream)
         return NULL;
-    hob_require(is_open(file), "hob_copy" NOT_OPEN);
+    hob_require(file_is_open(file), "hob_copy" NOT_OPEN);
     return file->desc.kind == DESC_FILE ? &file->desc : NULL;
 }

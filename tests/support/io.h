@@ -32,6 +32,8 @@ CLOSER(close_dgram, hob_unix_dgram, hob_unix_dgram_close)
 CLOSER(close_pipe, hob_pipe, hob_pipe_close)
 CLOSER(close_file, hob_file, hob_file_close)
 CLOSER(close_stream, hob_stream, hob_stream_close)
+CLOSER(close_dir, hob_dir, hob_dir_close)
+CLOSER(close_walk, hob_walk, hob_walk_close)
 
 #define TCP(name)           CLOSED_BY(close_tcp) hob_tcp *name = NULL
 #define LISTENER(name)      CLOSED_BY(close_listener) hob_tcp_listener *name = NULL
@@ -41,6 +43,8 @@ CLOSER(close_stream, hob_stream, hob_stream_close)
 #define DGRAM(name)         CLOSED_BY(close_dgram) hob_unix_dgram *name = NULL
 #define PIPE(name)          CLOSED_BY(close_pipe) hob_pipe *name = NULL
 #define FILE_(name)         CLOSED_BY(close_file) hob_file *name = NULL
+#define DIR_(name)          CLOSED_BY(close_dir) hob_dir *name = NULL
+#define WALK(name)          CLOSED_BY(close_walk) hob_walk *name = NULL
 #define STREAM(name)        CLOSED_BY(close_stream) hob_stream *name
 #define BYTES(name, size)   CLOSED_BY(free_bytes) unsigned char *name = malloc(size)
 
@@ -52,6 +56,22 @@ static inline void free_bytes(unsigned char **bytes)
 static inline bool in_sim(void)
 {
     return strcmp(hob_test_backend(), "sim") == 0;
+}
+
+/* A path in the scratch folder of the test; lasts until the next but seven. */
+static inline const char *scratch_path(const char *name)
+{
+    static char paths[8][512];
+    static int  next;
+    char       *path = paths[next++ % 8];
+
+    snprintf(path, sizeof paths[0], "%s/%s", hob_test_scratch(), name);
+    return path;
+}
+
+static inline int put_text(const char *path, const char *text)
+{
+    return hob_path_write(path, text, strlen(text), 0600);
 }
 
 /* ---- connected ends ---- */
