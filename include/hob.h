@@ -94,6 +94,7 @@
 #include "hob/time.h"
 #include "hob/udp.h"
 #include "hob/unix.h"
+#include "hob/watch.h"
 #include "hob/wrap.h"
 #include "hob/writer.h"
 

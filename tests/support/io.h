@@ -33,6 +33,7 @@ CLOSER(close_pipe, hob_pipe, hob_pipe_close)
 CLOSER(close_file, hob_file, hob_file_close)
 CLOSER(close_stream, hob_stream, hob_stream_close)
 CLOSER(close_dir, hob_dir, hob_dir_close)
+CLOSER(close_watch, hob_watch, hob_watch_close)
 CLOSER(close_walk, hob_walk, hob_walk_close)
 
 #define TCP(name)           CLOSED_BY(close_tcp) hob_tcp *name = NULL
@@ -44,6 +45,7 @@ CLOSER(close_walk, hob_walk, hob_walk_close)
 #define PIPE(name)          CLOSED_BY(close_pipe) hob_pipe *name = NULL
 #define FILE_(name)         CLOSED_BY(close_file) hob_file *name = NULL
 #define DIR_(name)          CLOSED_BY(close_dir) hob_dir *name = NULL
+#define WATCH(name)         CLOSED_BY(close_watch) hob_watch *name = NULL
 #define WALK(name)          CLOSED_BY(close_walk) hob_walk *name = NULL
 #define STREAM(name)        CLOSED_BY(close_stream) hob_stream *name
 #define BYTES(name, size)   CLOSED_BY(free_bytes) unsigned char *name = malloc(size)
