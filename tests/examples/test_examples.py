@@ -476,6 +476,22 @@ def heating(backend):
 
 
 @example(*REAL)
+def grep(backend):
+    expect(run(backend, "29_grep", "no such words anywhere", "include", status=1), r"^0 lines in 0 of ")
+    text = run(backend, "29_grep", "hob_walk_next(hob_walk", "include")
+    expect(text, r"^include/hob/dir\.h$", r"^ +\d+  .*hob_walk_next\(hob_walk",
+           r"^1 lines in 1 of \d+ files \(0 of them binary\)$")
+
+
+@example(*ALL)
+def mirror(backend):
+    expect(run(backend, "30_mirror"), "is written; +the mirror: created letter$",
+           "is changed; +the mirror: changed letter$", "made; +the mirror: created sent$",
+           "goes there; +the mirror: moved first$", 'the copy says +"Dear all, soon more"$',
+           "thrown away; +the mirror: removed ")
+
+
+@example(*REAL)
 def kitchen_live(backend):
     text = run(backend, "kitchen_live")
     expect(text, "boil the water +█", "1000 eggs", r"price of bread .* \d+ cents$",
