@@ -15,6 +15,13 @@
 #include "hob/select.h"
 #include "hob/signal.h"
 
+/* Who was started in the background of a script ignores SIGINT, and then so does a run. */
+static __attribute__((constructor)) void hear_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
 static int raise_it(int signal)
 {
     return in_sim() ? hob_sim_raise(signal) : kill(getpid(), signal);
