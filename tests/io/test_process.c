@@ -15,6 +15,13 @@
 
 #include "base/fault.h"
 
+/* Who was started in the background of a script ignores SIGINT, and so would the children. */
+static __attribute__((constructor)) void hear_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+}
+
 /* ---- programs ---- */
 
 static int sim_copy(hob_sim_process *self)
