@@ -37,6 +37,11 @@ HOB_API const char *hob_error_name(int error);
  * opens a scope takes the note back. Does not wait. */
 HOB_API int hob_fail(int error);
 
+/* For libraries on top of Hob: stops the program, as Hob does when it is called wrongly,
+ * with "hob: FUNCTION: SENTENCE" and who was running. Not for what a peer can cause. */
+HOB_API __attribute__((noreturn, cold)) void hob_mistake(const char *function,
+                                                         const char *sentence);
+
 /* Evaluates `expr` once; when it is negative, returns it from the surrounding
  * function (by hob_fail). Otherwise it is the value of `expr`:
  *

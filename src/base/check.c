@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "hob/error.h"
+
 void (*hob__check_who)(int fd);
 void (*hob__last_act)(void);
 const char *hob__check_instead;
@@ -60,4 +62,9 @@ void hob__misuse_of(const char *function, const char *sentence)
     int  len = snprintf(text, sizeof text, "hob: %s: %s\n", function, sentence);
     say_and_abort(text, cut(len, sizeof text));
     abort();
+}
+
+void hob_mistake(const char *function, const char *sentence)
+{
+    hob__misuse_of(function, sentence);
 }

@@ -355,3 +355,8 @@ TEST_DIES(mistake, closing_in_another_run, "by another worker")
     check_ok(hob_tcp_listen(&any, NULL, &listener));
     in_a_thread(close_it_in_a_run, listener);
 }
+
+TEST_DIES(silence, a_library_on_top_stops_the_program_as_hob_does, "hob: shop_open: it is open*")
+{
+    hob_mistake("shop_open", "it is open already");
+}
