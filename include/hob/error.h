@@ -21,6 +21,12 @@ enum {
     HOB_ECHECK  = -4101, /* a check of a test failed: hob/test.h                  */
     HOB_ESTOPPING = -4110, /* the run stops and takes nothing new; no failure: hob/stop.h */
     HOB_EBREAKER = -4120, /* a circuit breaker is open: it was not tried          */
+
+    /* hob/tls.h; hob_tls_error says more. */
+    HOB_ETLS          = -4130, /* the peer broke the protocol, or refused us            */
+    HOB_ETLSCERT      = -4131, /* the peer's certificate was not accepted               */
+    HOB_ETLSTRUNCATED = -4132, /* the stream ended without the peer's goodbye           */
+    HOB_ETLSCONFIG    = -4133, /* a certificate or key of ours cannot be used           */
 };
 
 /* Words for a code of this library or of errno, of either sign, as a static

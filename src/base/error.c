@@ -12,7 +12,11 @@
     X(HOB_ELEFT, "a clean-up went over its grace time")                            \
     X(HOB_ECHECK, "a check of a test failed")                                      \
     X(HOB_EBREAKER, "a circuit breaker is open: it was not tried")                 \
-    X(HOB_ESTOPPING, "the run is stopping")
+    X(HOB_ESTOPPING, "the run is stopping")                                        \
+    X(HOB_ETLS, "TLS: the peer broke the protocol, or refused us")                 \
+    X(HOB_ETLSCERT, "TLS: the peer's certificate was not accepted")                \
+    X(HOB_ETLSTRUNCATED, "TLS: the stream ended without the peer's goodbye")       \
+    X(HOB_ETLSCONFIG, "TLS: a certificate or key of ours cannot be used")
 
 const char *hob_strerror(int error)
 {
