@@ -61,6 +61,16 @@ static int read_chain(BIO *bio, const char *from, hob_tls_words *words, struct i
     return 0;
 }
 
+/* OpenSSL's decoders say "unsupported" to all of these. */
+static const char *why_no_key(const struct engine_pem *pem)
+{
+    if (memmem(pem->bytes, pem->len, "PRIVATE KEY-----", 16) == NULL)
+        return "no key in it";
+    if (memmem(pem->bytes, pem->len, "ENCRYPTED", 9) != NULL)
+        return "the key cannot be decrypted: the password is wrong, or there is none";
+    return "a key that cannot be read";
+}
+
 int hob__openssl_identity_load(const struct engine_identity *from, hob_tls_words *words,
                                struct identity *ret_identity)
 {
@@ -76,7 +86,7 @@ int hob__openssl_identity_load(const struct engine_identity *from, hob_tls_words
     if (r == 0) {
         id.key = PEM_read_bio_PrivateKey(key, NULL, give_password, (void *)(uintptr_t)from->password);
         if (id.key == NULL)
-            r = hob__openssl_blame(from->key.from, is_end_of_pem() ? "no key in it" : NULL, words);
+            r = hob__openssl_blame(from->key.from, why_no_key(&from->key), words);
     }
     if (r == 0 && X509_check_private_key(id.cert, id.key) != 1)
         r = hob__openssl_blame(from->key.from, "the key is not that of the certificate", words);
