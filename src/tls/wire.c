@@ -39,8 +39,11 @@ unsigned char *hob__wire_in_room(struct wire *wire, size_t *ret_len)
 
 void hob__wire_in_came(struct wire *wire, size_t len)
 {
-    wire->in.end = len;
-    wire->in.wants_large = len >= WIRE_IN_SMALL;
+    struct wire_in *in = &wire->in;
+
+    in->end = len;
+    // There is more where this came from; but who waits for it to come does so in the small one.
+    in->wants_large = len == (in->is_in_large ? (size_t)WIRE_IN_LARGE : (size_t)WIRE_IN_SMALL);
 }
 
 size_t hob__wire_in_take(struct wire *wire, void *buf, size_t len)
