@@ -159,9 +159,8 @@ static bool set_server(struct engine *engine)
 static bool set_up(struct engine *engine, const char *name)
 {
     engine->ssl = SSL_new(engine->context->ssl);
-    if (engine->ssl == NULL)
-        return false;
-    SSL_set_app_data(engine->ssl, engine);
+    if (engine->ssl == NULL || SSL_set_app_data(engine->ssl, engine) != 1)
+        return false; // the callbacks find the engine by it
 
     BIO *bio = BIO_new(engine->context->wire_method);
     if (bio == NULL)
