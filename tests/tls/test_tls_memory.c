@@ -145,7 +145,7 @@ TEST_ONCE(memory, any_allocation_of_openssl_may_fail)
     t.client_opts.ca_len = strlen(ca.pem);
     t.server_opts.identities = &id;
     t.server_opts.identity_count = 1;
-    hob_test_timeout(120);
+    hob_test_timeout(hob_test_is_deep() ? 1200 : 120);
 
     // What OpenSSL keeps for ever it has after a few runs.
     for (int i = 0; i < 3; i++) {
