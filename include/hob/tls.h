@@ -28,6 +28,7 @@
 #ifndef HOB_TLS_H
 #define HOB_TLS_H
 
+#include "hob/offload.h"
 #include "hob/stream.h"
 
 HOB_BEGIN_DECLS
@@ -67,9 +68,9 @@ enum {
  * system trusts. Texts and memory are copied. */
 typedef struct hob_tls_opts {
     /* Whom we trust: what is given of these, together. Nothing: the system's trust store, read
-     * when the first client is made. The
-     * folder has one file for each certificate, named by hash as `openssl rehash` does; it is
-     * searched during handshakes, as the system's is, by small reads that do block the worker. */
+     * when the first client is made. The folder has one file for each certificate, named by hash
+     * as `openssl rehash` does; it is searched during handshakes, as the system's is, by small
+     * reads that do block the worker. */
     const char *ca_file;
     const char *ca_dir;
     const void *ca; /* PEM in memory */
@@ -88,6 +89,9 @@ typedef struct hob_tls_opts {
     int                sessions;    /* how many a client remembers to resume; 0: 64; < 0: none */
     int64_t            handshake_limit_ns; /* 0: 10 s; HOB_FOREVER: the scope's deadline alone */
     int64_t            shutdown_limit_ns;  /* how long a goodbye may take to be sent; 0: 5 s   */
+    hob_pool          *handshake_pool; /* handshakes compute on its threads, such as those of
+                                          hob_pool_cpu(), and the worker serves others meanwhile;
+                                          it must outlive them. NULL: on the worker, 0.2 to 2 ms */
 } hob_tls_opts;
 
 /* Room for a sentence on what went wrong. */

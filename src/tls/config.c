@@ -325,6 +325,7 @@ static int make_base(const struct kept *kept, struct engine_context *before, hob
                                                                 : HANDSHAKE_LIMIT_DEFAULT,
         .shutdown_limit_ns = kept->opts.shutdown_limit_ns > 0 ? kept->opts.shutdown_limit_ns
                                                               : SHUTDOWN_LIMIT_DEFAULT,
+        .handshake_pool = kept->opts.handshake_pool,
     };
 
     int r = read_files(kept, &reading, words);

@@ -9,6 +9,7 @@ struct tls_base {
     struct engine_context *context;
     int64_t                handshake_limit_ns;
     int64_t                shutdown_limit_ns;
+    hob_pool              *handshake_pool;
     bool                   skips_verify;
 };
 

@@ -23,13 +23,15 @@
  * A close does not wait. It takes the stream away and leaves the memory to the last task that
  * is inside of a call: `inside` counts them.
  *
- * Threads: all on the worker of the stream below.
+ * Threads: all on the worker of the stream below; the steps of a handshake on those of a pool,
+ * when the config says so.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
 #include "hob/lock.h"
+#include "hob/offload.h"
 #include "hob/scope.h"
 #include "hob/task.h"
 #include "hob/time.h"
@@ -44,8 +46,9 @@ struct hob_tls {
     hob_stream    *below;
     struct engine *engine;
 
-    int64_t handshake_limit_ns, shutdown_limit_ns;
-    int64_t handshake_deadline_ns; /* 0: nobody has begun it */
+    int64_t   handshake_limit_ns, shutdown_limit_ns;
+    hob_pool *handshake_pool; /* NULL: on the worker */
+    int64_t   handshake_deadline_ns; /* 0: nobody has begun it */
 
     int  error; /* what failed for ever; 0: nothing */
     bool is_closed, is_agreed, has_said_goodbye, is_reading, is_writing;
@@ -200,11 +203,36 @@ static int fill_and_send(hob_tls *conn)
 
 /* ---- the handshake ---- */
 
+struct handshake {
+    struct engine *engine;
+    int64_t        wall_s;
+};
+
+static int handshake_step(void *arg)
+{
+    const struct handshake *h = arg;
+    return (int)hob__engine_handshake(h->engine, h->wall_s);
+}
+
+/* Nobody else uses the engine, nor the wire, before the handshake is over: so it may be on another
+ * thread. Returns the enum engine_step, or a negative error, and then nothing was done. */
+static int take_step(hob_tls *conn)
+{
+    struct handshake h = { conn->engine, hob_wall_now() / HOB_SEC };
+    if (conn->handshake_pool == NULL)
+        return handshake_step(&h);
+    return hob_offload(conn->handshake_pool, handshake_step, &h);
+}
+
 static int shake(hob_tls *conn)
 {
     for (;;) {
-        int r;
-        switch (hob__engine_handshake(conn->engine, hob_wall_now() / HOB_SEC)) {
+        int r = take_step(conn);
+        if (conn->is_closed)
+            return -ECANCELED;
+        if (r < 0)
+            return pass_on(conn, r);
+        switch (r) {
         case STEP_DONE:
             conn->is_agreed = true;
             return send_all(conn);
@@ -534,6 +562,7 @@ static int begin(const struct tls_base *base, hob_stream *below, bool is_server,
     conn->below = below;
     conn->handshake_limit_ns = base->handshake_limit_ns;
     conn->shutdown_limit_ns = base->shutdown_limit_ns;
+    conn->handshake_pool = base->handshake_pool;
     conn->handshaking.name = "TLS handshake";
     conn->sending.name = "TLS sending";
     *ret_conn = conn;

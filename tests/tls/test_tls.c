@@ -193,6 +193,61 @@ TEST(tls, a_goodbye_that_nobody_takes_has_its_own_limit)
     check_eq(hob_now() - before, 3 * HOB_SEC);
 }
 
+TEST_ON_ALL(tls, handshakes_may_compute_on_other_threads)
+{
+    enum { PAIRS = 6 };
+    WORLD(w);
+    hob_tls_opts opts = { .handshake_pool = hob_pool_cpu() };
+    check_ok(make_world(&w, &opts, &opts));
+    for (int i = 0; i < PAIRS; i++) {
+        TLS(client);
+        TLS(server);
+        check_ok(tls_pair(&w, &client, &server));
+        check_ok(both_ways(hob_tls_stream(client), hob_tls_stream(server), 20000, 3000));
+    }
+    TLS(client);
+    TLS(server);
+    int c, s;
+    check_ok(tls_pair_of(w.client_config, w.server_config, "b.example", &client, &server));
+    check_ok(both_shake(client, server, &c, &s));
+    check_err(c, HOB_ETLSCERT);
+    check_has(hob_tls_error(client), "not b.example");
+}
+
+TEST_ON_ALL(tls, a_handshake_on_another_thread_may_be_cancelled_and_closed)
+{
+    WORLD(w);
+    hob_tls_opts opts = { .handshake_pool = hob_pool_cpu() };
+    check_ok(make_world(&w, &opts, &opts));
+    for (int i = 0; i < 8; i++) {
+        TLS(client);
+        TLS(server);
+        check_ok(tls_pair(&w, &client, &server));
+        struct shaking a = { client, 0 }, b = { server, 0 };
+        {
+            HOB_SCOPE(s);
+            hob_go(&s, shake_hands, &a);
+            hob_go(&s, shake_hands, &b);
+            for (int k = 0; k < i; k++)
+                hob_yield();
+            if (i % 2 == 0) {
+                hob_scope_cancel(&s, "the test says so");
+            } else {
+                hob_tls *closed = client;
+                client = NULL;
+                hob_tls_close(closed);
+            }
+            ignore(hob_scope_end(&s));
+        }
+        if (client == NULL) {
+            check(a.result == -ECANCELED || a.result == 0);
+            check(b.result < 0 || b.result == 0);
+            continue;
+        }
+        check_ok(both_ways(hob_tls_stream(client), hob_tls_stream(server), 2000, 500)); // it goes on
+    }
+}
+
 TEST_ON_ALL(tls, what_was_agreed_upon_is_told)
 {
     static const char *const protocols[] = { "h2", "http/1.1", NULL };

@@ -2,6 +2,7 @@
 /* Who is believed and who is not, and that the words say why. SURVIVAL 49 to 52, 55, 57. */
 #include <openssl/err.h>
 
+#include "support/workers.h"
 #include "tls/peers.h"
 
 /* A server with this certificate; a client that trusts `ca` and wants `name`. */
@@ -708,6 +709,28 @@ TEST_ON_ALL(trust, a_reload_under_load_breaks_no_connection)
     check_ok(subject_for(w.client_config, w.server_config, "a.example", subject));
     check_str(subject, "CN=newer");
     check_ok(both_ways(hob_tls_stream(client), hob_tls_stream(server), 3000, 1000)); // an old one
+}
+
+/* A config is for all workers, and may be reloaded while they use it. */
+TEST_WITH_WORKERS(trust, workers_share_a_config_that_is_reloaded, 3)
+{
+    WORLD(w);
+    check_ok(make_world(&w, NULL, NULL));
+    struct load loads[3];
+    HOB_SCOPE(s);
+    for (uint32_t i = 0; i < 3; i++) {
+        loads[i] = (struct load){ .w = &w, .until = all_is_slow() ? 5 : 10 };
+        go_on(&s, i, keep_busy, &loads[i]);
+    }
+    for (int i = 0; i < 10; i++) {
+        check_ok(hob_tls_config_reload(w.server_config, NULL, NULL));
+        check_ok(hob_tls_config_reload(w.client_config, NULL, NULL));
+        hob_yield();
+    }
+    check_ok(hob_scope_end(&s));
+    for (int i = 0; i < 3; i++)
+        check_eq(loads[i].made, loads[i].until);
+    return 0;
 }
 
 TEST_ON_ALL(trust, a_reload_that_fails_changes_nothing)
