@@ -546,6 +546,8 @@ TEST(trust, key_updates_are_answered)
         ERR_clear_error();
     }
     expect_eq(got, 50);
+    expect_eq(SSL_SESSION_get_max_early_data(SSL_get0_session(raw.ssl)), 0); // no 0-RTT
+    expect(SSL_SESSION_has_ticket(SSL_get0_session(raw.ssl)));
     raw_close(&raw);
 }
 
