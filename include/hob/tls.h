@@ -190,7 +190,8 @@ typedef struct hob_tls_facts {
     const char *version;          /* "TLSv1.3"                                           */
     const char *cipher;           /* "TLS_AES_256_GCM_SHA384"                            */
     const char *alpn;             /* the protocol; "": none                              */
-    const char *server_name;      /* the name that the client asked for; "": none        */
+    const char *server_name;      /* the name that the client asked for, as it sent it;
+                                     "": none                                              */
     const char *peer_subject;     /* "CN=a.example,O=..."; "": the peer showed no certificate.
                                      It says who the peer is only when it was verified      */
     const char *peer_fingerprint; /* SHA-256 of its certificate, in hexadecimal; ""         */

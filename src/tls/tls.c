@@ -37,6 +37,8 @@
 #include "hob/time.h"
 #include "tls/config.h"
 
+enum { GATHER_BELOW = 8192 }; /* a first piece as large as this goes out alone, uncopied */
+
 enum { TAG_TLS = 0x20534C54, TAG_TLS_CLOSED = 0x0DEAD715 };
 
 struct hob_tls {
@@ -627,6 +629,34 @@ static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
     return hob_tls_write((hob_tls *)stream, buf, len);
 }
 
+/* Copies the beginnings of the pieces to one place, as much as a record holds. */
+static size_t gather(const struct iovec *pieces, int count, char *buf, size_t size)
+{
+    size_t len = 0;
+    for (int i = 0; i < count && len < size; i++) {
+        size_t n = pieces[i].iov_len < size - len ? pieces[i].iov_len : size - len;
+        if (n > 0)
+            memcpy(buf + len, pieces[i].iov_base, n);
+        len += n;
+    }
+    return len;
+}
+
+/* Small pieces go into one record: each record costs 22 bytes and a call of the stream below. */
+static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count)
+{
+    for (; count > 1 && pieces->iov_len == 0; count--)
+        pieces++;
+    char *buf = count > 1 && pieces->iov_len < GATHER_BELOW ? hob__tls_alloc(ENGINE_WRITE_MAX) : NULL;
+    if (buf == NULL) // or there is no memory for it
+        return stream_write_some(stream, pieces->iov_base, pieces->iov_len);
+
+    size_t  len = gather(pieces, count, buf, ENGINE_WRITE_MAX);
+    ssize_t r = stream_write_some(stream, buf, len);
+    hob__tls_free_secret(buf, len);
+    return r;
+}
+
 static int stream_shutdown(hob_stream *stream)
 {
     return hob_tls_shutdown((hob_tls *)stream);
@@ -641,6 +671,7 @@ static const hob_stream_type tls_type = {
     .name = "tls",
     .read = stream_read,
     .write_some = stream_write_some,
+    .writev_some = stream_writev_some,
     .shutdown = stream_shutdown,
     .close = stream_close,
     .write = stream_write,

@@ -188,6 +188,28 @@ TEST(trust, a_nul_in_a_name_hides_nothing)
     check_str(words.text, "certificate is for a.example?, not a.example");
 }
 
+/* A certificate of 30,000 bytes: more than is sent, or read, at a time. */
+TEST_ON_ALL(trust, a_large_certificate_goes_through)
+{
+    CERT(ca);
+    CERT(server);
+    hob_tls_words words;
+    int           s;
+    static char   names[40000];
+    size_t        len = 0;
+
+    for (int i = 0; i < 1200; i++)
+        len += (size_t)snprintf(names + len, sizeof names - len, "DNS:host-number-%04d.example,", i);
+    snprintf(names + len, sizeof names - len, "DNS:a.example");
+    ca = make_ca("Test CA");
+    server = make_cert((struct cert_opts){ .cn = "s", .names = names, .issuer = &ca });
+    check_ok(meet(&ca, &server, "a.example", &words, &s));
+    check_ok(s);
+    check_err(meet(&ca, &server, "b.example", &words, &s), HOB_ETLSCERT);
+    check_str(words.text, "certificate is for host-number-0000.example, host-number-0001.example, "
+                          "host-number-0002.example, ..., not b.example");
+}
+
 TEST(trust, the_system_trusts_none_of_ours)
 {
     WORLD(w);
