@@ -5,6 +5,7 @@
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 
 #include "tls/openssl.h"
 
@@ -33,11 +34,20 @@ static bool is_end_of_pem(void)
     return ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
 }
 
+/* Has OpenSSL note what a certificate says before several threads look at it: it would do so at
+ * the first look, with locks of its own. What is wrong with it is found when it is checked. */
+static void note_extensions(X509 *cert)
+{
+    (void)X509_check_purpose(cert, -1, 0);
+    ERR_clear_error();
+}
+
 static int read_chain(BIO *bio, const char *from, hob_tls_words *words, struct identity *id)
 {
     id->cert = PEM_read_bio_X509_AUX(bio, NULL, give_password, NULL);
     if (id->cert == NULL)
         return hob__openssl_blame(from, is_end_of_pem() ? "no certificate in it" : NULL, words);
+    note_extensions(id->cert);
     id->chain = sk_X509_new_null();
     if (id->chain == NULL)
         return hob__openssl_blame(from, NULL, words);
@@ -46,6 +56,7 @@ static int read_chain(BIO *bio, const char *from, hob_tls_words *words, struct i
         X509 *cert = PEM_read_bio_X509(bio, NULL, give_password, NULL);
         if (cert == NULL)
             break;
+        note_extensions(cert);
         if (sk_X509_num(id->chain) >= CHAIN_MAX) {
             X509_free(cert);
             return hob__openssl_blame(from, "a chain of more than 16 certificates", words);
@@ -120,6 +131,7 @@ int hob__openssl_trust(SSL_CTX *ssl, const struct engine_pem *pem, bool names_to
         X509 *cert = PEM_read_bio_X509_AUX(bio, NULL, give_password, NULL);
         if (cert == NULL)
             break;
+        note_extensions(cert);
         ok = X509_STORE_add_cert(store, cert) == 1;
         if (ok && names_to_clients && count < CLIENT_CA_NAMES_MAX)
             ok = SSL_CTX_add_client_CA(ssl, cert) == 1;

@@ -61,7 +61,9 @@ static void names_of(const X509 *cert, char *text, size_t size)
         char                ip[INET6_ADDRSTRLEN];
         if (name->type == GEN_DNS) {
             const char *dns = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
-            size_t      len = (size_t)ASN1_STRING_length(name->d.dNSName);
+            size_t      len = dns != NULL ? (size_t)ASN1_STRING_length(name->d.dNSName) : 0;
+            if (dns == NULL)
+                dns = "";
             add(text, size, dns, strnlen(dns, len));
             if (strnlen(dns, len) < len)
                 snprintf(text + strlen(text), size - strlen(text), "?");
