@@ -113,7 +113,9 @@ static int pass_on(hob_tls *conn, int error)
 /* Reads what comes. Returns 0, or a negative error. */
 static int fill(hob_tls *conn)
 {
-    size_t         len;
+    size_t len;
+    if (conn->is_closed) // others ran since the caller looked: while a child began, say
+        return -ECANCELED;
     unsigned char *room = hob__wire_in_room(&conn->wire, &len);
     ssize_t        n = hob_stream_read(conn->below, room, len);
 
@@ -130,7 +132,7 @@ static int fill(hob_tls *conn)
 /* Writes all that waits to be sent. The caller holds `sending`. */
 static int send_out(hob_tls *conn)
 {
-    while (wire_out_waits(&conn->wire) > 0) {
+    while (!conn->is_closed && wire_out_waits(&conn->wire) > 0) {
         ssize_t n = hob_stream_write_some(conn->below, conn->wire.out.bytes + conn->wire.out.begin,
                                           wire_out_waits(&conn->wire));
         if (conn->is_closed)
@@ -139,7 +141,7 @@ static int send_out(hob_tls *conn)
             return pass_on(conn, n < 0 ? (int)n : -EIO);
         hob__wire_out_sent(&conn->wire, (size_t)n);
     }
-    return 0;
+    return conn->is_closed ? -ECANCELED : 0;
 }
 
 static int begin_sending(hob_tls *conn)
@@ -164,7 +166,7 @@ static int send_all(hob_tls *conn)
     int r = begin_sending(conn);
     if (r < 0)
         return r;
-    r = conn->is_closed ? -ECANCELED : send_out(conn);
+    r = send_out(conn);
     end_sending(conn);
     return r;
 }
@@ -472,6 +474,8 @@ static int say_goodbye(hob_tls *conn)
 /* What a stream cannot do, or what its peer does not hear any more, is no failure. */
 static int shut_down_below(hob_tls *conn)
 {
+    if (conn->is_closed)
+        return -ECANCELED;
     int r = hob_stream_shutdown(conn->below);
     if (conn->is_closed)
         return -ECANCELED;
