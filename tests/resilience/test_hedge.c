@@ -297,7 +297,7 @@ static int model_of(struct ask *asks, size_t count, int64_t delay)
     }
 }
 
-TEST(hedge, random_races_end_as_in_the_model_and_nothing_is_left)
+TEST_ONCE(hedge, random_races_end_as_in_the_model_and_nothing_is_left)
 {
     struct rand dice = { hob_test_seed() };
     for (int i = 0; i < (all_is_slow() ? 300 : hob_test_is_deep() ? 100000 : 4000); i++) {

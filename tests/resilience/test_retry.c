@@ -301,7 +301,7 @@ static int ask_dice(void *arg)
     return log->asked > log->ok_after ? log->asked : rand_below(log->dice, 8) == 0 ? -EIO : -EPIPE;
 }
 
-TEST(retry, whatever_the_options_it_keeps_their_limits)
+TEST_ONCE(retry, whatever_the_options_it_keeps_their_limits)
 {
     struct rand      dice = { hob_test_seed() };
     hob_retry_budget budget = { .percent = 50, .purse = 20 };
