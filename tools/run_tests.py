@@ -50,7 +50,7 @@ def read_arguments():
     parser.add_argument("--backends", default=f"sim,epoll,uring,{DENIED},{LACKING}")
     parser.add_argument("--wrap", default="", help="a command in front of each program")
     parser.add_argument("--label", default="", help="what kind of run this is, for the reader")
-    parser.add_argument("--skip-suites", default="", help="folders of programs to leave out")
+    parser.add_argument("--skip-suites", default="", help="folders of programs, or programs, to leave out")
     parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one program")
@@ -97,7 +97,7 @@ def find_jobs(options, build, backends):
             continue
         some = [] if whole else ["--filter", options.filter]
         suites = {suite.rpartition(":")[2] for suite in test["suite"]}
-        if suites & skipped:
+        if (suites | {name}) & skipped:
             continue
         for backend in backends:
             kind, _, features = backend.partition("-")

@@ -13,6 +13,7 @@ static void take_reason(void *arg, const char *reason)
     char **why = arg;
     if (starts_with(reason, "hob: no backend: "))
         reason += strlen("hob: no backend: ");
+    free(*why);
     *why = copy_part(reason, strcspn(reason, "\n"));
 }
 
@@ -33,12 +34,14 @@ int backends_command(int argc, char **argv)
     unsetenv("HOB_BACKEND"); // it would win over what is asked for here
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char *why = NULL;
-        hob_run_opts opts = { .backend = names[i], .report = take_reason, .report_arg = &why };
+        hob_run_opts opts = { .backend = names[i], .report = take_reason, .report_arg = &why,
+                              .slow_ns = -1 };
         int r = hob_run_with(&opts, do_nothing, NULL);
         if (r >= 0)
             printf("%s: works\n", names[i]);
         else
             printf("%s: %s\n", names[i], why != NULL ? why : hob_strerror(r));
+        free(why);
     }
     return 0;
 }
