@@ -56,10 +56,16 @@ static inline void list_push_front(struct list *list, struct list_node *node)
     list_insert_before(list->head.next, node);
 }
 
-static inline void list_remove(struct list_node *node)
+/* The node itself is not looked at any more. */
+static inline void list_remove_last_time(const struct list_node *node)
 {
     node->prev->next = node->next;
     node->next->prev = node->prev;
+}
+
+static inline void list_remove(struct list_node *node)
+{
+    list_remove_last_time(node);
     list_node_init(node);
 }
 

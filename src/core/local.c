@@ -4,20 +4,13 @@
 #include "base/alloc.h"
 #include "core/worker.h"
 
-struct local_frame *hob__local_ref(struct local_frame *frame)
+void hob__local_free(struct local_frame *frame)
 {
-    if (frame != NULL)
-        frame->refs++;
-    return frame;
-}
-
-void hob__local_unref(struct local_frame *frame)
-{
-    while (frame != NULL && --frame->refs == 0) {
+    do {
         struct local_frame *outer = frame->outer;
         hob__free(frame);
         frame = outer;
-    }
+    } while (frame != NULL && --frame->refs == 0);
 }
 
 hob_local hob_local_enter(const hob_local_key *key, void *value)

@@ -12,7 +12,19 @@ struct local_frame {
     uint32_t             refs;
 };
 
-struct local_frame *hob__local_ref(struct local_frame *frame);
-void                hob__local_unref(struct local_frame *frame);
+void hob__local_free(struct local_frame *frame);
+
+static inline struct local_frame *hob__local_ref(struct local_frame *frame)
+{
+    if (frame != NULL)
+        frame->refs++;
+    return frame;
+}
+
+static inline void hob__local_unref(struct local_frame *frame)
+{
+    if (frame != NULL && --frame->refs == 0)
+        hob__local_free(frame);
+}
 
 #endif

@@ -224,16 +224,12 @@ static bool only_daemons_left(const struct scope *scope)
     return scope->daemons > 0 && scope->children == scope->daemons;
 }
 
-void hob__scope_leave_child(struct scope *scope)
+void hob__scope_tell_of_leaving(struct scope *scope)
 {
-    hob_assert(scope->children > 0);
-    scope->children--;
     if (scope->is_guest) {
         hob__remote_child_ended(scope);
         return;
     }
-    if (scope->joiner == NULL)
-        return;
     if (scope->children == 0) {
         struct op *joiner = scope->joiner;
         scope->joiner = NULL;
@@ -296,6 +292,7 @@ static void wait_for_children(struct scope *scope)
             cancel_daemons(scope);
         if (scope->joiner != NULL) // not the last of them, just now
             hob__task_park(scope->owner, &joiner);
+        scope->joiner = NULL;
     }
 }
 
@@ -328,19 +325,26 @@ static void run_deferred(struct scope *scope)
     }
 }
 
-/* Ends it: afterwards only `result` and the failures mean anything. */
-static void close_scope(struct scope *scope)
+static __attribute__((noinline)) void wait_till_empty(struct scope *scope)
 {
-    struct task *task = scope->owner;
-    hob_require(task->scope == scope, "hob_scope_end: a scope that was opened later is still open");
     do {
         wait_for_children(scope);
         run_deferred(scope); // which may have started somebody
     } while (scope->children > 0);
-    hob__futures_collect(scope);
+}
 
-    take_deadline_away(scope);
-    list_remove(&scope->sibling);
+/* Ends it: afterwards only `result` and the failures mean anything. */
+static inline void close_scope(struct scope *scope)
+{
+    struct task *task = scope->owner;
+    hob_require(task->scope == scope, "hob_scope_end: a scope that was opened later is still open");
+    if (scope->children > 0 || scope->defers != NULL)
+        wait_till_empty(scope);
+    if (hob_unlikely(!list_is_empty(&scope->futures)))
+        hob__futures_collect(scope);
+    if (scope->has_deadline)
+        take_deadline_away(scope);
+    list_remove_last_time(&scope->sibling);
     task->scope = scope->parent;
     if (scope->won)
         scope->result = 0;
@@ -370,21 +374,24 @@ int hob_scope_end(hob_scope *place)
     return scope->result;
 }
 
+static __attribute__((noinline)) void leave_open(struct scope *scope)
+{
+    struct task *task = scope->owner;
+    int          failing = task->failing;
+    if (failing < 0 && failing != HOB_ESTOPPING)
+        hob__scope_cancel(scope, -ECANCELED, "its block was left by an error");
+    close_scope(scope);
+    task->failing = failing;
+
+    if (scope->failed > 0 && !scope->won)
+        hob__scope_fail(scope->parent, &scope->kept[0]);
+}
+
 void hob_scope_leave(hob_scope *place)
 {
     struct scope *scope = ending(place);
-    bool          collected = scope->ended;
-    if (!collected) {
-        struct task *task = scope->owner;
-        int          failing = task->failing;
-        if (failing < 0 && failing != HOB_ESTOPPING)
-            hob__scope_cancel(scope, -ECANCELED, "its block was left by an error");
-        close_scope(scope);
-        task->failing = failing;
-
-        if (scope->failed > 0 && !scope->won)
-            hob__scope_fail(scope->parent, &scope->kept[0]);
-    }
+    if (!scope->ended)
+        leave_open(scope);
     scope->tag = TAG_FREED;
 }
 

@@ -106,7 +106,16 @@ static inline void hob__scope_join(struct scope *scope)
 {
     scope->children++;
 }
-void hob__scope_leave_child(struct scope *scope);
+
+void hob__scope_tell_of_leaving(struct scope *scope);
+
+static inline void hob__scope_leave_child(struct scope *scope)
+{
+    hob_assert(scope->children > 0);
+    scope->children--;
+    if (hob_unlikely(scope->is_guest || scope->joiner != NULL))
+        hob__scope_tell_of_leaving(scope);
+}
 
 /* No deadline will end what goes on in it, as far as its worker knows. */
 bool hob__scope_is_timeless(const struct scope *scope);

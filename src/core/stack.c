@@ -105,14 +105,9 @@ int hob__stack_class(size_t bytes)
     return i;
 }
 
-size_t hob__stack_class_bytes(int stack_class)
-{
-    return sizes[stack_class].bytes;
-}
-
 size_t hob__stack_bytes(const struct stack *stack)
 {
-    return sizes[stack->slab->class_index].bytes;
+    return sizes[stack->class_index].bytes;
 }
 
 static size_t stride_of(int class_index)
@@ -202,6 +197,7 @@ static struct slab *slab_new(struct stack_pool *pool, int class_index)
         list_node_init(&stack->link);
         stack->slab = slab;
         stack->low = slab->map + i * stride + STACK_PAGE;
+        stack->class_index = (uint8_t)class_index;
         stack->top = stack->low + sizes[class_index].bytes - (i % COLOURS) * COLOUR_BYTES;
     }
     if (!pool->guard_install_works || !guard_by_install(pool, slab))
@@ -235,8 +231,17 @@ static void slab_free(struct stack_pool *pool, struct slab *slab)
     hob__free(slab);
 }
 
+static void put_last_away(struct stack_pool *pool)
+{
+    struct stack *last = pool->last;
+    pool->last = NULL;
+    if (last != NULL)
+        hob__stack_put_away(pool, last);
+}
+
 void hob__stack_pool_fini(struct stack_pool *pool)
 {
+    put_last_away(pool);
     for (int i = 0; i < STACK_CLASSES; i++) {
         list_for_each(node, &pool->classes[i].slabs) {
             struct slab *slab = container_of(node, struct slab, link);
@@ -260,7 +265,7 @@ static __attribute__((noinline)) struct stack *get_fresh(struct stack_pool *pool
     return &slab->stacks[slab->fresh++];
 }
 
-struct stack *hob__stack_get(struct stack_pool *pool, int class_index)
+struct stack *hob__stack_get_other(struct stack_pool *pool, int class_index)
 {
     struct stack_class *class = &pool->classes[class_index];
     struct stack       *stack;
@@ -347,7 +352,7 @@ static __attribute__((noinline)) void retire_if_many_are_free(struct stack_pool 
         slab_retire(pool, slab);
 }
 
-void hob__stack_put(struct stack_pool *pool, struct stack *stack)
+void hob__stack_put_away(struct stack_pool *pool, struct stack *stack)
 {
     struct slab        *slab = stack->slab;
     struct stack_class *class = &pool->classes[slab->class_index];
@@ -363,6 +368,7 @@ void hob__stack_put(struct stack_pool *pool, struct stack *stack)
 
 void hob__stack_pool_trim(struct stack_pool *pool)
 {
+    put_last_away(pool);
     for (int i = 0; i < STACK_CLASSES; i++) {
         struct stack_class *class = &pool->classes[i];
         uint32_t            left = class->hot_count / TRIM_SHARE + TRIM_AT_ONCE;

@@ -34,6 +34,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/check.h"
 #include "base/list.h"
 
 enum { STACK_CLASSES = 4, STACK_PAGE = 4096 };
@@ -46,6 +47,7 @@ struct stack {
     char            *low;  /* the lowest usable byte; the guard is below it */
     char            *top;  /* the end, colour taken off */
     bool             is_hot; /* in the list of hot ones */
+    uint8_t          class_index;
     unsigned         valgrind_id; /* what Valgrind knows it by */
 };
 
@@ -60,6 +62,8 @@ struct stack_class {
 
 struct stack_pool {
     struct stack_class classes[STACK_CLASSES];
+    struct stack      *last;                   /* came back last, and is in no list: mostly the
+                                                  next to go out; or NULL                    */
     uint32_t           guards_by_mprotect;     /* how many stacks have one; 0 with the new way */
     uint32_t           guards_by_mprotect_max;
     bool               guard_install_works;
@@ -71,13 +75,28 @@ void hob__stack_pool_fini(struct stack_pool *pool); /* all stacks are back */
 
 /* The class for at least that many bytes; the largest if it is more. */
 int    hob__stack_class(size_t bytes);
-size_t hob__stack_class_bytes(int stack_class);
+size_t hob__stack_bytes(const struct stack *stack);
+
+struct stack *hob__stack_get_other(struct stack_pool *pool, int stack_class);
+void          hob__stack_put_away(struct stack_pool *pool, struct stack *stack);
 
 /* A stack of the class, or NULL when there is no memory. */
-struct stack *hob__stack_get(struct stack_pool *pool, int stack_class);
-void          hob__stack_put(struct stack_pool *pool, struct stack *stack);
+static inline struct stack *hob__stack_get(struct stack_pool *pool, int stack_class)
+{
+    struct stack *last = pool->last;
+    if (hob_unlikely(last == NULL || last->class_index != stack_class))
+        return hob__stack_get_other(pool, stack_class);
+    pool->last = NULL;
+    return last;
+}
 
-size_t hob__stack_bytes(const struct stack *stack);
+static inline void hob__stack_put(struct stack_pool *pool, struct stack *stack)
+{
+    struct stack *before = pool->last;
+    pool->last = stack;
+    if (hob_unlikely(before != NULL))
+        hob__stack_put_away(pool, before);
+}
 
 /* How many bytes from the top have been touched since it was last trimmed, in
  * whole pages. One system call. */

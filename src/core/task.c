@@ -319,8 +319,6 @@ static void answer(struct handshake *handshake, int64_t result)
 static void deliver_result(struct task *task, int result)
 {
     struct scope *home = task->home;
-    int           code = home->cancel_code != 0 ? home->cancel_code : task->solo_cancel;
-
     if (task->handshake != NULL) {
         answer(task->handshake, result < 0 ? result : HOB_EBROKEN);
         return;
@@ -329,12 +327,16 @@ static void deliver_result(struct task *task, int result)
         hob__future_end(task->future, result, task);
         return;
     }
+    if (hob_likely(result == 0)) {
+        if (!task->daemon)
+            hob__scope_succeed(home);
+        return;
+    }
+    int  code = home->cancel_code != 0 ? home->cancel_code : task->solo_cancel;
     bool only_cancelled = code != 0 && (result == code || result == -ECANCELED);
-    if (result < 0 && !only_cancelled) {
+    if (!only_cancelled) {
         hob_failure failure = hob__failure_of(task, result);
         hob__scope_fail(home, &failure);
-    } else if (result == 0 && !task->daemon) {
-        hob__scope_succeed(home);
     }
 }
 
@@ -355,8 +357,8 @@ static __attribute__((noreturn)) void end(struct task *task, int result)
     deliver_result(task, result);
 
     struct scope *home = task->home;
-    list_remove(&task->sibling);
-    list_remove(&task->everyone);
+    list_remove_last_time(&task->sibling);
+    list_remove_last_time(&task->everyone);
     home->daemons -= task->daemon;
     w->stats.tasks_alive--;
     hob__scope_leave_child(home);
@@ -380,11 +382,11 @@ enum { TASK_MAIN_BYTES = 512 };
 
 const void *hob__place_of(const void *return_address)
 {
-    const struct task *task = hob__task_self();
-    uintptr_t          from_start = (uintptr_t)return_address - (uintptr_t)task_main;
-    if (hob_likely(from_start >= TASK_MAIN_BYTES) || task == NULL)
+    uintptr_t from_start = (uintptr_t)return_address - (uintptr_t)task_main;
+    if (hob_likely(from_start >= TASK_MAIN_BYTES))
         return return_address;
-    return (const void *)task->fn;
+    const struct task *task = hob__task_self();
+    return task != NULL ? (const void *)task->fn : return_address;
 }
 
 static void set_name(char name[32], const char *text)
@@ -416,15 +418,12 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     hob_require(fn != NULL, "hob_go: there is no function to run: it is NULL");
     if (w->stats.tasks_alive >= w->opts.tasks_max)
         return -EAGAIN;
-    int    stack_class = hob__stack_class(opts->stack_bytes);
-    size_t bytes = hob__stack_class_bytes(stack_class);
-    hob_require(opts->copy_bytes <= bytes / 4,
-                "hob_go_copy: the argument is larger than a quarter of the task's stack");
+    int stack_class = opts->stack_bytes == 0 ? 0 : hob__stack_class(opts->stack_bytes);
     struct stack *stack = hob__stack_get(&w->stacks, stack_class);
     if (hob_unlikely(stack == NULL))
         return -ENOMEM;
 #ifdef HOB_ASAN
-    ASAN_UNPOISON_MEMORY_REGION(stack->low, bytes); // the last task's frames never returned
+    ASAN_UNPOISON_MEMORY_REGION(stack->low, hob__stack_bytes(stack)); // the last task's frames never returned
 #endif
 
     char *top = (char *)((uintptr_t)(stack->top - sizeof(struct task)) & ~(uintptr_t)63);
@@ -450,7 +449,9 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     task->handshake = handshake;
     set_name(task->name, opts->name);
     begin_measuring(w, task); // empties the stack, so before anything is put on it
-    if (opts->copy_bytes > 0) {
+    if (hob_unlikely(opts->copy_bytes > 0)) {
+        hob_require(opts->copy_bytes <= hob__stack_bytes(stack) / 4,
+                    "hob_go_copy: the argument is larger than a quarter of the task's stack");
         top = (char *)((uintptr_t)(top - opts->copy_bytes) & ~(uintptr_t)63);
         memcpy(top, arg, opts->copy_bytes);
         task->arg = top;

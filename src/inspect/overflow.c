@@ -135,7 +135,7 @@ static void say_overflow(const struct task *task, const struct stack *stack)
 {
     struct line line = { 0 };
     size_t      kib = hob__stack_bytes(stack) / 1024;
-    bool        is_largest = hob__stack_bytes(stack) == hob__stack_class_bytes(STACK_CLASSES - 1);
+    bool        is_largest = stack->class_index == STACK_CLASSES - 1;
     bool        is_borrowed = stack != task->stack;
 
     add(&line, "hob: stack overflow in task ");
