@@ -3,7 +3,7 @@
  * Workers: a child on another one is a child like any other, for waiting, failing, cancelling;
  * and the end, and being stuck, are seen for all of them together.
  */
-#include "support/tasks.h"
+#include "support/workers.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -13,22 +13,7 @@
 #define ON(number) (&(hob_task_opts){ .where = HOB_ON(number) })
 
 /* The world of a test has as many workers as the machine has processors; these want three. */
-static int with_workers(hob_task_fn *fn, void *arg)
-{
-    hob_run_opts opts;
-    hob_test_run_opts(&opts);
-    opts.workers = 3;
-    return hob_run_with(&opts, fn, arg);
-}
-
-/* Declares a test whose body runs as the main task of a run with three workers. */
-#define TEST_3(claim)                                                             \
-    static int claim(void *arg);                                                  \
-    TEST_AS(workers, claim, HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND, NULL)    \
-    {                                                                             \
-        check_ok(with_workers(claim, NULL));                                      \
-    }                                                                             \
-    static int claim(void *arg)
+#define TEST_3(claim) TEST_WITH_WORKERS(workers, claim, 3)
 
 static int note_worker(void *arg)
 {
@@ -251,7 +236,7 @@ static int leave_somebody_there(void *arg)
 TEST_BARE_ON_ALL(workers, root_scopes_of_all_workers_end_with_the_main_task)
 {
     int result = 0;
-    check_ok(with_workers(leave_somebody_there, &result));
+    check_ok(run_with_workers(3, leave_somebody_there, &result));
     check_err(result, -ECANCELED);
 }
 
@@ -277,7 +262,7 @@ static int leave_a_failure_there(void *arg)
 
 TEST_BARE_ON_ALL(workers, a_failure_in_a_root_scope_there_is_told_and_is_the_result)
 {
-    check_err(with_workers(leave_a_failure_there, NULL), -EDOM);
+    check_err(run_with_workers(3, leave_a_failure_there, NULL), -EDOM);
     check_has(hob_test_report_text(), "EDOM");
     check_has(hob_test_report_text(), "fail_in_a_root");
 }
@@ -303,7 +288,7 @@ static int get_stuck_there(void *arg)
 
 TEST_BARE_ON_ALL(workers, all_asleep_for_ever_on_all_workers_is_found)
 {
-    check_err(with_workers(get_stuck_there, NULL), HOB_ESTUCK);
+    check_err(run_with_workers(3, get_stuck_there, NULL), HOB_ESTUCK);
     check_has(hob_test_report_text(), "left");
     check_has(hob_test_report_text(), "right");
     check_has(hob_test_report_text(), "promise");
@@ -349,7 +334,7 @@ static int run_anywhere(void *arg)
 /* No descriptors for a second worker: the first one takes the task, and hears of its end. */
 TEST_BARE_ON_ALL(workers, where_no_other_can_be_started_anywhere_is_here)
 {
-    check_ok(with_workers(run_anywhere, NULL));
+    check_ok(run_with_workers(3, run_anywhere, NULL));
     hob_test_report_clear(); // why there was no second one
 }
 
@@ -371,7 +356,7 @@ static int share_a_file(void *arg)
 HOB_TEST_DEFINE("workers", "a_file_of_another_worker_is_refused", use_of_a_file,
                 HOB_TEST_NO_RUNTIME, "was closed by another worker")
 {
-    ignore(with_workers(share_a_file, "/tmp/shared"));
+    ignore(run_with_workers(3, share_a_file, "/tmp/shared"));
 }
 
 static int set_its_deadline(void *scope)
@@ -390,7 +375,7 @@ static int share_a_scope(void *arg)
 HOB_TEST_DEFINE("workers", "a_scope_of_another_worker_is_refused", use_of_a_scope,
                 HOB_TEST_NO_RUNTIME, "hob_scope_deadline: the scope belongs to another worker")
 {
-    ignore(with_workers(share_a_scope, NULL));
+    ignore(run_with_workers(3, share_a_scope, NULL));
 }
 
 /* ---- talking ---- */

@@ -3,7 +3,7 @@
  * hob/lock.h and hob/sem.h: order, cancelling, workers and threads, deadlocks; and random walks
  * beside a model.
  */
-#include "support/tasks.h"
+#include "support/workers.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,12 +11,12 @@
 
 #define ON(number) (&(hob_task_opts){ .where = HOB_ON(number) })
 
-static int with_workers(hob_task_fn *fn, void *arg, uint32_t workers, bool break_deadlocks)
+static int breaking_deadlocks(uint32_t workers, hob_task_fn *fn, void *arg)
 {
     hob_run_opts opts;
     hob_test_run_opts(&opts);
     opts.workers = workers;
-    opts.break_deadlocks = break_deadlocks;
+    opts.break_deadlocks = true;
     return hob_run_with(&opts, fn, arg);
 }
 
@@ -242,7 +242,7 @@ TEST_BARE_ON_ALL(lock, tasks_of_all_workers_that_count_under_it_lose_nothing)
 {
     for (uint32_t workers = 1; workers <= 4; workers *= 2) {
         struct count c = { .rounds = all_is_slow() ? 100 : 2000 };
-        check_ok(with_workers(count_on_workers, &c, workers, false));
+        check_ok(run_with_workers(workers, count_on_workers, &c));
         check_eq(c.value, 2 * workers * c.rounds);
     }
 }
@@ -251,7 +251,7 @@ TEST_BARE_ON_ALL(lock, and_neither_do_threads)
 {
     for (uint32_t workers = 1; workers <= 2; workers++) {
         struct count c = { .rounds = all_is_slow() ? 100 : 2000 };
-        check_ok(with_workers(count_on_workers_and_threads, &c, workers, false));
+        check_ok(run_with_workers(workers, count_on_workers_and_threads, &c));
         check_eq(c.value, (2 * workers + 2) * c.rounds);
     }
 }
@@ -318,7 +318,7 @@ static int lock_crosswise(void *arg)
 TEST_BARE_ON_ALL(lock, a_circle_of_two_is_reported_and_broken)
 {
     for (uint32_t other = 0; other < 2; other++) {
-        check_ok(with_workers(lock_crosswise, &other, other + 1, true));
+        check_ok(breaking_deadlocks(other + 1, lock_crosswise, &other));
         check_has(hob_test_report_text(), "wait for each other in a circle");
         check_has(hob_test_report_text(), "\"ann\"");
         check_has(hob_test_report_text(), "\"bob\"");
@@ -343,7 +343,7 @@ static int lock_crosswise_in_time(void *arg)
 
 TEST_BARE_ON_ALL(lock, a_circle_that_a_deadline_ends_is_none)
 {
-    check_ok(with_workers(lock_crosswise_in_time, NULL, 1, true));
+    check_ok(breaking_deadlocks(1, lock_crosswise_in_time, NULL));
     check_str(hob_test_report_text(), "");
 }
 
@@ -363,7 +363,7 @@ static int wait_long(void *arg)
 
 TEST_BARE_ON_ALL(lock, a_long_wait_is_no_deadlock)
 {
-    check_ok(with_workers(wait_long, NULL, 1, true));
+    check_ok(breaking_deadlocks(1, wait_long, NULL));
     check_str(hob_test_report_text(), "");
 }
 
@@ -409,14 +409,14 @@ TEST_BARE_ON_ALL(lock, a_limiter_whose_borrowers_all_wait_is_part_of_a_circle)
     desk = (hob_limiter){ .name = "desk", .limit = 2 };
     drawer = (hob_mutex){ .name = "drawer" };
     locked_then = 0;
-    check_ok(with_workers(borrow_crosswise, NULL, 1, true));
+    check_ok(breaking_deadlocks(1, borrow_crosswise, NULL));
     check_eq(locked_then, 1);
     check_has(hob_test_report_text(), "the limiter \"desk\"");
     hob_test_report_clear();
 
     desk = (hob_limiter){ .name = "desk", .limit = 3 }; // one permit too many for a circle
     locked_then = 0;
-    check_ok(with_workers(borrow_crosswise, NULL, 1, true));
+    check_ok(breaking_deadlocks(1, borrow_crosswise, NULL));
     check_eq(locked_then, 0);
 }
 
@@ -436,7 +436,7 @@ static int join_while_holding(void *arg)
 
 TEST_BARE_ON_ALL(lock, waiting_for_the_end_of_who_waits_for_ones_lock_is_a_circle)
 {
-    check_ok(with_workers(join_while_holding, NULL, 1, true));
+    check_ok(breaking_deadlocks(1, join_while_holding, NULL));
     check_has(hob_test_report_text(), "deadlock");
     hob_test_report_clear();
 }
@@ -526,7 +526,7 @@ TEST_BARE_ON_ALL(lock, a_signal_for_each_item_serves_all_who_wait)
 {
     for (uint32_t workers = 1; workers <= 4; workers *= 2) {
         struct queue q = { .items = 0 };
-        check_ok(with_workers(put_and_take, &q, workers, false));
+        check_ok(run_with_workers(workers, put_and_take, &q));
         check_eq(q.taken, 10);
         check_eq(q.items, 0);
     }
@@ -644,7 +644,7 @@ TEST_BARE_ON_ALL(lock, nobody_passes_a_barrier_before_all_have_come)
 {
     for (uint32_t workers = 1; workers <= 4; workers *= 2) {
         struct meeting m = { .barrier = { .parties = 5 } };
-        check_ok(with_workers(meet_all, &m, workers, false));
+        check_ok(run_with_workers(workers, meet_all, &m));
         check_eq(m.last, 20);
         check_eq(m.errors, 0);
     }
@@ -809,7 +809,7 @@ TEST_AS(lock, random_steps_and_cancellations_keep_what_locks_promise,
     for (uint32_t workers = 1; workers <= 4; workers *= 2) {
         struct walk w = { .sem = { .permits = 3 } };
         w.steps = total / WALKERS;
-        check_ok(with_workers(walk_all, &w, workers, false));
+        check_ok(run_with_workers(workers, walk_all, &w));
         check_eq(w.wrong, 0);
         check_eq(w.got + w.cancelled, w.steps * WALKERS);
         check_eq(w.in_mutex + w.in_sem + w.readers + w.writers, 0);
