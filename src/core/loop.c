@@ -204,6 +204,13 @@ bool hob__loop_is_over(struct worker *w)
     return is_over(w);
 }
 
+/* A poll() that does not sleep may have taken the wake() of somebody else, and there will be no other:
+ * so whatever that was for counts as something to do, also if a third has done it meanwhile. */
+static bool was_woken(struct worker *w)
+{
+    return hob__mail_was_woken(&w->box) || (!w->crew->simulated && atomic_load(&w->crew->over));
+}
+
 bool hob__loop_step(struct worker *w, int64_t *next_ns)
 {
     if (is_over(w))
@@ -211,7 +218,8 @@ bool hob__loop_step(struct worker *w, int64_t *next_ns)
     int64_t until_ns = sleep_until(w), now_ns = w->backend->type->now(w->backend);
     w->stats.turns++;
     w->backend->type->poll(w->backend, 0, &w->done);
-    bool moves = until_ns <= now_ns || mail_has_come(&w->box) || !list_is_empty(&w->done);
+    bool moves = until_ns <= now_ns || mail_has_come(&w->box) || !list_is_empty(&w->done) ||
+                 was_woken(w);
     if (moves) {
         hob__crew_not_dry(w); // in sim the world, which all share, brings things without a mail
         hob__mail_wake_up(&w->box);

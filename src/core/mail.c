@@ -84,10 +84,14 @@ bool hob__mails_fly(const struct crew *crew)
     return posted != opened;
 }
 
+/* The poster writes `newest` and then looks at `asleep`; here it is the other way round, and one of
+ * the two must see the other. Only sequential consistency of all four gives that: an acquiring load
+ * may be taken before the store. */
 bool hob__mail_fall_asleep(struct mailbox *box)
 {
     atomic_store(&box->asleep, true);
-    if (!mail_has_come(box))
+    box->dozes = atomic_load(&box->newest) == NULL;
+    if (box->dozes)
         return true;
     atomic_store(&box->asleep, false);
     return false;
@@ -95,5 +99,11 @@ bool hob__mail_fall_asleep(struct mailbox *box)
 
 void hob__mail_wake_up(struct mailbox *box)
 {
+    box->dozes = false;
     atomic_store_explicit(&box->asleep, false, memory_order_relaxed);
+}
+
+bool hob__mail_was_woken(struct mailbox *box)
+{
+    return box->dozes && !atomic_load(&box->asleep);
 }

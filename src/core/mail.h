@@ -21,7 +21,9 @@ struct crew;
 
 struct mailbox {
     _Atomic(struct mail *) newest; /* the next is the one that was posted before */
-    atomic_bool            asleep; /* the reader sleeps, or is about to          */
+    atomic_bool            asleep; /* the reader sleeps, or is about to; whoever makes this
+                                      false wakes it, once                       */
+    bool                   dozes;  /* the reader's own: it fell asleep           */
 };
 
 /* Sends it. The record belongs to the receiver from now on. */
@@ -44,5 +46,9 @@ static inline bool mail_has_come(struct mailbox *box)
 /* The reader is about to sleep. False: it must not, for there is mail. */
 bool hob__mail_fall_asleep(struct mailbox *box);
 void hob__mail_wake_up(struct mailbox *box);
+
+/* The reader fell asleep, and somebody has woken it since, or is about to: for mail, or for what
+ * waits for anybody. */
+bool hob__mail_was_woken(struct mailbox *box);
 
 #endif

@@ -185,6 +185,43 @@ STEP_TEST(the_descriptor_tells_of_four_workers_mail)
     check_eq(drive_workers(4), 20);
 }
 
+static int place_somewhere(void *arg)
+{
+    hob_task_opts opts = { .where = HOB_ANYWHERE };
+    HOB_SCOPE(s);
+    HOB_TRY(hob_go_with(&s, count_after_a_sleep, arg, &opts));
+    return hob_scope_end(&s);
+}
+
+/* Each place has more to do than it has time for, and some of it is for whoever is idle. */
+static int place_on_all(void *arg)
+{
+    HOB_SCOPE(s);
+    for (uint32_t i = 0; i < hob_workers(); i++) {
+        hob_task_opts opts = { .where = HOB_ON(i) };
+        HOB_TRY(hob_go_with(&s, place_somewhere, arg, &opts));
+    }
+    return hob_scope_end(&s);
+}
+
+/* Others wake the host's worker for mail, for a task that anybody may take, and when all is over. A
+ * step looks at its backend without sleeping, which takes the wake: it must count as something to do,
+ * whatever it was for. Without that about one run in 600 slept for ever. */
+TEST_AS(step, the_descriptor_tells_of_all_that_others_want_however_often_it_is_tried,
+        HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    int rounds = hob_test_is_deep() ? 3000 : all_is_slow() ? 20 : 150;
+    hob_test_timeout(hob_test_is_deep() ? 120 : 30);
+    for (int i = 0; i < rounds; i++) {
+        hob_loop  *loop;
+        atomic_int count = 0;
+        check_ok(begin(4, place_on_all, &count, &loop));
+        drive(loop, in_sim() ? HOB_MSEC : 0);
+        check_ok(hob_finish(loop));
+        check_eq(count, 4);
+    }
+}
+
 /* ---- the budget ---- */
 
 struct crowd {
