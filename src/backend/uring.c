@@ -789,6 +789,10 @@ static bool is_stale_connection(int error)
 static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum slot_use *ret_next)
 {
     *ret_next = SLOT_OP;
+    if (op->stop_asked && *result == -EINTR && !op->desc->closing) {
+        *ret_next = SLOT_AGAIN; // what had come before the run was stopped is still given: it looks
+        return true;
+    }
     if (op->cancel_asked) {
         if (use == SLOT_DETOUR || use == SLOT_PAUSE || *result == -EAGAIN || *result == -EINTR)
             *result = -ECANCELED;
@@ -872,8 +876,11 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
         next = SLOT_DETOUR;
     }
     if (goes_on) {
-        if (fly(u, op, next))
+        if (fly(u, op, next)) {
+            if (op->cancel_asked)
+                owe_cancel(u, op->slot - 1); // after it has looked
             return;
+        }
         result = op->result;
     }
     if (op->kind == OP_WRITE)
