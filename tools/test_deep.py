@@ -47,16 +47,13 @@ def parts():
     # libhob-tls is tested by `make test`, by the address sanitizer and by clang. Its long forms take
     # many minutes each: build/tests/test_tls_hostile --deep and its neighbours, by hand.
     own = "--skip-suites tls"
-    # An accept that a signal interrupts while the run is asked to stop is refused, and test_stop
-    # wants the connection: not settled yet.
     # What has not been tried there yet: of other machines (qemu-user knows not every call), and in
     # Valgrind. tests/README.md says so, too.
     untried = ("test_process,test_stop,test_terminal,test_watch,test_path,test_dir,test_disk,"
                "test_file_calls,test_file_sync,test_replace,test_copy")
     untried_elsewhere = f"--skip-suites tls,{untried},test_offload,test_portal,test_ranges"
-    # test_signal and test_step fail there on a busy machine: why is not known yet.
     untried_in_valgrind = (f"--skip-suites tls,{untried},test_reader,test_writer,test_wrap,"
-                           "test_mem_pair,test_signal,test_step")
+                           "test_mem_pair")
     return [
         Part("long", "many seeds, and all points of torture", "-Dbuildtype=release",
              f"{only} {own} --backends sim --pass '--deep --torture --seeds 30'"),
@@ -65,7 +62,7 @@ def parts():
         Part("kernels", "older kernels: one feature taken away at a time", "-Dbuildtype=release",
              f"{only} {own} --backends {LACKING}", build="build-long"),
         Part("interrupts", "each system call interrupted once", "-Dbuildtype=release",
-             f"{only} {own},test_stop --backends sim,epoll,uring --pass=--interrupt", build="build-long"),
+             f"{only} {own} --backends {REAL} --pass=--interrupt", build="build-long"),
         Part("asan", "address and undefined-behaviour sanitizers",
              f"-Db_sanitize=address,undefined -Db_lundef=false {CHECKED}",
              f"{only} --backends {REAL}",
