@@ -753,3 +753,156 @@ TEST_ONCE(copy, four_gigabytes_go_through_a_throttled_stream_in_constant_memory)
     check_ge(hob_now() - start, least);
     check_le(hob_now() - start, least + HOB_SEC);
 }
+
+/* ---- a large file ---- */
+
+/* Nothing but holes, and a stamp at each border: of the beginning, of what 31 and 32 bits hold, and of
+ * the end. */
+static const char STAMP[] = "a stamp!";
+enum { STAMP_LEN = sizeof STAMP - 1, STAMPS = 4, AND_SOME = 12345 };
+
+struct large {
+    uint64_t bytes, stamps[STAMPS];
+    uint64_t got;      /* so far                                        */
+    uint64_t calls;    /* of progress                                   */
+    long     pages;    /* of memory that the program has, at most       */
+    uint64_t memory;   /* of Hob's, at most                             */
+};
+
+static long pages_now(void)
+{
+    long  all = 0, resident = 0;
+    FILE *statm = fopen("/proc/self/statm", "re");
+    if (statm != NULL && fscanf(statm, "%ld %ld", &all, &resident) != 2)
+        resident = 0;
+    if (statm != NULL)
+        fclose(statm);
+    return resident;
+}
+
+static int make_large(const char *path, struct large *l, uint64_t bytes)
+{
+    FILE_(file);
+    *l = (struct large){ .bytes = bytes, .stamps = { 0, (bytes - AND_SOME) / 2 - 3, bytes - AND_SOME - 3,
+                                                     bytes - STAMP_LEN } };
+    check_ok(hob_file_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600, &file));
+    check_ok(hob_file_truncate(file, bytes));
+    for (int i = 0; i < STAMPS; i++)
+        check_eq(hob_file_pwrite(file, STAMP, STAMP_LEN, l->stamps[i]), STAMP_LEN);
+    return 0;
+}
+
+/* What byte of the file comes at `at`. */
+static char large_byte(const struct large *l, uint64_t at)
+{
+    for (int i = 0; i < STAMPS; i++) {
+        if (at >= l->stamps[i] && at < l->stamps[i] + STAMP_LEN)
+            return STAMP[at - l->stamps[i]];
+    }
+    return 0;
+}
+
+static bool is_hole(const struct large *l, uint64_t at, size_t len)
+{
+    for (int i = 0; i < STAMPS; i++) {
+        if (at < l->stamps[i] + STAMP_LEN && l->stamps[i] < at + len)
+            return false;
+    }
+    return true;
+}
+
+static const char nothing[1 << 16];
+
+struct large_reader {
+    struct large *large;
+    hob_stream   *from;
+};
+
+static int receive_large(void *arg)
+{
+    struct large_reader *reader = arg;
+    struct large        *l = reader->large;
+    BYTES(buf, sizeof nothing);
+    for (;;) {
+        size_t n = (size_t)HOB_TRY(hob_stream_read(reader->from, buf, sizeof nothing));
+        if (n == 0)
+            return 0;
+        if (is_hole(l, l->got, n))
+            check_mem(buf, nothing, n);
+        for (size_t i = 0; i < n && !is_hole(l, l->got, n); i++)
+            check_eq(buf[i], large_byte(l, l->got + i));
+        l->got += n;
+    }
+}
+
+static int note_all_memory(void *arg, const hob_copied *so_far)
+{
+    struct large *l = arg;
+    note_memory(&l->memory, so_far);
+    if (l->calls++ % 512 == 0) {
+        long pages = pages_now();
+        l->pages = pages > l->pages ? pages : l->pages;
+    }
+    return 0;
+}
+
+/* Sends the file to a connection whose other end is read, throttled if there is a rate. */
+static int send_large(const char *path, struct large *l, uint64_t rate, uint64_t burst)
+{
+    FILE_(file);
+    TCP(client);
+    TCP(server);
+    hob_throttled slow;
+    hob_copied    copied;
+    hob_copy_opts opts = { .progress = note_all_memory, .progress_arg = l };
+    check_ok(tcp_pair(&client, &server));
+    check_ok(hob_file_open(path, O_RDONLY, 0, &file));
+    hob_stream *from = hob_file_stream(file);
+    if (rate != 0)
+        from = hob_throttled_init(&slow, from,
+            &(hob_throttle_opts){ .read_bytes_per_s = rate, .burst_bytes = burst });
+    struct large_reader reader = { l, hob_tcp_stream(server) };
+    HOB_SCOPE(s);
+    hob_go(&s, receive_large, &reader);
+    int r = hob_copy(from, hob_tcp_stream(client), &opts, &copied);
+    ignore(hob_tcp_shutdown(client));
+    check_ok(hob_scope_end(&s));
+    check_ok(r);
+    check_eq(copied.bytes, l->bytes);
+    check_eq(l->got, l->bytes);
+    return 0;
+}
+
+/* Four and some in the long run, 64 MiB otherwise. In sim the rate makes an hour of it. The system may
+ * keep as much of the file as it likes: what counts is what the program has. */
+TEST_AS(copy, a_file_of_four_gigabytes_takes_no_more_memory_than_a_small_one,
+        HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    bool         deep = hob_test_is_deep() && !all_is_slow();
+    uint64_t     some = (UINT64_C(1) << (all_is_slow() ? 23 : 26)) + AND_SOME;
+    uint64_t     bytes = deep ? (UINT64_C(1) << 32) + AND_SOME : some;
+    uint64_t     rate = in_sim() ? 1 << 20 : 1 << 30, burst = 1 << 20;
+    const char  *path = scratch_path("large");
+    struct large small, large;
+    hob_test_timeout(deep ? 300 : 60);
+
+    check_ok(make_large(path, &small, (1 << 20) + AND_SOME));
+    check_ok(send_large(path, &small, rate, burst)); // what the first use takes is taken
+    uint64_t memory = small.memory;
+    check_ok(make_large(path, &large, bytes));
+    large.pages = pages_now();
+    long    before = large.pages;
+    int64_t start = hob_now();
+    check_ok(send_large(path, &large, rate, burst));
+    check_ge(hob_now() - start, (int64_t)((bytes - burst) / rate) * HOB_SEC); // never too fast
+    check_le(large.memory, memory + 65536);
+    if (!in_sim() && !all_is_slow()) // in sim the kernel's memory is ours, too
+        check_le((large.pages - before) * sysconf(_SC_PAGESIZE), 8 << 20);
+
+    check_ok(make_large(path, &small, (1 << 20) + AND_SOME));
+    check_ok(send_large(path, &small, 0, 0));
+    check_ok(make_large(path, &large, some)); // and as fast as it goes, by splice where there is one
+    check_ok(send_large(path, &large, 0, 0));
+    check_le(large.memory, small.memory + 65536);
+    check_ok(hob_path_unlink(path));
+}
