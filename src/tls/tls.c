@@ -54,6 +54,7 @@ struct hob_tls {
 
     int  error; /* what failed for ever; 0: nothing */
     bool is_closed, is_agreed, has_said_goodbye, is_reading, is_writing;
+    bool last_flight_waits; /* the handshake is made, and its end was not sent */
     int  senders; /* who hold `sending`, or wait for it */
 
     hob_mutex     handshaking, sending;
@@ -228,6 +229,24 @@ static int take_step(hob_tls *conn)
     return hob_offload(conn->handshake_pool, handshake_step, &h);
 }
 
+/* Without it the other side still waits. */
+static int send_last_flight(hob_tls *conn)
+{
+    int r = send_all(conn);
+    conn->last_flight_waits = r != 0;
+    return r;
+}
+
+/* A call that was cancelled left it here. */
+static int send_last_flight_again(hob_tls *conn)
+{
+    HOB_SCOPE(s);
+    hob_scope_deadline(&s, hob_in(conn->handshake_limit_ns));
+    int r = send_last_flight(conn);
+    (void)!hob_scope_end(&s); // the result wins
+    return r;
+}
+
 static int shake(hob_tls *conn)
 {
     for (;;) {
@@ -239,7 +258,7 @@ static int shake(hob_tls *conn)
         switch (r) {
         case STEP_DONE:
             conn->is_agreed = true;
-            return send_all(conn);
+            return send_last_flight(conn);
         case STEP_WANTS_INPUT:
             r = send_all(conn);
             if (r == 0)
@@ -306,6 +325,8 @@ int hob_tls_handshake(hob_tls *conn)
     int r = hob_checkpoint();
     if (!conn->is_closed && r == 0)
         r = agree(conn);
+    if (!conn->is_closed && r == 0 && conn->last_flight_waits)
+        r = send_last_flight_again(conn);
     if (conn->is_closed)
         r = -ECANCELED;
     leave(conn);

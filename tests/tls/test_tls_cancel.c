@@ -3,6 +3,7 @@
  * Cancelling, closing and failing, wherever a call can wait: nothing is lost, nothing is left, and
  * a connection that was only cancelled goes on.
  */
+#include "support/waits.h"
 #include "tls/peers.h"
 
 /* One end of a conversation: it says its own salt and hears the other's, and says goodbye. Each step
@@ -164,6 +165,51 @@ TEST_ON_ALL(cancel, at_any_wait_of_the_server_nothing_is_lost)
     check_ok(make_world(&w, NULL, NULL));
     check_ok(cancel_everywhere(&w, false, 0, 1));
     check_ok(cancel_everywhere(&w, false, 100, all_is_slow() ? 29 : 7));
+}
+
+/* ---- the handshake, while it waits ---- */
+
+static int handshake(void *conn)
+{
+    return hob_tls_handshake(conn);
+}
+
+/* Cancelled at its wait number `at`, or at another of the other's in between, and then made again. The
+ * other only hears that it takes longer. Returns 1 when there was such a wait. */
+static int cancel_handshake_at(struct world *w, uint64_t at, bool of_client, size_t most, int *ret_cancelled)
+{
+    struct end left = { .between = { .most = most } }, right = { .between = { .most = most } };
+    check_ok(open_ends(w, &left, &right));
+    TLS(client);
+    TLS(server);
+    client = left.conn;
+    server = right.conn;
+
+    struct shaking   other = { of_client ? server : client, -1 };
+    struct cancelled c = { .fn = handshake, .arg = of_client ? client : server, .at = at };
+    HOB_SCOPE(s);
+    hob_go(&s, shake_hands, &other);
+    check_ok(cancel_at_wait(&c));
+    check(c.result == 0 || (c.result == -ECANCELED && c.was_there));
+    *ret_cancelled += c.result != 0;
+    check_ok(hob_tls_handshake(c.arg));
+    check_ok(hob_scope_end(&s));
+    check_ok(other.result);
+    check_ok(both_ways(hob_tls_stream(client), hob_tls_stream(server), 10, 10));
+    return c.was_there;
+}
+
+TEST_ON_ALL(cancel, a_handshake_cancelled_at_any_wait_of_either_side_goes_on)
+{
+    WORLD(w);
+    check_ok(make_world(&w, NULL, NULL));
+    for (int side = 0; side < 4; side++) {
+        size_t most = side < 2 ? 0 : all_is_slow() ? 400 : 60; // whole records, and pieces of them
+        int    cancelled = 0, was_there = 1;
+        for (uint64_t at = 1; was_there; at++)
+            was_there = check_ok(cancel_handshake_at(&w, at, side % 2, most, &cancelled));
+        check_gt(cancelled, 1);
+    }
 }
 
 /* ---- at random, both ways at once ---- */
