@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 
 #include "base/fault.h"
+#include "support/waits.h"
 
 /* Who was started in the background of a script ignores SIGINT, and so would the children. */
 static __attribute__((constructor)) void hear_signals(void)
@@ -854,6 +855,28 @@ TEST_ON_ALL(process, cancelled_at_any_moment_it_leaves_nothing)
         check(r == 0 || r == -ECANCELED);
         check(no_children());
     }
+}
+
+/* The same by count: first the waits of a run that nobody disturbs, then a cancellation at each. What
+ * waits is hob_process_run, and the two tasks of its pipes. */
+TEST_ON_ALL(process, cancelled_at_any_wait_it_leaves_nothing)
+{
+    PROCESSES_HERE();
+    hob_test_timeout(60);
+    struct cancelled whole = { .fn = run_copy };
+    check_ok(cancel_at_wait(&whole));
+    check_ok(whole.result);
+    check_gt(whole.waits, 3);
+    uint64_t step = all_is_slow() && !in_sim() ? 3 : 1;
+    int      cancelled = 0;
+    for (uint64_t at = 1; at <= whole.waits + 3; at += step) {
+        struct cancelled c = { .fn = run_copy, .at = at };
+        check_ok(cancel_at_wait(&c));
+        check(c.result == 0 || (c.result == -ECANCELED && c.was_there));
+        check(no_children());
+        cancelled += c.result != 0;
+    }
+    check_gt(cancelled, 1);
 }
 
 static int run_one_and_end_one(void *arg)

@@ -2,6 +2,7 @@
 /* Atomic replacement: old or new, whole, whatever happens. */
 #include "support/io.h"
 #include "support/tasks.h"
+#include "support/waits.h"
 
 #define P(name) scratch_path(name)
 
@@ -150,6 +151,35 @@ TEST(replace, cancelled_at_each_wait_it_is_old_or_new)
     check_gt(cancelled, 8);
     check_gt(late, 3);
     check_ok(cancel_at_each_wait(true, &cancelled, &late));
+}
+
+static int replace_once(void *arg)
+{
+    return hob_path_replace(P("r/f"), NEW, strlen(NEW), 0);
+}
+
+/* The same on every backend, by the waits that there are. */
+TEST_ON_ALL(replace, at_any_wait_of_any_backend_cancelled_it_is_old_or_new)
+{
+    int                  cancelled = 0, done = 0;
+    struct hob_sim_world slow = { .disk_min_ns = HOB_MSEC, .disk_max_ns = HOB_MSEC };
+    if (in_sim())
+        check_ok(hob_sim_set_world(&slow)); // else its disk never lets anybody wait
+    for (uint64_t at = 1;; at++) {
+        struct cancelled c = { .fn = replace_once, .at = at };
+        check_ok(prepare());
+        check_ok(cancel_at_wait(&c));
+        check(c.result == 0 || (c.result == -ECANCELED && c.was_there));
+        check_eq(what_is_there(), c.result == 0 ? 'n' : 'o');
+        check_eq(names(), 1);
+        cancelled += c.result != 0;
+        done += c.result == 0;
+        if (!c.was_there)
+            break;
+        check_lt(at, 1000);
+    }
+    check_gt(cancelled, 1);
+    check_gt(done, 0); // the last, and those that were cancelled too late
 }
 
 /* A reader never finds a half. */
