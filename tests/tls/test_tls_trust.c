@@ -352,7 +352,11 @@ static int raw_pump(struct raw_client *raw)
         if (hob_stream_write(raw->stream, buf, (size_t)n) < 0)
             return -EPIPE;
     }
+    // At most so long: where a fault is tried the server may have given up without a word.
+    HOB_SCOPE(s);
+    hob_scope_deadline(&s, hob_in(30 * HOB_SEC));
     ssize_t got = hob_stream_read(raw->stream, buf, sizeof buf);
+    ignore(hob_scope_end(&s));
     if (got > 0)
         BIO_write(in, buf, (int)got);
     return got > 0 ? 0 : -EPIPE;
