@@ -209,6 +209,103 @@ def a_new_certificate_is_shown_after_sighup(world):
             expect(text, "subject=CN = newer|subject=CN=newer")
 
 
+# ---- the proxy: TLS outside, plain TCP inside ----
+
+@contextlib.contextmanager
+def plain_echo():
+    """A server that knows no TLS; gives its address."""
+    def serve(conn):
+        with conn:
+            while data := conn.recv(65536):
+                conn.sendall(data)
+            conn.shutdown(socket.SHUT_WR)
+
+    def accept_all(listener):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=accept_all, args=(listener,), daemon=True).start()
+    try:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+@contextlib.contextmanager
+def proxy(world, target):
+    """Gives the ports of its TLS and its TCP route, and the process."""
+    with world.server(BUILD / "examples" / "40_tls_proxy", world.cert, world.key, "tls", ":0", target,
+                      "tcp", "127.0.0.1:0", target) as (port, process):
+        yield port, int(process.stdout.readline().split()[-1]), process
+
+
+def answer(conn, said):
+    """Says it, says that this was all, and gives the answer."""
+    heard = bytearray()
+    writer = threading.Thread(target=lambda: (conn.sendall(said), conn.shutdown(socket.SHUT_WR)))
+    writer.start()
+    while data := conn.recv(65536):
+        heard += data
+    writer.join()
+    return bytes(heard)
+
+
+@test("openssl")
+def a_proxy_takes_tls_off_and_splices_what_has_none(world):
+    with plain_echo() as target, proxy(world, target) as (tls, tcp, process):
+        expect(world.s_client(tls, ["one", "two"]), "^one$", "^two$", r"Verify return code: 0 \(ok\)")
+        expect(process.stdout.readline(), r"^tls guest 1: 8 bytes there, 8 back, 0% past the program$")
+        said = bytes(range(256)) * 20000
+        with socket.create_connection(("127.0.0.1", tcp)) as conn:
+            if answer(conn, said) != said:
+                raise Failed("what came through was changed")
+        expect(process.stdout.readline(),
+               rf"^tcp guest 1: {len(said)} bytes there, {len(said)} back, [1-9]\d*% past the program$")
+
+
+@test("openssl")
+def a_proxy_tells_who_is_no_guest(world):
+    with plain_echo() as target, proxy(world, target) as (tls, tcp, process):
+        with socket.create_connection(("127.0.0.1", tls)) as conn:
+            answer(conn, b"GET / HTTP/1.0\r\n\r\n")  # gets an alert
+        expect(process.stdout.readline(), r"^tls guest 1: 0 bytes there, 0 back, 0% past .*; HOB_ETLS \(")
+    with proxy(world, target) as (tls, tcp, process):  # nobody is inside any more
+        with socket.create_connection(("127.0.0.1", tcp)) as conn:
+            if conn.recv(1) != b"":
+                raise Failed("somebody answered")
+        expect(process.stdout.readline(), "^tcp guest 1: 0 bytes .*; ECONNREFUSED$")
+
+
+@test("openssl")
+def a_proxy_lets_its_guests_finish_when_it_is_stopped(world):
+    with plain_echo() as target:
+        with contextlib.suppress(Failed), proxy(world, target) as (tls, tcp, process):
+            with socket.create_connection(("127.0.0.1", tcp)) as conn:
+                conn.sendall(b"before")
+                conn.recv(6, socket.MSG_WAITALL)
+                process.send_signal(signal.SIGTERM)
+                if answer(conn, b"after") != b"after":
+                    raise ValueError("a guest was thrown out")
+            if process.wait(SECONDS) != 0:
+                raise ValueError(f"it ended with {process.returncode}")
+
+
+@test("openssl")
+def a_proxy_says_what_is_wrong_with_its_words(world):
+    program = BUILD / "examples" / "40_tls_proxy"
+    expect(call(program, status=2), "^usage: ")
+    expect(call(program, world.cert, world.key, "udp", ":0", ":1", status=2), "^no route: udp :0 :1$")
+    expect(call(program, world.cert, world.key, "tls", "here", ":1", status=2), "^no route: tls here :1$")
+    expect(call(program, "/none", world.key, "tls", ":0", ":1", status=1, env=world.env), "/none")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        here = "127.0.0.1:%d" % taken.getsockname()[1]
+        expect(call(program, world.cert, world.key, "tcp", here, ":1", status=1, env=world.env),
+               f"^{here}: .*in use")
+
+
 # ---- our client, their server ----
 
 @test("openssl")
