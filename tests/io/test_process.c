@@ -1114,6 +1114,63 @@ TEST_BARE_ON_ALL(process, a_parent_that_is_killed_leaves_no_child_behind)
     check_eq(end, 0);
 }
 
+/* The program beside this one. */
+static void path_of_family(char *path, size_t size)
+{
+    ssize_t len = readlink("/proc/self/exe", path, size - 1);
+    path[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash != NULL)
+        snprintf(slash, size - (size_t)(slash - path), "/io/family");
+}
+
+/* Kills the eldest of a family when it has been there for `after_ns`. True: all are gone. */
+static bool family_dies(const char *path, int64_t after_ns)
+{
+    int   ends[2];
+    char  number[12], buf[64];
+    pid_t eldest;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return false;
+    snprintf(number, sizeof number, "%d", ends[1]);
+    eldest = fork();
+    if (eldest == 0) {
+        die_with_parent();
+        fcntl(ends[1], F_SETFD, 0);
+        setenv("HOB_BACKEND", hob_test_backend(), 1);
+        execl(path, path, "2", number, (char *)NULL);
+        _exit(127);
+    }
+    close(ends[1]);
+    bool began = read(ends[0], buf, 1) == 1;
+    usleep((useconds_t)(after_ns / HOB_USEC));
+    kill(eldest, SIGKILL);
+    while (read(ends[0], buf, sizeof buf) > 0) // until nobody has the other end
+        ;
+    close(ends[0]);
+    waitpid(eldest, NULL, 0);
+    return began;
+}
+
+/* SURVIVAL 20: children and grandchildren are started all the time, by both workers; whenever it comes,
+ * none remains: not one that was just being made, either. */
+TEST_AS(process, a_parent_killed_at_any_moment_leaves_no_child_and_no_grandchild,
+        HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    if (in_sim() || is_in_valgrind() || is_emulated() || !can_start_bare())
+        skip("a matter of real processes");
+    char path[512];
+    path_of_family(path, sizeof path);
+    int rounds = hob_test_is_deep() ? 400 : all_is_slow() ? 10 : 40;
+    hob_test_timeout(hob_test_is_deep() ? 300 : 60);
+    uint64_t chance = hob_test_seed();
+    for (int i = 0; i < rounds; i++) {
+        chance = chance * 6364136223846793005u + 1442695040888963407u;
+        if (!family_dies(path, (int64_t)(chance >> 33) % (30 * HOB_MSEC)))
+            fail("%s did not begin", path);
+    }
+}
+
 TEST_DIES(process, a_closed_one_is_refused, "*hob_process_wait: this is no process, or it was closed*")
 {
     check_ok(learn_programs());

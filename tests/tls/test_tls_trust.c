@@ -409,6 +409,7 @@ static void raw_close(struct raw_client *raw)
 
 static int server_meets(int min, int max, const char *ciphers, hob_tls_words *ret_words)
 {
+    PATIENTLY;
     WORLD(w);
     TCP(a);
     hob_tcp          *b = NULL;
