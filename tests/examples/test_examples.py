@@ -481,6 +481,19 @@ def grep(backend):
     text = run(backend, "29_grep", "hob_walk_next(hob_walk", "include")
     expect(text, r"^include/hob/dir\.h$", r"^ +\d+  .*hob_walk_next\(hob_walk",
            r"^1 lines in 1 of \d+ files \(0 of them binary\)$")
+    with tempfile.TemporaryDirectory() as name:
+        odd = pathlib.Path(name)
+        (odd / "a b").write_text("a needle at the end")
+        (odd / "binary").write_bytes(b"\0needle\n")
+        (odd / "empty").touch()
+        (odd / "large").write_bytes(b"a\n" * 20000000 + b"needle\n")
+        (odd / "long").write_bytes(b"q" * 700000 + b"needle\n\nneedle")
+        (odd / "leads nowhere").symlink_to("none")
+        os.mkfifo(odd / "nobody writes here")
+        expect(run(backend, "29_grep", "needle", odd, status=0),
+               r"^4 lines in 3 of 5 files \(1 of them binary\)$")
+        expect(run(backend, "29_grep", "needle", odd / "a b"), "^     1  a needle at the end$")
+        run(backend, "29_grep", "needle", odd / "none", status=2)
 
 
 @example(*ALL)
