@@ -12,6 +12,7 @@
  * Without names it plays in two folders of its own, and shows what it does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 
 #include <hob.h>
 
-enum { PATH_BYTES = 4096, FILE_BYTES_MAX = 64 << 20 };
+enum { PATH_BYTES = 4096, PIECE_BYTES = 65536 };
 
 struct mirror {
     const char *from, *to;
@@ -34,33 +35,66 @@ struct news {
 /* ---- one path ---- */
 
 /* The place in the copy of what is in the folder. */
-static void place_of(const struct mirror *mirror, const char *path, char place[PATH_BYTES])
+static int place_of(const struct mirror *mirror, const char *path, char place[PATH_BYTES])
 {
-    snprintf(place, PATH_BYTES, "%s%s", mirror->to, path + strlen(mirror->from));
+    int len = snprintf(place, PATH_BYTES, "%s%s", mirror->to, path + strlen(mirror->from));
+    return len < PATH_BYTES ? 0 : -ENAMETOOLONG; // else it would be another's place
 }
 
-static bool is_same(const char *a, const char *b, size_t len)
+static void close_file(hob_file **file)
 {
-    char  *old;
-    size_t old_len;
-    if (hob_path_read(b, len, &old, &old_len) < 0)
-        return false;
-    bool same = old_len == len && memcmp(a, old, len) == 0;
-    free(old);
-    return same;
+    hob_file_close(*file);
+}
+
+#define FILE_(name) __attribute__((cleanup(close_file))) hob_file *name = NULL
+
+/* 1: the copy is there already, with the same bytes. Piece by piece: files may be larger than memory. */
+static int is_same(hob_file *file, const struct stat *st, const char *to)
+{
+    char        ours[PIECE_BYTES / 4], theirs[sizeof ours];
+    struct stat copy;
+    FILE_(old);
+    if (hob_file_open(to, O_RDONLY | O_NOFOLLOW, 0, &old) < 0 || hob_file_stat(old, &copy) < 0)
+        return 0;
+    if (copy.st_size != st->st_size || ((copy.st_mode ^ st->st_mode) & 07777) != 0)
+        return 0;
+    for (int64_t at = 0; at < st->st_size;) {
+        ssize_t n = HOB_TRY(hob_file_pread(file, ours, sizeof ours, (uint64_t)at));
+        if (n == 0 || hob_file_pread(old, theirs, (size_t)n, (uint64_t)at) != n ||
+            memcmp(ours, theirs, (size_t)n) != 0)
+            return 0;
+        at += n;
+    }
+    return 1;
+}
+
+static int replace(hob_file *file, unsigned mode, const char *to)
+{
+    hob_replace *copy;
+    HOB_TRY(hob_replace_begin(to, mode, &copy));
+    int r = hob_copy(hob_file_stream(file), hob_file_stream(hob_replace_file(copy)), NULL, NULL);
+    if (r == 0)
+        r = hob_file_chmod(hob_replace_file(copy), mode); // the umask has no say in it
+    if (r == 0)
+        return hob_replace_commit(copy);
+    hob_replace_drop(copy);
+    return r;
 }
 
 /* A file that is gone again when we come to it is no error: that will be told, too. */
 static int copy_file(const char *from, const char *to)
 {
-    char  *data;
-    size_t len;
-    int    r = hob_path_read(from, FILE_BYTES_MAX, &data, &len);
+    struct stat st;
+    FILE_(file);
+    int r = hob_file_open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0, &file);
+    if (r == 0)
+        r = hob_file_stat(file, &st);
     if (r < 0)
-        return r == -ENOENT || r == -EISDIR ? 0 : r;
-    r = is_same(data, to, len) ? 0 : hob_path_replace(to, data, len, 0);
-    free(data);
-    return r;
+        return r == -ENOENT || r == -EISDIR || r == -ELOOP ? 0 : r;
+    if (!S_ISREG(st.st_mode))
+        return 0; // the mirror shows files and folders
+    r = HOB_TRY(is_same(file, &st, to));
+    return r ? 0 : replace(file, st.st_mode & 07777, to);
 }
 
 static int copy_one(const char *from, const char *to, bool is_folder)
@@ -76,6 +110,14 @@ static int remove_one(const char *to)
 
 /* ---- all of it ---- */
 
+/* What fails with one path is told, and the others are mirrored all the same. */
+static bool cannot_go_on(const char *path, int r)
+{
+    if (r < 0 && r != -ECANCELED)
+        fprintf(stderr, "%s: %s\n", path, hob_strerror(r));
+    return r == -ECANCELED || r == -ENOSPC || r == -EDQUOT;
+}
+
 static int copy_all(struct mirror *mirror)
 {
     hob_walk      *walk;
@@ -84,10 +126,10 @@ static int copy_all(struct mirror *mirror)
     int            r;
     HOB_TRY(hob_walk_open(mirror->from, NULL, &walk));
     while ((r = hob_walk_next(walk, &entry)) > 0) {
-        place_of(mirror, entry.path, to);
-        if (entry.kind == HOB_ENTRY_FOLDER || entry.kind == HOB_ENTRY_FILE)
+        r = entry.error < 0 ? entry.error : place_of(mirror, entry.path, to);
+        if (r == 0 && (entry.kind == HOB_ENTRY_FOLDER || entry.kind == HOB_ENTRY_FILE))
             r = copy_one(entry.path, to, entry.kind == HOB_ENTRY_FOLDER);
-        if (r < 0)
+        if (cannot_go_on(entry.path, r))
             break;
     }
     hob_walk_close(walk);
@@ -108,7 +150,7 @@ static int remove_rest(struct mirror *mirror)
         snprintf(from, sizeof from, "%s%s", mirror->from, entry.path + strlen(mirror->to));
         if (hob_path_lstat(from, &st) == -ENOENT)
             r = remove_one(entry.path);
-        if (r < 0)
+        if (cannot_go_on(entry.path, r))
             break;
     }
     hob_walk_close(walk);
@@ -126,7 +168,7 @@ static int compare_all(struct mirror *mirror)
 static int follow(struct mirror *mirror, const hob_watch_event *event)
 {
     char to[PATH_BYTES], was[PATH_BYTES];
-    place_of(mirror, event->path, to);
+    HOB_TRY(place_of(mirror, event->path, to));
     switch (event->kind) {
     case HOB_WATCH_CREATED:
     case HOB_WATCH_CHANGED:
@@ -134,7 +176,7 @@ static int follow(struct mirror *mirror, const hob_watch_event *event)
     case HOB_WATCH_REMOVED:
         return remove_one(to);
     case HOB_WATCH_MOVED:
-        place_of(mirror, event->from, was);
+        HOB_TRY(place_of(mirror, event->from, was));
         if (hob_path_rename(was, to, 0) == 0)
             return 0;
         return compare_all(mirror); // we never had it
@@ -253,10 +295,36 @@ static int play(void *arg)
     return r < 0 ? r : removed;
 }
 
+/* Both as the system knows them: so no link hides that one is inside of the other. */
+static int resolve(char **argv, struct mirror *ret_mirror)
+{
+    if (mkdir(argv[2], 0777) < 0 && errno != EEXIST)
+        return fprintf(stderr, "%s: %s\n", argv[2], strerror(errno)), -errno;
+    char *from = realpath(argv[1], NULL);
+    char *to = from != NULL ? realpath(argv[2], NULL) : NULL;
+    *ret_mirror = (struct mirror){ from, to, NULL };
+    if (to == NULL)
+        return fprintf(stderr, "%s: %s\n", from == NULL ? argv[1] : argv[2], strerror(errno)), -errno;
+    size_t len = strlen(from);
+    if (strncmp(from, to, len) == 0 && (to[len] == '/' || to[len] == '\0' || len == 1))
+        return fprintf(stderr, "%s is in %s: it would mirror itself\n", to, from), -EINVAL;
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc < 3)
+    struct mirror mirror = { NULL, NULL, NULL };
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc == 1)
         return hob_run(play, NULL);
-    struct mirror mirror = { argv[1], argv[2], NULL };
-    return hob_run(keep_mirror, &mirror);
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s [FROM TO]\n", argv[0]);
+        return 2;
+    }
+    int r = resolve(argv, &mirror);
+    if (r == 0)
+        r = hob_run(keep_mirror, &mirror);
+    free((char *)mirror.from);
+    free((char *)mirror.to);
+    return r < 0 ? 1 : r;
 }

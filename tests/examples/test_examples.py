@@ -502,6 +502,36 @@ def mirror(backend):
            "is changed; +the mirror: changed letter$", "made; +the mirror: created sent$",
            "goes there; +the mirror: moved first$", 'the copy says +"Dear all, soon more"$',
            "thrown away; +the mirror: removed ")
+    if backend == "sim":
+        return
+    with tempfile.TemporaryDirectory() as name:
+        here, there = pathlib.Path(name, "here"), pathlib.Path(name, "there")
+        (here / "folder").mkdir(parents=True)
+        (here / "program").write_bytes(b"#!" + os.urandom(300000))
+        (here / "program").chmod(0o755)
+        (here / "a link").symlink_to("program")
+        os.mkfifo(here / "a pipe")
+        there.mkdir()
+        (there / "old").write_text("not here any more")
+        process = subprocess.Popen([BUILD / "examples" / "30_mirror", f"{here}/", there],
+                                   env=environment(backend), stdout=subprocess.PIPE, text=True)
+        try:
+            while not (there / "program").exists() or (there / "old").exists():
+                time.sleep(0.01)  # the first comparison
+            (here / "folder" / "with a name").write_text("new")
+            expect(process.stdout.readline(), "^(created|changed) +.*/here/folder/with a name$")
+            names = sorted(str(path.relative_to(there)) for path in there.rglob("*"))
+            if names != ["folder", "folder/with a name", "program"]:
+                raise Failed(f"the mirror shows {names}")
+            if (there / "program").read_bytes() != (here / "program").read_bytes() or \
+                    (there / "program").stat().st_mode & 0o7777 != 0o755:
+                raise Failed("the program is not the same")
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+            process.stdout.close()
+        run(backend, "30_mirror", here, here / "folder", status=1)
+        run(backend, "30_mirror", here / "none", there, status=1)
 
 
 @example(*REAL)
