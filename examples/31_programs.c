@@ -3,7 +3,7 @@
  * A supervisor of programs: starts those of a list, and again when they end, until ^C.
  *
  * Each line of the list is a name and a program with its arguments, split at blanks; no shell is
- * there. On SIGTERM or ^C the run stops: there is nothing to drain, so all is cancelled, and each
+ * there. Empty lines and those that begin with # say nothing. On SIGTERM or ^C the run stops: there is nothing to drain, so all is cancelled, and each
  * program ends with the scope it was started in: asked, given five seconds, then killed.
  *
  *     printf 'date: date +%%T\nclock: sleep 2\n' > list
@@ -22,7 +22,7 @@ struct program {
     const char *argv[ARGS_MAX + 1];
 };
 
-static struct program programs[PROGRAMS_MAX];
+static struct program programs[PROGRAMS_MAX + 1]; // and one that is too many
 
 static void close_process(hob_process **process)
 {
@@ -65,35 +65,50 @@ static void tell(void *arg, const char *name, int error)
     printf("%s: %s; it is started again\n", name, error == 0 ? "ended" : "failed");
 }
 
-/* "name: program argument argument" */
+/* "name: program argument argument". Returns 1; 0: the line says nothing; or what is wrong. */
 static int read_line(struct program *program)
 {
     int   count = 0;
-    char *rest = program->line;
+    char *rest = program->line + strspn(program->line, " \t");
+    if (*rest == '\0' || *rest == '\n' || *rest == '#')
+        return 0;
+    if (strchr(rest, '\n') == NULL && strlen(program->line) == sizeof program->line - 1)
+        return -EMSGSIZE;
     program->name = strsep(&rest, ":");
-    for (char *word; rest != NULL && (word = strsep(&rest, " \t\n")) != NULL;) {
-        if (*word != '\0' && count < ARGS_MAX)
+    for (char *word; rest != NULL && (word = strsep(&rest, " \t\r\n")) != NULL;) {
+        if (*word != '\0' && count == ARGS_MAX)
+            return -E2BIG;
+        if (*word != '\0')
             program->argv[count++] = word;
     }
-    return count > 0 ? 0 : -EINVAL;
+    return count > 0 ? 1 : -EINVAL;
 }
 
+/* Half of a list is none: what cannot be read is told, and nothing is started. */
 static int read_list(const char *path)
 {
-    int   count = 0;
+    int   count = 0, r = 0;
     FILE *list = fopen(path, "re");
     if (list == NULL)
-        return -errno;
-    while (count < PROGRAMS_MAX && fgets(programs[count].line, sizeof programs[0].line, list) != NULL)
-        count += read_line(&programs[count]) == 0;
+        return fprintf(stderr, "%s: %s\n", path, strerror(errno)), -errno;
+    for (int number = 1; r >= 0; number++) {
+        struct program *program = &programs[count];
+        if (fgets(program->line, sizeof program->line, list) == NULL)
+            break;
+        r = read_line(program);
+        if (r > 0 && count++ == PROGRAMS_MAX)
+            r = -ENOSPC;
+        if (r < 0)
+            fprintf(stderr, "%s:%d: %s\n", path, number, hob_strerror(r));
+    }
     fclose(list);
-    return count;
+    return r < 0 ? r : count;
 }
 
-static int supervise(void *path)
+static int supervise(void *arg)
 {
     hob_child children[PROGRAMS_MAX];
-    int       count = HOB_TRY(read_list(path));
+    int       count = *(const int *)arg;
     for (int i = 0; i < count; i++)
         children[i] = (hob_child){ .name = programs[i].name, .fn = run_program, .arg = &programs[i] };
     return hob_supervise(children, (size_t)count,
@@ -107,5 +122,6 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: 31_programs LIST\n");
         return 2;
     }
-    return hob_run(supervise, argv[1]);
+    int count = read_list(argv[1]);
+    return count < 0 ? 2 : hob_run(supervise, &count);
 }

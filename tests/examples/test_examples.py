@@ -315,7 +315,7 @@ def start(backend, name, *args):
 def programs(backend):
     """Starts again what ended, and ends with all of them at SIGTERM."""
     with tempfile.NamedTemporaryFile("w") as file:
-        file.write("long: sleep 1000\nonce: test -d /\nlonger: sleep 2000\n")
+        file.write("# a list\n\nlong: sleep 1000\nonce: test -d /\n  \nlonger: sleep 2000")
         file.flush()
         with start(backend, "31_programs", file.name) as process:
             try:
@@ -329,6 +329,13 @@ def programs(backend):
                     expect(said, rf"^{name}: signal 15 \(Terminated\)$")
             finally:
                 process.kill()
+    for line in "no colon", "nothing:", "long: " + 600 * "x", "many:" + 20 * " x", 20 * "a: true\n":
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(f"good: true\n{line}\n")
+            file.flush()
+            if run(backend, "31_programs", file.name, status=2) != "":
+                raise Failed(f"something of {line!r} was started")
+    run(backend, "31_programs", "/no/such/list", status=2)
 
 
 @example(*REAL)
