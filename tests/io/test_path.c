@@ -6,6 +6,7 @@
 
 #include "support/io.h"
 #include "support/tasks.h"
+#include "support/waits.h"
 
 #define P(name) scratch_path(name)
 
@@ -406,6 +407,36 @@ TEST_ON_ALL(path, a_link_put_in_a_folders_place_leads_nobody_out)
         ignore(hob_path_remove_tree(P("aside")));
         ignore(hob_path_remove_tree(P("t")));
         check(is_there(P("outside/stays")));
+    }
+}
+
+/* The same at each wait of the removal, by the system's own calls. */
+static void swap_by_system(void)
+{
+    if (rename(P("t/folder0"), P("aside")) == 0)
+        ignore(symlink("../outside", P("t/folder0")));
+}
+
+static int remove_t(void *arg)
+{
+    return hob_path_remove_tree(P("t"));
+}
+
+TEST_ON_ALL(path, a_link_put_there_at_any_wait_leads_nobody_out)
+{
+    if (in_sim())
+        skip("here the system has no say");
+    check_ok(hob_path_mkdir(P("outside"), 0700));
+    check_ok(put_text(P("outside/stays"), "x"));
+    bool was_there = true;
+    for (uint64_t at = 1; was_there; at++) {
+        struct cancelled c = { .fn = remove_t, .at = at, .act = swap_by_system };
+        check_ok(grow_tree(P("t"), 2, 2));
+        check_ok(cancel_at_wait(&c));
+        was_there = c.was_there;
+        check(is_there(P("outside/stays")));
+        ignore(hob_path_remove_tree(P("aside")));
+        ignore(hob_path_remove_tree(P("t")));
     }
 }
 
