@@ -50,6 +50,7 @@ def read_arguments():
     parser.add_argument("--backends", default=f"sim,epoll,uring,{DENIED},{LACKING}")
     parser.add_argument("--wrap", default="", help="a command in front of each program")
     parser.add_argument("--label", default="", help="what kind of run this is, for the reader")
+    parser.add_argument("--suites", default="", help="folders of programs, or programs, and no others")
     parser.add_argument("--skip-suites", default="", help="folders of programs, or programs, to leave out")
     parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -88,6 +89,7 @@ def find_jobs(options, build, backends):
     extra = shlex.split(options.args)
     jobs = []
     skipped = set(options.skip_suites.split(",")) - {""}
+    wanted = set(options.suites.split(",")) - {""}
     for test in tests:
         name, command = test["name"], test["cmd"]
         whole = options.filter in name
@@ -97,7 +99,7 @@ def find_jobs(options, build, backends):
             continue
         some = [] if whole else ["--filter", options.filter]
         suites = {suite.rpartition(":")[2] for suite in test["suite"]}
-        if (suites | {name}) & skipped:
+        if (suites | {name}) & skipped or (wanted and not (suites | {name}) & wanted):
             continue
         for backend in backends:
             kind, _, features = backend.partition("-")
