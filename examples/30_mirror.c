@@ -56,7 +56,7 @@ static int is_same(hob_file *file, const struct stat *st, const char *to)
     FILE_(old);
     if (hob_file_open(to, O_RDONLY | O_NOFOLLOW, 0, &old) < 0 || hob_file_stat(old, &copy) < 0)
         return 0;
-    if (copy.st_size != st->st_size || ((copy.st_mode ^ st->st_mode) & 07777) != 0)
+    if (copy.st_size != st->st_size || ((copy.st_mode ^ st->st_mode) & 0777) != 0)
         return 0;
     for (int64_t at = 0; at < st->st_size;) {
         ssize_t n = HOB_TRY(hob_file_pread(file, ours, sizeof ours, (uint64_t)at));
@@ -94,7 +94,7 @@ static int copy_file(const char *from, const char *to)
     if (!S_ISREG(st.st_mode))
         return 0; // the mirror shows files and folders
     r = HOB_TRY(is_same(file, &st, to));
-    return r ? 0 : replace(file, st.st_mode & 07777, to);
+    return r ? 0 : replace(file, st.st_mode & 0777, to); // whose the program is does not go with it
 }
 
 static int copy_one(const char *from, const char *to, bool is_folder)
