@@ -22,11 +22,12 @@ struct collected {
 
 static int make_room(struct collected *c)
 {
+    size_t most = c->max < SIZE_MAX - 2 ? c->max + 2 : SIZE_MAX; // one more shows that it is too much
     size_t cap = c->cap == 0 ? FIRST_ROOM : 2 * c->cap;
     if (c->cap - c->len > 1)
         return 0;
-    if (cap > c->max + 2) // one more byte shows that it is too much
-        cap = c->max + 2;
+    if (cap > most)
+        cap = most;
     char *bytes = hob__realloc(c->bytes, cap);
     if (bytes == NULL)
         return -ENOMEM;

@@ -807,6 +807,18 @@ TEST_ON_ALL(process, too_much_output_ends_it)
     check(no_children());
 }
 
+TEST_ON_ALL(process, no_limit_of_its_output_is_one_that_it_never_reaches)
+{
+    PROCESSES_HERE();
+    for (size_t less = 0; less < 4; less++) {
+        OUTPUT(output);
+        hob_process_input input = { .out_max = SIZE_MAX - less, .err_max = SIZE_MAX - less };
+        check_ok(hob_process_run(argv_of("talker"), NULL, &input, &output));
+        check_eq(output.out_len, sizeof zeros);
+        check_eq(output.err_len, sizeof zeros);
+    }
+}
+
 TEST_ON_ALL(process, one_that_does_not_read_its_input_is_no_error)
 {
     PROCESSES_HERE();
