@@ -259,11 +259,12 @@ int hob_path_remove_tree(const char *path)
     if (r < 0 || ends_in_dots(path))
         return r < 0 ? r : -EINVAL;
     r = hob_path_unlink(path);
-    if (r != -EISDIR)
+    if (r != -EISDIR && r != -EACCES && r != -EPERM)
         return r;
+    int unlinked = r; // whoever may not remove the folder itself may still remove what is in it
     r = enter(&removal, NULL, path);
     if (r == -ENOTDIR || r == -ELOOP)
-        r = hob_path_unlink(path); // changed since
+        r = unlinked == -EISDIR ? hob_path_unlink(path) : unlinked; // changed since; or no folder
     else if (r == 0)
         r = remove_levels(&removal, path);
     while (removal.count > 0)

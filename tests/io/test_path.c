@@ -338,6 +338,35 @@ TEST(path, removing_a_tree_goes_on_behind_an_error)
     check_gt(failed, 10);
 }
 
+/* In a folder that nobody may write to: the tree's own name stays, and all that is in it goes. */
+TEST_ON_ALL(path, a_tree_whose_own_name_cannot_be_removed_is_emptied)
+{
+    uid_t me = geteuid();
+    if (in_sim())
+        skip("in sim nobody is refused access");
+    check_ok(hob_path_mkdirs(P("shut/t/deep"), 0777));
+    check_ok(put_text(P("shut/file"), ""));
+    check_ok(put_text(P("shut/t/file"), ""));
+    check_ok(put_text(P("shut/t/deep/file"), ""));
+    check_ok(hob_path_chmod(P("shut/t"), 0777));
+    check_ok(hob_path_chmod(P("shut/t/deep"), 0777));
+    check_ok(hob_path_chmod(P("shut"), 0555));
+    check_ok(hob_path_chmod(hob_test_scratch(), 0755));
+    if (me == 0)
+        check(seteuid(65534) == 0); // whom no right can be taken from, is somebody else meanwhile
+    int entered = hob_path_access(P("shut/t"), W_OK);
+    int folder = hob_path_remove_tree(P("shut/t"));
+    int file = hob_path_remove_tree(P("shut/file"));
+    check(seteuid(me) == 0);
+    check_ok(hob_path_chmod(P("shut"), 0755));
+    if (entered < 0)
+        skip("the scratch folder is in one that others may not enter");
+    check_err(folder, -EACCES);
+    check_err(file, -EACCES);
+    check(is_there(P("shut/t")) && is_there(P("shut/file")));
+    check(!is_there(P("shut/t/file")) && !is_there(P("shut/t/deep")));
+}
+
 struct removal {
     const char *path;
     int         result;
