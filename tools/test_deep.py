@@ -48,7 +48,7 @@ def parts():
     # kernels and interrupted calls are below it.
     own = "--skip-suites tls"
     # What has not been tried on both other machines: tests/README.md says so, too.
-    untried = ("test_process,test_stop,test_terminal,test_watch,test_path,test_dir,test_disk,"
+    untried = ("test_process,test_stop,test_terminal,test_watch,test_watch_replay,test_path,test_dir,test_disk,"
                "test_file_calls,test_file_sync,test_replace,test_copy")
     untried_elsewhere = f"--skip-suites tls,{untried},test_offload,test_portal,test_ranges"
     return [

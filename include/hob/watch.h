@@ -59,7 +59,11 @@ HOB_API HOB_MUST_USE int hob_watch_open(const char *path, const hob_watch_opts *
                                         hob_watch **ret_watch);
 
 /* The next event. Of what happened within the gathering time each path has one, as it looks in
- * the end: created and written is CREATED; made and removed is none. Waits. Returns 1; 0 after
+ * the end: created and written is CREATED; made and removed is none. A second one comes where one
+ * cannot say all: MOVED and CHANGED, or REMOVED of a folder and CREATED of what has its name now.
+ * A folder that was renamed and in which more happened is REMOVED there and CREATED here, with
+ * all that is in it. Whoever does to a copy what the events say, in their order, has the same tree.
+ * (What no kernel tells: two names exchanged in one step look like a rename there and back.) Waits. Returns 1; 0 after
  * HOB_WATCH_GONE; or a negative errno: -ENOMEM, -ECANCELED, -ETIMEDOUT: no event is lost by
  * them. One task at a time. */
 HOB_API HOB_MUST_USE int hob_watch_next(hob_watch *watch, hob_watch_event *ret_event);

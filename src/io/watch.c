@@ -41,6 +41,7 @@ struct mark {
     struct map_node  by_number;
     struct list_node link;
     int              number;
+    unsigned         round;  /* in which it was seen to be there; see look_again */
     char            *path;
 };
 
@@ -49,7 +50,8 @@ enum work_kind { MARK_FOLDER, FORGET_FOLDER };
 struct work {
     struct list_node link;
     enum work_kind   kind;
-    bool             told; /* its content, as new */
+    bool             told;      /* its content, as new                          */
+    bool             was_later; /* then its content is told, if the mark is new */
     char             path[];
 };
 
@@ -67,7 +69,9 @@ struct hob_watch {
     int                 root;    /* the mark's number; -1: none yet                */
     struct map          marks;   /* by number                                      */
     struct list         mark_list;
+    unsigned            round;
     struct list         work;
+    struct list         later;   /* work: a folder that is on its way, by what is known of it     */
     struct watch_events events;
     struct watch_event *given;   /* to the user                                    */
     int64_t             due_ns;  /* when what was gathered is given out            */
@@ -96,13 +100,6 @@ static char *join(const char *folder, const char *name)
     return path;
 }
 
-/* Whether it is the folder, or beneath it. */
-static bool is_under(const char *path, const char *folder)
-{
-    size_t len = strlen(folder);
-    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 /* ---- marks ---- */
 
 static struct mark *find_mark(const hob_watch *watch, int number)
@@ -124,27 +121,30 @@ static void drop_mark(hob_watch *watch, struct mark *mark)
     hob__free(mark);
 }
 
-/* The mark of this number has this path from now on. */
-static int keep_mark(hob_watch *watch, int number, const char *path)
+static int new_mark(hob_watch *watch, int number, const char *path)
 {
-    struct mark *mark = find_mark(watch, number);
+    struct mark *mark = hob__alloc_zero(sizeof *mark);
     char        *copy = hob__strdup(path);
-    if (copy == NULL)
-        return -ENOMEM;
-    if (mark != NULL) {
-        hob__free(mark->path);
-        mark->path = copy;
-        return 0;
-    }
-    mark = hob__alloc_zero(sizeof *mark);
-    if (mark == NULL || hob__map_add(&watch->marks, &mark->by_number, hash_u64((uint64_t)number)) < 0) {
+    if (mark == NULL || copy == NULL ||
+        hob__map_add(&watch->marks, &mark->by_number, hash_u64((uint64_t)number)) < 0) {
         hob__free(mark);
         hob__free(copy);
         return -ENOMEM;
     }
     mark->number = number;
+    mark->round = watch->round;
     mark->path = copy;
     list_push_back(&watch->mark_list, &mark->link);
+    return 0;
+}
+
+static int move_mark(struct mark *mark, const char *path)
+{
+    char *copy = hob__strdup(path);
+    if (copy == NULL)
+        return -ENOMEM;
+    hob__free(mark->path);
+    mark->path = copy;
     return 0;
 }
 
@@ -153,11 +153,7 @@ static int mark_folder(hob_watch *watch, const char *path, bool follow)
 {
     unsigned       mask = MARK_MASK | (follow ? 0 : IN_DONT_FOLLOW);
     struct fs_call call = { .what = FS_WATCH_ADD, .other = path, .mode = mask };
-    int            number = (int)hob__fs_await(call, &watch->desc);
-    if (number < 0)
-        return number;
-    int r = keep_mark(watch, number, path);
-    return r < 0 ? r : number;
+    return (int)hob__fs_await(call, &watch->desc);
 }
 
 /* A folder was renamed: true when it, or one beneath it, was marked. */
@@ -166,7 +162,7 @@ static bool move_marks(hob_watch *watch, const char *from, const char *to)
     bool any = false;
     list_for_each (node, &watch->mark_list) {
         struct mark *mark = container_of(node, struct mark, link);
-        if (!is_under(mark->path, from))
+        if (!hob__watch_is_under(mark->path, from))
             continue;
         const char *rest = mark->path + strlen(from);
         char       *path = hob__alloc(strlen(to) + strlen(rest) + 1);
@@ -185,20 +181,28 @@ static bool move_marks(hob_watch *watch, const char *from, const char *to)
 
 /* ---- work ---- */
 
+static struct work *work_new(enum work_kind kind, const char *path, bool told)
+{
+    struct work *work = hob__alloc(sizeof *work + strlen(path) + 1);
+    if (work == NULL)
+        return NULL;
+    work->kind = kind;
+    work->told = told;
+    work->was_later = false;
+    strcpy(work->path, path);
+    return work;
+}
+
 /* Without memory for it nothing would ever be told of the folder: that is an overflow, which drops
  * the batch. Returns whether there was some. */
 static bool add_work(hob_watch *watch, enum work_kind kind, const char *path, bool told)
 {
-    struct work *work = hob__alloc(sizeof *work + strlen(path) + 1);
-    if (work == NULL) {
+    struct work *work = work_new(kind, path, told);
+    if (work == NULL)
         hob__watch_events_overflow(&watch->events);
-        return false;
-    }
-    work->kind = kind;
-    work->told = told;
-    strcpy(work->path, path);
-    list_push_back(&watch->work, &work->link);
-    return true;
+    else
+        list_push_back(&watch->work, &work->link);
+    return work != NULL;
 }
 
 static bool is_stop(int r)
@@ -233,21 +237,52 @@ static int look_into(hob_watch *watch, hob_dir *dir, const struct work *work)
     return r;
 }
 
-/* First the mark, then the look: what is made in between is told twice rather than never. */
-static int do_mark(hob_watch *watch, const struct work *work)
+enum marked { IS_NEW, IS_KNOWN, IS_ELSEWHERE };
+
+/* The folder that has this path now may be one that we know by another: it was renamed, and the
+ * records that say so are still to come. Until then it keeps the path that they begin with. */
+static int take_mark(hob_watch *watch, int number, const struct work *work)
+{
+    struct mark *mark = find_mark(watch, number);
+    int          r;
+    if (mark == NULL) {
+        r = new_mark(watch, number, work->path);
+        return r < 0 ? r : IS_NEW;
+    }
+    mark->round = watch->round;
+    if (strcmp(mark->path, work->path) == 0)
+        return IS_KNOWN;
+    if (work->told && hob__watch_events_left_above(&watch->events, mark->path) == NULL)
+        return IS_ELSEWHERE;
+    r = move_mark(mark, work->path);
+    return r < 0 ? r : IS_NEW;
+}
+
+static int look_beneath(hob_watch *watch, const struct work *work, bool is_root)
 {
     hob_dir *dir;
-    bool     is_root = strcmp(work->path, watch->folder) == 0;
-    int      r = mark_folder(watch, work->path, is_root);
-    if (r >= 0)
-        r = hob__dir_open_at(NULL, work->path, is_root ? 0 : O_NOFOLLOW, NULL, &dir);
-    if (r < 0) {
-        if (!is_stop(r))
-            tell_blind(watch, work->path, r);
-        return is_stop(r) ? r : 0;
+    int      r = hob__dir_open_at(NULL, work->path, is_root ? 0 : O_NOFOLLOW, NULL, &dir);
+    if (r == 0) {
+        r = look_into(watch, dir, work);
+        hob_dir_close(dir);
     }
-    r = look_into(watch, dir, work);
-    hob_dir_close(dir);
+    return r;
+}
+
+/* First the mark, then the look: what is made in between is told twice rather than never. Returns
+ * 1 when that is for later. */
+static int do_mark(hob_watch *watch, struct work *work)
+{
+    bool is_root = strcmp(work->path, watch->folder) == 0;
+    int  r = mark_folder(watch, work->path, is_root);
+    if (r >= 0)
+        r = take_mark(watch, r, work);
+    if (r == IS_ELSEWHERE || (r == IS_KNOWN && work->was_later)) {
+        work->was_later = true;
+        return r == IS_ELSEWHERE;
+    }
+    if (r >= 0)
+        r = look_beneath(watch, work, is_root);
     if (r < 0 && !is_stop(r)) {
         tell_blind(watch, work->path, r);
         r = 0;
@@ -255,19 +290,56 @@ static int do_mark(hob_watch *watch, const struct work *work)
     return r;
 }
 
+/* Waits. Fails only to be tried again. */
+static int forget(hob_watch *watch, struct mark *mark)
+{
+    struct fs_call call = { .what = FS_WATCH_REMOVE, .a = mark->number };
+    int            r = (int)hob__fs_await(call, &watch->desc);
+    if (is_stop(r))
+        return r;
+    drop_mark(watch, mark); // or it was gone by itself
+    return 0;
+}
+
 static int do_forget(hob_watch *watch, const struct work *work)
 {
     list_for_each (node, &watch->mark_list) {
         struct mark *mark = container_of(node, struct mark, link);
-        if (!is_under(mark->path, work->path))
+        if (!hob__watch_is_under(mark->path, work->path))
             continue;
-        struct fs_call call = { .what = FS_WATCH_REMOVE, .a = mark->number };
-        int r = (int)hob__fs_await(call, &watch->desc);
-        if (is_stop(r))
+        int r = forget(watch, mark);
+        if (r < 0)
             return r;
-        drop_mark(watch, mark); // or it was gone by itself
     }
     return 0;
+}
+
+/* Events were lost, and with them may be folders that were made, moved or removed. Before that is
+ * told, so that nothing is missed by who looks at all of it then. */
+static int look_again(hob_watch *watch)
+{
+    watch->round++;
+    if (watch->opts.recursive && !watch->ended) {
+        struct work *work = work_new(MARK_FOLDER, watch->folder, false);
+        if (work == NULL)
+            return -ENOMEM;
+        list_push_back(&watch->work, &work->link);
+    }
+    watch->events.unlooked = false;
+    return 0;
+}
+
+/* After that: what was not found there has left. Returns 1, or an error. */
+static int sweep(hob_watch *watch)
+{
+    list_for_each (node, &watch->mark_list) {
+        struct mark *mark = container_of(node, struct mark, link);
+        int          r = mark->round == watch->round || mark->number == watch->root
+                             ? 0 : forget(watch, mark);
+        if (r < 0)
+            return r;
+    }
+    return 1;
 }
 
 static int do_work(hob_watch *watch)
@@ -277,7 +349,10 @@ static int do_work(hob_watch *watch)
     if (r < 0)
         return r; // it stays for the next time
     list_remove(&work->link);
-    hob__free(work);
+    if (r > 0)
+        list_push_back(&watch->later, &work->link);
+    else
+        hob__free(work);
     return 0;
 }
 
@@ -285,23 +360,42 @@ static int do_work(hob_watch *watch)
 
 static void end(hob_watch *watch)
 {
-    if (!watch->ended)
-        (void)hob__watch_events_add(&watch->events, HOB_WATCH_GONE, watch->folder, true);
+    for (int tries = 0; !watch->ended && tries < 2; tries++) // an overflow makes room
+        watch->ended = hob__watch_events_add(&watch->events, HOB_WATCH_GONE, watch->folder,
+                                             true) != NULL;
     watch->ended = true;
+}
+
+/* A folder that left is not watched any more. Returns false when there is no memory for that. */
+static bool let_go(hob_watch *watch, struct watch_event *event)
+{
+    return !hob__watch_events_left(&watch->events, event) ||
+           add_work(watch, FORGET_FOLDER, event->path, false);
+}
+
+/* The path gets something; what had it has left for good. */
+static void add_new(hob_watch *watch, int kind, const char *path, bool is_folder)
+{
+    (void)let_go(watch, hob__watch_events_find(&watch->events, path)); // or there is an overflow
+    (void)hob__watch_events_add(&watch->events, kind, path, is_folder);
+    if (is_folder && watch->opts.recursive)
+        (void)add_work(watch, MARK_FOLDER, path, true);
 }
 
 static void on_moved_to(hob_watch *watch, const struct inotify_event *record, const char *path,
                         bool is_folder)
 {
-    char *from;
+    char *from = NULL;
     bool  marked = false;
-    if (hob__watch_events_pair(&watch->events, record->cookie, path, &from)) {
-        marked = is_folder && move_marks(watch, from, path);
-        hob__free(from);
-    } else {
-        (void)hob__watch_events_add(&watch->events, HOB_WATCH_CREATED, path, is_folder);
-    }
-    if (is_folder && !marked && watch->opts.recursive)
+    enum watch_pair pair = hob__watch_events_pair(&watch->events, record->cookie, path, &from);
+    if (is_folder && pair == PAIR_ONE)
+        marked = move_marks(watch, from, path);
+    else if (is_folder && pair == PAIR_APART)
+        (void)add_work(watch, FORGET_FOLDER, from, false);
+    hob__free(from);
+    if (pair != PAIR_ONE)
+        add_new(watch, WATCH_PLACED, path, is_folder);
+    else if (is_folder && !marked && watch->opts.recursive)
         (void)add_work(watch, MARK_FOLDER, path, true);
 }
 
@@ -313,18 +407,23 @@ static void on_name(hob_watch *watch, const struct inotify_event *record, const 
         on_moved_to(watch, record, path, is_folder);
         return;
     }
-    int kind = what & IN_CREATE                    ? HOB_WATCH_CREATED
-             : what & (IN_DELETE | IN_MOVED_FROM)  ? HOB_WATCH_REMOVED
+    if (what & IN_CREATE) {
+        add_new(watch, HOB_WATCH_CREATED, path, is_folder);
+        return;
+    }
+    int kind = what & (IN_DELETE | IN_MOVED_FROM)  ? HOB_WATCH_REMOVED
              : what & (IN_MODIFY | IN_CLOSE_WRITE) ? HOB_WATCH_CHANGED : HOB_WATCH_ATTRIBUTES;
     struct watch_event *event = hob__watch_events_add(&watch->events, kind, path, is_folder);
     if (event != NULL && what & IN_MOVED_FROM)
-        event->cookie = record->cookie;
-    if (what & IN_CREATE && is_folder && watch->opts.recursive)
-        (void)add_work(watch, MARK_FOLDER, path, true);
+        hob__watch_events_halve(&watch->events, event, record->cookie);
+    if (what & IN_DELETE && is_folder)
+        hob__watch_events_drop_beneath(&watch->events, path); // of another that has its name by now
 }
 
 static void on_record(hob_watch *watch, const struct inotify_event *record)
 {
+    if (watch->ended)
+        return; // nothing comes after that
     if (record->mask & IN_Q_OVERFLOW) {
         hob__watch_events_overflow(&watch->events);
         return;
@@ -337,6 +436,11 @@ static void on_record(hob_watch *watch, const struct inotify_event *record)
             end(watch);
         if (record->mask & IN_IGNORED)
             drop_mark(watch, mark);
+        return;
+    }
+    struct watch_event *left = hob__watch_events_left_above(&watch->events, mark->path);
+    if (left != NULL) {
+        left->missed = true; // it is not there any more, where it would be told
         return;
     }
     if (record->len == 0 || (watch->only != NULL && strcmp(record->name, watch->only) != 0))
@@ -379,17 +483,20 @@ static int read_records(hob_watch *watch, int64_t due_ns)
     return 0;
 }
 
-/* Folders that left are not watched any more; after an overflow all are looked at again. */
-static void give_out(hob_watch *watch)
+/* The batch is whole: folders that left are not watched any more. Returns false when it cannot be
+ * told. */
+static bool close_batch(hob_watch *watch)
 {
     list_for_each (node, &watch->events.batch) {
-        const struct watch_event *event = container_of(node, struct watch_event, link);
-        if (event->cookie != 0 && event->is_folder &&
-            !add_work(watch, FORGET_FOLDER, event->path, false))
-            break;
+        if (!let_go(watch, container_of(node, struct watch_event, link)))
+            return false;
     }
-    if (watch->events.overflowed && watch->opts.recursive && !watch->ended)
-        (void)add_work(watch, MARK_FOLDER, watch->folder, false); // or with the next overflow
+    return !watch->events.tangled || watch->ended;
+}
+
+static void give_out(hob_watch *watch)
+{
+    list_append(&watch->work, &watch->later);
     hob__watch_events_flush(&watch->events);
 }
 
@@ -402,8 +509,12 @@ static int64_t begin_gathering(const hob_watch *watch)
 /* One step towards events that can be given out. Returns 1 when they can. */
 static int gather(hob_watch *watch)
 {
+    if (watch->events.unlooked)
+        return look_again(watch);
     if (!list_is_empty(&watch->work))
         return do_work(watch);
+    if (watch->events.overflowed)
+        return sweep(watch);
     if (watch->at < watch->len) {
         next_record(watch);
         return 0;
@@ -428,8 +539,13 @@ static int gather(hob_watch *watch)
 static int gather_all(hob_watch *watch)
 {
     int r = 0;
-    while (r == 0 && watch->tag == TAG_WATCH)
+    while (r == 0 && watch->tag == TAG_WATCH) {
         r = gather(watch);
+        if (r > 0 && !close_batch(watch)) {
+            hob__watch_events_overflow(&watch->events);
+            r = 0;
+        }
+    }
     if (r <= 0)
         return r == 0 ? -ECANCELED : r; // closed
     watch->due_ns = 0;
@@ -445,6 +561,7 @@ static void watch_free(hob_watch *watch)
     list_for_each (node, &watch->mark_list)
         drop_mark(watch, container_of(node, struct mark, link));
     hob__map_fini(&watch->marks);
+    list_append(&watch->work, &watch->later);
     for (struct list_node *node; (node = list_pop_front(&watch->work)) != NULL;)
         hob__free(container_of(node, struct work, link));
     hob__watch_events_fini(&watch->events);
@@ -464,7 +581,7 @@ static void watch_gone(struct desc *desc)
 
 static int tell(hob_watch *watch, hob_watch_event *ret_event)
 {
-    if (watch->events.overflowed) {
+    if (watch->events.overflowed && !watch->events.unlooked) {
         watch->events.overflowed = false;
         *ret_event = (hob_watch_event){ .kind = HOB_WATCH_OVERFLOW, .path = watch->folder,
                                         .is_folder = 1 };
@@ -538,6 +655,7 @@ static hob_watch *watch_new(const hob_watch_opts *opts)
         watch->opts = *opts;
     list_init(&watch->mark_list);
     list_init(&watch->work);
+    list_init(&watch->later);
     hob__watch_events_init(&watch->events,
                            watch->opts.events_max != 0 ? watch->opts.events_max : EVENTS_MAX);
     return watch;
@@ -573,9 +691,7 @@ static int set_subject(hob_watch *watch, const char *path)
 static int mark_root(hob_watch *watch)
 {
     watch->root = mark_folder(watch, watch->folder[0] != '\0' ? watch->folder : ".", true);
-    if (watch->root >= 0 && watch->folder[0] == '\0')
-        return keep_mark(watch, watch->root, "");
-    return watch->root;
+    return watch->root < 0 ? watch->root : new_mark(watch, watch->root, watch->folder);
 }
 
 /* All folders that are there now; one that cannot be marked is an error of the opening. */

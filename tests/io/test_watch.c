@@ -139,6 +139,92 @@ TEST_ON_ALL(watch, a_folder_that_moves_takes_its_watches_along_or_leaves_them)
     check_told("created b/, created b/deep/, created b/deep/f, created b/deep/g");
 }
 
+TEST_ON_ALL(watch, what_was_changed_and_then_renamed_is_told_as_both)
+{
+    WATCH(watch);
+    hob_watch_opts opts = { .gather_ns = PATIENT_NS };
+    check_ok(hob_path_mkdirs(P("w"), 0700));
+    check_ok(put_text(P("w/a"), "old"));
+    check_ok(begin(&opts, &watch));
+    check_ok(put_text(P("w/a"), "new"));
+    check_ok(hob_path_rename(P("w/a"), P("w/b"), 0));
+    check_told("moved b from a, changed b");
+    check_ok(hob_path_chmod(P("w/b"), 0640));
+    check_ok(hob_path_rename(P("w/b"), P("w/c"), 0));
+    check_told("moved c from b, attributes c");
+    check_ok(put_text(P("w/t"), "made"));
+    check_ok(hob_path_rename(P("w/t"), P("w/d"), 0));
+    check_told("created d");
+}
+
+TEST_ON_ALL(watch, what_was_there_and_is_gone_is_told_whatever_came_between)
+{
+    WATCH(watch);
+    hob_watch_opts opts = { .gather_ns = PATIENT_NS };
+    check_ok(hob_path_mkdirs(P("w"), 0700));
+    check_ok(put_text(P("w/a"), "old"));
+    check_ok(put_text(P("w/b"), "old"));
+    check_ok(put_text(P("w/c"), "old"));
+    check_ok(put_text(P("outside"), ""));
+    check_ok(begin(&opts, &watch));
+    check_ok(hob_path_unlink(P("w/a")));
+    check_ok(put_text(P("w/a"), "new"));
+    check_ok(hob_path_unlink(P("w/a")));
+    check_told("removed a");
+    check_ok(hob_path_rename(P("outside"), P("w/b"), 0));
+    check_ok(hob_path_unlink(P("w/b")));
+    check_told("removed b");
+    check_ok(put_text(P("w/new"), "new"));
+    check_ok(hob_path_rename(P("w/new"), P("w/c"), 0));
+    check_ok(hob_path_unlink(P("w/c")));
+    check_told("removed c");
+}
+
+TEST_ON_ALL(watch, a_folder_comes_before_what_is_in_it)
+{
+    WATCH(watch);
+    hob_watch_opts opts = { .recursive = 1, .gather_ns = PATIENT_NS };
+    check_ok(begin(&opts, &watch));
+    check_ok(hob_path_mkdir(P("w/d"), 0700));
+    check_ok(put_text(P("w/d/f"), ""));
+    check_ok(hob_path_chmod(P("w/d"), 0750)); // as those do who copy trees
+    check_ok(hob_path_utimes(P("w/d"), NULL));
+    check_told("created d/, created d/f");
+}
+
+/* By the old path nobody would find it. */
+TEST_ON_ALL(watch, what_happened_in_a_folder_before_it_was_renamed_is_told_by_its_new_path)
+{
+    WATCH(watch);
+    hob_watch_opts opts = { .recursive = 1, .gather_ns = PATIENT_NS };
+    check_ok(hob_path_mkdirs(P("w/d/deep"), 0700));
+    check_ok(begin(&opts, &watch));
+    check_ok(put_text(P("w/d/deep/f"), ""));
+    check_ok(hob_path_rename(P("w/d"), P("w/e"), 0));
+    check_told("removed d/, created e/, created e/deep/, created e/deep/f");
+    check_ok(put_text(P("w/e/deep/f"), "more"));
+    check_told("changed e/deep/f");
+    check_ok(hob_path_mkdir(P("w/n"), 0700));
+    check_ok(put_text(P("w/n/f"), ""));
+    check_ok(hob_path_rename(P("w/n"), P("w/m"), 0));
+    check_told("created m/, created m/f");
+}
+
+TEST_ON_ALL(watch, a_folder_in_the_place_of_one_that_left_is_another)
+{
+    WATCH(watch);
+    hob_watch_opts opts = { .recursive = 1, .gather_ns = PATIENT_NS };
+    check_ok(hob_path_mkdirs(P("w/d"), 0700));
+    check_ok(put_text(P("w/d/f"), ""));
+    check_ok(begin(&opts, &watch));
+    check_ok(hob_path_rename(P("w/d"), P("away"), 0));
+    check_ok(hob_path_mkdir(P("w/d"), 0700));
+    check_told("removed d/, created d/");
+    check_ok(put_text(P("away/g"), ""));
+    check_ok(put_text(P("w/d/h"), ""));
+    check_told("created d/h");
+}
+
 TEST_ON_ALL(watch, one_file_is_watched_also_when_it_is_replaced)
 {
     WATCH(watch);
@@ -198,6 +284,40 @@ TEST_ON_ALL(watch, too_many_events_are_told_as_lost_and_it_goes_on)
     check_ok(put_text(P("w/d7/f"), ""));
     check_ok(put_text(P("w/d19/f"), ""));
     check_told("created d7/f, created d19/f");
+}
+
+/* What the lost events said of folders is found out by looking. */
+TEST_ON_ALL(watch, a_folder_that_left_when_events_were_lost_is_not_watched_any_more)
+{
+    WATCH(watch);
+    hob_watch_opts  opts = { .recursive = 1, .events_max = 5, .gather_ns = PATIENT_NS };
+    hob_watch_event event;
+    check_ok(hob_path_mkdirs(P("w/d"), 0700));
+    check_ok(begin(&opts, &watch));
+    check_ok(hob_path_rename(P("w/d"), P("away"), 0));
+    check_ok(hob_path_mkdir(P("w/new"), 0700));
+    for (int i = 0; i < 20; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "w/f%d", i);
+        check_ok(put_text(P(name), ""));
+    }
+    check_eq(hob_watch_next(watch, &event), 1);
+    check_eq(event.kind, HOB_WATCH_OVERFLOW);
+    check_ok(put_text(P("w/new/f"), "")); // it is watched when that is told
+    check_ok(put_text(P("away/f"), ""));
+    bool seen = false;
+    for (;;) {
+        HOB_SCOPE(s);
+        hob_scope_deadline(&s, hob_in(300 * HOB_MSEC));
+        int r = hob_watch_next(watch, &event);
+        ignore(hob_scope_end(&s));
+        if (r == -ETIMEDOUT)
+            break;
+        check_eq(r, 1);
+        check(strstr(event.path, "/w/d/") == NULL);
+        seen |= strstr(event.path, "/w/new/f") != NULL || event.kind == HOB_WATCH_OVERFLOW;
+    }
+    check(seen);
 }
 
 struct waiter {
