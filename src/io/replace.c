@@ -204,20 +204,17 @@ static int give_name(hob_replace *replace)
     return r;
 }
 
-static int sync_folder(const hob_replace *replace)
+/* To be synced when the name is in it; opened while there is a way back. Who may write into a folder
+ * and not read it goes on with NULL, and hears at the end that nobody promised anything. */
+static int open_folder(const hob_replace *replace, hob_dir **ret_dir)
 {
-    char    *folder;
-    hob_dir *dir;
+    char *folder;
     int r = folder_path(replace, &folder);
     if (r < 0)
         return r;
-    r = hob_dir_open(folder, &dir);
+    r = hob_dir_open(folder, ret_dir);
     hob__free(folder);
-    if (r < 0)
-        return r;
-    r = hob_dir_sync(dir);
-    hob_dir_close(dir);
-    return r;
+    return r == -EACCES ? 0 : r;
 }
 
 /* Some file systems cannot sync a folder, and mean that there is no need to. */
@@ -229,18 +226,24 @@ static bool is_no_need(int r)
 int hob_replace_commit(hob_replace *replace)
 {
     replace_from(replace, "hob_replace_commit");
+    hob_dir *dir = NULL;
     int r = hob_file_sync(replace->file);
+    if (r == 0)
+        r = open_folder(replace, &dir);
     if (r == 0)
         r = give_name(replace);
     if (r == 0)
         r = hob_path_rename(replace->temp, replace->path, 0);
     if (r < 0) {
+        hob_dir_close(dir);
         hob_replace_drop(replace);
         return r;
     }
     replace->has_name = false;
+    r = -EACCES;
     HOB_SHIELD(CLEAN_UP_NS)
-        r = sync_folder(replace);
+        r = dir != NULL ? hob_dir_sync(dir) : r;
+    hob_dir_close(dir);
     replace_free(replace);
     return r == 0 || is_no_need(r) ? 0 : -EIO;
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Atomic replacement: old or new, whole, whatever happens. */
+#include <sys/resource.h>
+
 #include "support/io.h"
 #include "support/tasks.h"
 #include "support/waits.h"
@@ -88,6 +90,43 @@ TEST_ON_ALL(replace, says_where_it_cannot)
     check_err(hob_replace_begin("", 0, &replace), -ENOENT);
     check_err(hob_path_replace(P("r/f/g"), "", 0, 0), -ENOTDIR);
     check_eq(names(), 1);
+}
+
+/* Takes all descriptors but so many. */
+static int take_descriptors(int fds[], int max, int but)
+{
+    int count = 0;
+    while (count < max && (fds[count] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        count++;
+    for (; but > 0 && count > 0; but--)
+        close(fds[--count]);
+    return count;
+}
+
+/* The folder is asked for its sync when there is no way back: it must be open before. */
+TEST_ON_ALL(replace, without_descriptors_the_old_one_stays)
+{
+    struct rlimit before, few;
+    int           fds[200], failed = 0;
+    if (in_sim())
+        skip("the simulated world has no end of descriptors");
+    check(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    few = (struct rlimit){ 200, before.rlim_max };
+    for (int left = 0; left < 6; left++) {
+        check_ok(prepare());
+        check(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        int count = take_descriptors(fds, 200, left);
+        int r = hob_path_replace(P("r/f"), NEW, strlen(NEW), 0);
+        while (count > 0)
+            close(fds[--count]);
+        check(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        check(r == 0 || r == -EMFILE);
+        check_eq(what_is_there(), r == 0 ? 'n' : 'o');
+        check_eq(names(), 1);
+        failed += r < 0;
+    }
+    check_gt(failed, 0);
+    check_lt(failed, 6);
 }
 
 TEST_ON_ALL(replace, a_symbolic_link_is_replaced_itself)
