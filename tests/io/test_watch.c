@@ -157,7 +157,7 @@ TEST_ON_ALL(watch, what_was_changed_and_then_renamed_is_told_as_both)
     check_told("created d");
 }
 
-TEST_ON_ALL(watch, what_was_there_and_is_gone_is_told_whatever_came_between)
+TEST(watch, what_was_there_and_is_gone_is_told_whatever_came_between)
 {
     WATCH(watch);
     hob_watch_opts opts = { .gather_ns = PATIENT_NS };
@@ -180,7 +180,7 @@ TEST_ON_ALL(watch, what_was_there_and_is_gone_is_told_whatever_came_between)
     check_told("removed c");
 }
 
-TEST_ON_ALL(watch, a_folder_comes_before_what_is_in_it)
+TEST(watch, a_folder_comes_before_what_is_in_it)
 {
     WATCH(watch);
     hob_watch_opts opts = { .recursive = 1, .gather_ns = PATIENT_NS };
@@ -193,7 +193,7 @@ TEST_ON_ALL(watch, a_folder_comes_before_what_is_in_it)
 }
 
 /* By the old path nobody would find it. */
-TEST_ON_ALL(watch, what_happened_in_a_folder_before_it_was_renamed_is_told_by_its_new_path)
+TEST(watch, what_happened_in_a_folder_before_it_was_renamed_is_told_by_its_new_path)
 {
     WATCH(watch);
     hob_watch_opts opts = { .recursive = 1, .gather_ns = PATIENT_NS };
@@ -210,7 +210,7 @@ TEST_ON_ALL(watch, what_happened_in_a_folder_before_it_was_renamed_is_told_by_it
     check_told("created m/, created m/f");
 }
 
-TEST_ON_ALL(watch, a_folder_in_the_place_of_one_that_left_is_another)
+TEST(watch, a_folder_in_the_place_of_one_that_left_is_another)
 {
     WATCH(watch);
     hob_watch_opts opts = { .recursive = 1, .gather_ns = PATIENT_NS };
@@ -287,7 +287,7 @@ TEST_ON_ALL(watch, too_many_events_are_told_as_lost_and_it_goes_on)
 }
 
 /* What the lost events said of folders is found out by looking. */
-TEST_ON_ALL(watch, a_folder_that_left_when_events_were_lost_is_not_watched_any_more)
+TEST(watch, a_folder_that_left_when_events_were_lost_is_not_watched_any_more)
 {
     WATCH(watch);
     hob_watch_opts  opts = { .recursive = 1, .events_max = 5, .gather_ns = PATIENT_NS };
