@@ -128,6 +128,14 @@ void hob__quick_submit(struct op *op);
  * not ready (the pipe always is). uring and epoll share this. */
 int64_t hob__splice_now(const struct op *op);
 
+/* Whether what a file has in memory can be asked for without waiting for its disk: found out at the
+ * first read, and kept with the descriptor. */
+enum from_memory { FROM_MEMORY_UNKNOWN, FROM_MEMORY_YES, FROM_MEMORY_NO };
+
+/* Makes a READ of a file if what it wants, or the beginning of that, is in memory: the result, or
+ * -EAGAIN when the disk must be asked, and then nothing was done. uring and epoll share this. */
+int64_t hob__read_from_memory(const struct op *op, uint8_t *from_memory);
+
 /* Carries out a call on files with plain system calls, on the descriptor `fd`; AT_FDCWD: it has
  * none. May block; any thread. */
 struct fs_call;

@@ -70,6 +70,7 @@ struct __attribute__((may_alias)) carrier {
     uint8_t          short_is_empty;  /* a short read took all there was                */
     uint8_t          way;
     uint8_t          retried;         /* linked in backend.retried                      */
+    uint8_t          from_memory;
     int              watch_fd;        /* the number epoll knows: desc->fd or a copy     */
     struct list_node retry_link;
     struct list_node leave_link;      /* released: in backend.leaving or .left          */
@@ -588,8 +589,7 @@ static int64_t read_from_memory(const struct op *op)
         return -EAGAIN;
     if (op->rw.offset < 0 && carrier_of(op->desc)->in_pool[DIR_IN])
         return -EAGAIN;
-    int64_t r = hob__sys_read_now(op->desc->fd, op->rw.buf, op->rw.len, op->rw.offset);
-    return r == -EOPNOTSUPP ? -EAGAIN : r;
+    return hob__read_from_memory(op, &carrier_of(op->desc)->from_memory);
 }
 
 static void submit_to_pool(struct epoll_backend *self, struct op *op)

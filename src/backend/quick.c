@@ -115,6 +115,27 @@ int64_t hob__splice_now(const struct op *op)
                              : hob__sys_splice(pipe_fd, fd, op->splice.len);
 }
 
+/* A direct read waits for the disk, whatever is asked for: there is no memory that it comes from. */
+static bool may_be_in_memory(int fd)
+{
+    int flags = hob__sys_get_status_flags(fd);
+    return flags >= 0 && (flags & O_DIRECT) == 0;
+}
+
+int64_t hob__read_from_memory(const struct op *op, uint8_t *from_memory)
+{
+    int fd = op->desc->fd;
+    if (*from_memory == FROM_MEMORY_UNKNOWN)
+        *from_memory = may_be_in_memory(fd) ? FROM_MEMORY_YES : FROM_MEMORY_NO;
+    if (*from_memory == FROM_MEMORY_NO)
+        return -EAGAIN;
+    int64_t r = hob__sys_read_now(fd, op->rw.buf, op->rw.len, op->rw.offset);
+    if (r != -EOPNOTSUPP)
+        return r;
+    *from_memory = FROM_MEMORY_NO; // the file system, or the kernel, knows no such question
+    return -EAGAIN;
+}
+
 void hob__quick_submit(struct op *op)
 {
     hob_assert(op->state == OP_IDLE);

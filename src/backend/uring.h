@@ -48,6 +48,9 @@ struct __attribute__((may_alias)) carrier {
     bool             busy[2];    /* an ordered op is in the kernel: [outward], [inward] */
     bool             stopping;   /* the multishot is asked to end                       */
     bool             has_end;    /* how the stream ended is still to be told            */
+    uint8_t          from_memory; /* of a file: enum from_memory                        */
+    uint8_t          misses;     /* grows with each read that was not in memory         */
+    uint8_t          passes;     /* so many reads do not look there                     */
     int32_t          end;
     uint16_t         held_first, held_last;
     uint32_t         held_count;

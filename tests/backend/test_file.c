@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -500,6 +501,146 @@ static void kept_open(struct world *w)
     close(fds[1]);
 }
 
+/* A large file, that is not in memory if the kernel lets go of it. */
+static void put_large_file(struct world *w, const char *path, char *bytes, size_t len)
+{
+    struct thing file;
+    struct req   req;
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (char)(i / 7 + i / 4096);
+    file_open(&file, w, path, O_RDWR | O_CREAT | O_TRUNC);
+    want_rw(&req, &file, OP_WRITE, bytes, len, 0);
+    check_eq(run(&req), len);
+    if (!w->is_sim) {
+        check_eq(fsync(file.desc.fd), 0);
+        (void)!posix_fadvise(file.desc.fd, 0, 0, POSIX_FADV_DONTNEED);
+    }
+    thing_close(&file);
+}
+
+/* Reads of all lengths at the position, many at once, of a file that is partly in memory: what is
+ * read at once does not overtake what flies. */
+static void position_in_and_out_of_memory(struct world *w)
+{
+    enum { BYTES = 1 << 20, ROUND = 8, LEN_MAX = 200000 };
+    static char  bytes[BYTES], in[ROUND][LEN_MAX];
+    struct thing file;
+    struct req   read[ROUND];
+    struct rand  rand = { .state = 7 };
+    const char  *path = scratch(w, "large");
+    size_t       at = 0;
+
+    put_large_file(w, path, bytes, BYTES);
+    file_open(&file, w, path, O_RDONLY);
+    for (bool more = true; more;) {
+        for (int i = 0; i < ROUND; i++) {
+            size_t len = 1 + rand_below(&rand, rand_below(&rand, 3) == 0 ? LEN_MAX : 10000);
+            want_rw(&read[i], &file, OP_READ, in[i], len, -1);
+            submit(&read[i]);
+        }
+        for (int i = 0; i < ROUND; i++) {
+            wait_for(&read[i]);
+            check(read[i].result >= 0);
+            check(at + (size_t)read[i].result <= BYTES);
+            check(memcmp(in[i], bytes + at, (size_t)read[i].result) == 0);
+            at += (size_t)read[i].result;
+            check(i == 0 || read[i].nth > read[i - 1].nth);
+            more = read[i].result > 0;
+        }
+    }
+    check_eq(at, BYTES);
+    thing_close(&file);
+    remove_file(w, path);
+}
+
+/* A read at an offset brings all that there is, also when only a part of it is in memory. */
+static void whole_though_partly_in_memory(struct world *w)
+{
+    enum { BYTES = 1 << 20, LEN = 64 * 1024 };
+    static char  bytes[BYTES], in[LEN];
+    struct thing file;
+    struct req   read;
+    const char  *path = scratch(w, "large");
+
+    put_large_file(w, path, bytes, BYTES);
+    file_open(&file, w, path, O_RDONLY);
+    if (!w->is_sim)
+        (void)!posix_fadvise(file.desc.fd, 0, 0, POSIX_FADV_RANDOM); // nothing is read ahead
+    for (size_t at = 0; at < BYTES; at += LEN) {
+        for (int i = 0; i < 2; i++) { // twice: after a miss the next read does not look in memory
+            want_rw(&read, &file, OP_READ, in, 4096, (int64_t)at);
+            check_eq(run(&read), 4096);
+        }
+        want_rw(&read, &file, OP_READ, in, LEN, (int64_t)at);
+        int64_t got = run(&read);
+        check(got > 0 && memcmp(in, bytes + at, (size_t)got) == 0);
+        if (w->b->type == &hob__backend_uring)
+            check_eq(got, LEN);
+    }
+    want_rw(&read, &file, OP_READ, in, LEN, BYTES - 100);
+    check_eq(run(&read), 100);
+    check(memcmp(in, bytes + BYTES - 100, 100) == 0);
+    thing_close(&file);
+    remove_file(w, path);
+}
+
+/* What is in memory is told at once, and a direct read, which waits for the disk, is not: nobody is
+ * held up by it. */
+static void direct(struct world *w)
+{
+    static char  bytes[8192], in[8192] __attribute__((aligned(4096)));
+    struct thing file;
+    struct req   read;
+    const char  *path = scratch(w, "direct");
+
+    put_large_file(w, path, bytes, sizeof bytes);
+    want_open(&read, w, path, O_RDONLY | O_DIRECT, 0);
+    int64_t fd = run(&read);
+    if (fd == -EINVAL) {
+        remove_file(w, path);
+        skip("this file system has no direct reads");
+    }
+    thing_adopt(&file, w, fd, DESC_FILE);
+    for (int i = 0; i < 3; i++) {
+        memset(in, 0, sizeof in);
+        want_rw(&read, &file, OP_READ, in, sizeof in, 0);
+        submit(&read);
+        check(read.flying);
+        wait_for(&read);
+        check_eq(read.result, sizeof in);
+        check(memcmp(in, bytes, sizeof in) == 0);
+    }
+    thing_close(&file);
+    remove_file(w, path);
+}
+
+/* Asked of the kernel first: not every file system, and not Valgrind, tells what is in memory. */
+static void in_memory(struct world *w)
+{
+    static char  bytes[8192], in[8192];
+    struct iovec iov = { in, sizeof in };
+    struct thing file;
+    struct req   read;
+    const char  *path = scratch(w, "memory");
+
+    put_large_file(w, path, bytes, sizeof bytes);
+    file_open(&file, w, path, O_RDONLY);
+    check_eq(pread(file.desc.fd, in, sizeof in, 0), sizeof in);
+    if (preadv2(file.desc.fd, &iov, 1, 0, RWF_NOWAIT) != sizeof in) {
+        thing_close(&file);
+        remove_file(w, path);
+        skip("this file system does not tell what is in memory");
+    }
+    want_rw(&read, &file, OP_READ, in, sizeof in, 0);
+    submit(&read);
+    check(!read.flying);
+    check_eq(read.result, sizeof in);
+    check(memcmp(in, bytes, sizeof in) == 0);
+    thing_close(&file);
+    remove_file(w, path);
+}
+
 #define TINY { .ring_entries = 2, .completions = 4, .recv_bufs = 2, .blocking_threads = 1 }
 
 const struct test_case file_cases[] = {
@@ -514,6 +655,12 @@ const struct test_case file_cases[] = {
       NEEDS_KERNEL, TINY },
     { "release waits for the disk, then closes", release, 0, { 0 } },
     { "a cancelled open leaks no descriptor", opens_cancelled, 0, { 0 } },
+    { "reads at the position keep their order, in and out of memory", position_in_and_out_of_memory,
+      0, { 0 } },
+    { "a read at an offset is whole though only a part is in memory", whole_though_partly_in_memory,
+      0, { 0 } },
+    { "what is in memory is read at once", in_memory, NEEDS_KERNEL, { 0 } },
+    { "a direct read does not hold up the loop", direct, NEEDS_KERNEL, { 0 } },
     { "the errors of files come through", errors, 0, { 0 } },
     { "a full disk is told", a_full_disk, NEEDS_KERNEL, { 0 } },
     { "a blocking pipe stays blocking and does not block us", blocking_pipe, NEEDS_KERNEL, { 0 } },
