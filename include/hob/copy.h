@@ -6,8 +6,8 @@
  *     HOB_TRY(hob_copy(from, to, NULL, &done));
  *
  * Between sockets, pipes and files of the system the bytes do not come into the
- * program once a transfer is large: they go by splice(2), through a pipe. Between
- * other streams, and where the system cannot, they go through a buffer. A copy that
+ * program once a transfer is large: they go by splice(2), through a pipe. From file to
+ * file, between other streams, and where the system cannot, they go through a buffer. A copy that
  * waits for its first bytes, or gets a few now and then, holds neither buffer nor pipe.
  */
 #ifndef HOB_COPY_H
@@ -18,7 +18,8 @@
 HOB_BEGIN_DECLS
 
 typedef enum hob_copy_way {
-    HOB_COPY_AUTO,   /* by a buffer, and by splice from the time on when a buffer came full  */
+    HOB_COPY_AUTO,   /* by a buffer, and by splice from the time on when a buffer came full; from
+                        file to file by a buffer, which is faster                           */
     HOB_COPY_BUFFER, /* by a buffer only                                                     */
     HOB_COPY_SPLICE, /* by splice from the first byte, where the two streams can             */
 } hob_copy_way;
@@ -46,7 +47,7 @@ typedef struct hob_copy_opts {
                                   ends before bytes_max: a file that was cut off meanwhile
                                   is no whole answer                                        */
     hob_copy_way way;
-    size_t       buf_bytes;    /* of the largest buffer; 0: 16 KiB                          */
+    size_t       buf_bytes;    /* of the largest buffer; 0: 16 KiB, from file to file 256 KiB */
     int        (*progress)(void *arg, const hob_copied *so_far); /* called after each piece; must
                                   not wait. Negative: the copy stops with this              */
     void        *progress_arg;

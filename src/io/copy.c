@@ -26,6 +26,7 @@
 enum {
     PLACE_BYTES = 1024,
     BUF_BYTES = 16 * 1024,
+    BUF_BYTES_FILES = 256 * 1024, /* from file to file each piece is a call on the disk: fewer   */
     PIPE_BYTES = 64 * 1024, /* what a pipe takes, if nobody changed that */
 };
 
@@ -267,15 +268,23 @@ static int copy(struct copying *c)
     return 0;
 }
 
-/* Whether the bytes may go past the program. */
-static void find_descs(struct copying *c)
+/* Whether the bytes may go past the program, and how many at a time come through it. Between two
+ * files, splice takes twice as long as a large buffer: docs/design/0061-files-at-speed.md. */
+static void choose_way(struct copying *c)
 {
-    if (c->opts->way == HOB_COPY_BUFFER)
+    struct desc *from = desc_of(c->reader != NULL ? c->reader->from : c->from);
+    struct desc *to = desc_of(c->to);
+    bool         can_splice = from != NULL && to != NULL;
+    bool         is_of_files = can_splice && from->kind == DESC_FILE && to->kind == DESC_FILE;
+
+    c->buf_bytes = c->opts->buf_bytes > 0 ? c->opts->buf_bytes
+                 : is_of_files            ? BUF_BYTES_FILES
+                                          : BUF_BYTES;
+    if (!can_splice || c->opts->way == HOB_COPY_BUFFER ||
+        (is_of_files && c->opts->way == HOB_COPY_AUTO))
         return;
-    c->from_desc = desc_of(c->reader != NULL ? c->reader->from : c->from);
-    c->to_desc = desc_of(c->to);
-    if (c->from_desc == NULL || c->to_desc == NULL)
-        c->from_desc = c->to_desc = NULL;
+    c->from_desc = from;
+    c->to_desc = to;
 }
 
 int hob_copy(hob_stream *from, hob_stream *to, const hob_copy_opts *opts, hob_copied *copied)
@@ -293,10 +302,9 @@ int hob_copy(hob_stream *from, hob_stream *to, const hob_copy_opts *opts, hob_co
         .done = copied != NULL ? copied : &unseen,
         .left = opts->bytes_max > 0 ? opts->bytes_max : UINT64_MAX,
         .reader = hob__reader_of(from),
-        .buf_bytes = opts->buf_bytes > 0 ? opts->buf_bytes : BUF_BYTES,
     };
     *c.done = (hob_copied){ 0 };
-    find_descs(&c);
+    choose_way(&c);
     int r = copy(&c);
     hob__free(c.buf);
     close_pipe(&c);

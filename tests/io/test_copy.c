@@ -281,6 +281,28 @@ TEST_ON_ALL(copy, a_file_goes_to_a_connection_and_a_connection_to_a_file)
     }
 }
 
+TEST_ON_ALL(copy, from_file_to_file_it_goes_by_a_buffer_unless_splice_is_asked_for)
+{
+    enum { BYTES_COUNT = 700001 };
+
+    check_ok(make_file("source", BYTES_COUNT, 6));
+    for (hob_copy_way way = HOB_COPY_AUTO; way <= HOB_COPY_SPLICE; way++) {
+        FILE_(source);
+        FILE_(target);
+        FILE_(again);
+        hob_copied copied;
+        check_ok(open_scratch("source", O_RDONLY, &source));
+        check_ok(open_scratch("target", O_WRONLY | O_CREAT | O_TRUNC, &target));
+        check_ok(hob_copy(hob_file_stream(source), hob_file_stream(target),
+                          &(hob_copy_opts){ .way = way }, &copied));
+        check_eq(copied.bytes, BYTES_COUNT);
+        check_eq(copied.spliced, way == HOB_COPY_SPLICE ? BYTES_COUNT : 0);
+        check_ok(open_scratch("target", O_RDONLY, &again));
+        struct traffic t = { hob_file_stream(again), BYTES_COUNT, 5000, 6, 0 };
+        check_ok(receive_traffic(&t));
+    }
+}
+
 TEST_ON_ALL(copy, a_file_for_appending_takes_what_splice_cannot_give_it)
 {
     FILE_(target);
