@@ -35,8 +35,9 @@ void hob__tls_say(hob_tls_words *words, const char *format, ...) HOB_PRINTF(2, 3
 
 enum {
     WIRE_IN_SMALL = 512,   /* in the connection itself: for messages, and for who waits long      */
-    WIRE_IN_LARGE = 16896, /* a whole record and more: once a small read was full                 */
-    WIRE_OUT_MAX  = 18432, /* a whole record, a key update before it, and a goodbye               */
+    WIRE_LARGE    = 18432, /* in: a whole record and more, from a full small read to the next small
+                              message. Out: a whole record, a key update before it, and a goodbye */
+    WIRE_OUT_MORE = 640,   /* what a record and these are larger than the plain bytes, and more    */
     ENGINE_WRITE_MAX = 16384, /* the plain bytes of one record */
 };
 
@@ -44,12 +45,14 @@ struct wire_in {
     unsigned char *large; /* NULL: not needed now */
     size_t         begin, end;
     bool           is_in_large;
+    bool           is_lent;     /* to who reads the stream below */
     bool           wants_large;
     unsigned char  small[WIRE_IN_SMALL];
 };
 
 struct wire_out {
     unsigned char *bytes; /* NULL: nothing waits to be sent */
+    size_t         size;
     size_t         begin, end;
 };
 
@@ -61,15 +64,22 @@ struct wire {
 
 void   hob__wire_free(struct wire *wire);
 
-/* Where bytes may be put that come. Nothing of before is left there. */
+/* Where bytes may be put that come, until hob__wire_in_came says how many did: 0, none. Nothing of
+ * before is left there. */
 unsigned char *hob__wire_in_room(struct wire *wire, size_t *ret_len);
 void           hob__wire_in_came(struct wire *wire, size_t len);
 size_t         hob__wire_in_take(struct wire *wire, void *buf, size_t len);
+void           hob__wire_in_expect_small(struct wire *wire); /* though what came last was large */
 
-/* Room for WIRE_OUT_MAX bytes when nothing waits: 0 or -ENOMEM. */
-int    hob__wire_out_reserve(struct wire *wire);
+/* Room for a record of so many plain bytes, when nothing waits: 0 or -ENOMEM. */
+int    hob__wire_out_reserve(struct wire *wire, size_t plain_len);
 size_t hob__wire_out_put(struct wire *wire, const void *buf, size_t len);
 void   hob__wire_out_sent(struct wire *wire, size_t len);
+
+static inline size_t wire_in_waits(const struct wire *wire)
+{
+    return wire->in.end - wire->in.begin;
+}
 
 static inline size_t wire_out_waits(const struct wire *wire)
 {

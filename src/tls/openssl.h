@@ -49,6 +49,7 @@ struct engine {
     bool                   is_server;
     bool                   verifies;
     bool                   has_begun;
+    bool                   was_read; /* the last SSL_read gave something: so its buffer is released */
     int                    error;
     bool                   cert_refused; /* and `words` say why */
     hob_tls_words          words;

@@ -120,14 +120,12 @@ static int fill(hob_tls *conn)
     unsigned char *room = hob__wire_in_room(&conn->wire, &len);
     ssize_t        n = hob_stream_read(conn->below, room, len);
 
+    hob__wire_in_came(&conn->wire, n > 0 ? (size_t)n : 0);
     if (conn->is_closed)
         return -ECANCELED;
     if (n < 0)
         return pass_on(conn, (int)n);
-    if (n == 0)
-        return fail(conn, HOB_ETLSTRUNCATED, "the connection ended without a goodbye");
-    hob__wire_in_came(&conn->wire, (size_t)n);
-    return 0;
+    return n > 0 ? 0 : fail(conn, HOB_ETLSTRUNCATED, "the connection ended without a goodbye");
 }
 
 /* Writes all that waits to be sent. The caller holds `sending`. */
@@ -258,6 +256,7 @@ static int shake(hob_tls *conn)
         switch (r) {
         case STEP_DONE:
             conn->is_agreed = true;
+            hob__wire_in_expect_small(&conn->wire);
             return send_last_flight(conn);
         case STEP_WANTS_INPUT:
             r = send_all(conn);
@@ -398,7 +397,7 @@ static ssize_t write_record(hob_tls *conn, const void *buf, size_t len, int *ret
         return conn->error;
     if (conn->has_said_goodbye)
         return pass_on(conn, -EPIPE);
-    r = hob__wire_out_reserve(&conn->wire);
+    r = hob__wire_out_reserve(&conn->wire, len < ENGINE_WRITE_MAX ? len : ENGINE_WRITE_MAX);
     if (r < 0)
         return pass_on(conn, r);
 
