@@ -10,6 +10,7 @@
 #define BENCH_H
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -35,6 +36,36 @@ static inline int64_t bench_cpu_ns(void)
     struct timespec ts;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+/* CPU time of all threads of another process, to the nanosecond, while it sleeps. */
+static inline int64_t bench_process_cpu_ns(int pid)
+{
+    char           path[300];
+    int64_t        sum = 0;
+    struct dirent *entry;
+    DIR           *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    dir = opendir(path);
+    if (dir == NULL)
+        bench_die("the server is gone");
+    while ((entry = readdir(dir)) != NULL) {
+        long long ns = 0;
+        FILE     *f;
+
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", pid, entry->d_name);
+        f = fopen(path, "r");
+        if (f != NULL) {
+            if (fscanf(f, "%lld", &ns) == 1)
+                sum += ns;
+            fclose(f);
+        }
+    }
+    closedir(dir);
+    return sum;
 }
 
 static inline void bench_print(const char *name, double value)

@@ -15,7 +15,6 @@
  */
 #include "bench.h"
 
-#include <dirent.h>
 #include <getopt.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -72,35 +71,6 @@ static double latency_us(double share)
             return (double)((UINT64_C(1) << (i / 16)) + ((uint64_t)(i % 16) << (i / 16 - 4))) / 1000;
     }
     return 0;
-}
-
-static int64_t server_cpu_ns(void)
-{
-    char           path[300];
-    int64_t        sum = 0;
-    struct dirent *entry;
-    DIR           *dir;
-
-    snprintf(path, sizeof path, "/proc/%d/task", opts.pid);
-    dir = opendir(path);
-    if (dir == NULL)
-        bench_die("the server is gone");
-    while ((entry = readdir(dir)) != NULL) {
-        long long ns = 0;
-        FILE     *f;
-
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%s/schedstat", opts.pid, entry->d_name);
-        f = fopen(path, "r");
-        if (f != NULL) {
-            if (fscanf(f, "%lld", &ns) == 1)
-                sum += ns;
-            fclose(f);
-        }
-    }
-    closedir(dir);
-    return sum;
 }
 
 static void connect_all(void)
@@ -240,13 +210,13 @@ int main(int argc, char **argv)
     connect_all();
     run_phase(now_ns() + opts.warm_ms * INT64_C(1000000), UINT64_MAX, 0);
 
-    server_ns = server_cpu_ns();
+    server_ns = bench_process_cpu_ns(opts.pid);
     self_ns = bench_cpu_ns();
     began = now_ns();
     answers = run_phase(began + opts.ms * INT64_C(1000000), opts.requests_max, 1);
     took = now_ns() - began;
     self_ns = bench_cpu_ns() - self_ns;
-    server_ns = server_cpu_ns() - server_ns;
+    server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
 
     bench_print("requests", (double)answers);
     bench_print("server_cpu_us", (double)server_ns / 1000 / (double)answers);

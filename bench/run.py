@@ -11,12 +11,14 @@ to read the numbers, bench/table.py puts them into README.md.
 """
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import platform
 import selectors
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -67,7 +69,7 @@ class Claim:
 
 class Question:
     def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None,
-                 rounds=ROUNDS, group=None):
+                 load_program="load", rounds=ROUNDS, group=None):
         self.name = name
         self.group = group  # another name to ask for it by, with others
         self.title = title
@@ -76,7 +78,8 @@ class Question:
         self.contestants = contestants
         self.claims = claims
         self.also = also  # further metrics to show: (metric, heading)
-        self.load = load  # a server's load: arguments of bench/load
+        self.load = load  # a server's load: its arguments
+        self.load_program = load_program
         self.rounds = rounds
 
 
@@ -145,6 +148,110 @@ def promise_question(name, title, n, claims, go=False):
     if go:
         contestants.append(Contestant("Go", "go_peer", [name, n]))
     return Question(name, title, "ns", "ns", contestants, claims, group="comm")
+
+
+# Arguments in braces are paths that made() gives.
+
+READ_PIECES = 262144  # of 4 KiB: a file of 1 GiB
+COPY_PIECES = 65536   # 256 MiB
+FIO_BATCHED = ["--fixedbufs", "--registerfiles"]  # and batches of half the depth
+
+
+def read_question(name, title, what, depth, count, metric, claims, group=None):
+    def reading(who, program, first=(), last=(), env=None, share=1):
+        args = [*first, what, "{reads}", depth, int(count * share), *last]
+        return Contestant(who, program, args, env)
+
+    batch = [f"--iodepth_batch={depth // 2}", f"--iodepth_batch_complete_min={depth // 2}"]
+    contestants = [
+        reading("fio on io_uring", "fio_peer", ["io_uring"]),
+        reading("the same, all its levers", "fio_peer", ["io_uring"],
+                FIO_BATCHED + (batch if depth > 1 else [])),
+        reading("Hob on uring", "hob_files", env={"HOB_BACKEND": "uring"}),
+        reading("Hob on epoll", "hob_files", env={"HOB_BACKEND": "epoll"}),
+        reading("threads and pread", "raw_files"),
+        reading("libuv", "uv_files", share=0.25),
+    ]
+    other = "us" if metric == "cpu_us" else "cpu_us"
+    heading = "µs from call to call" if other == "us" else "CPU µs"
+    return Question(name, title, metric, "µs", contestants, claims,
+                    also=[(other, heading), ("per_s", "reads/s")], rounds=5, group=group)
+
+
+FIO = ("fio on io_uring", "the same, all its levers")
+
+
+def hot_question(depth):
+    claims = [
+        Claim("Hob on uring", FIO, 1 / 0.95),
+        Claim("Hob on uring", FIO, 1 / 0.95, metric="us"),
+        Claim("Hob on uring", "libuv", 1.0),
+        Claim("Hob on epoll", "libuv", 1.0),
+    ]
+    title = f"4 KiB at random of a file in memory, {depth} at once: CPU per read"
+    return read_question(f"files{depth}", title, "read", depth, 80000, "cpu_us", claims)
+
+
+def direct_question(depth, count):
+    claims = [
+        Claim("Hob on uring", FIO, 1 / 0.95),
+        Claim("Hob on uring", "libuv", 1.0, metric="cpu_us"),
+        Claim("Hob on epoll", "libuv", 1.0, metric="cpu_us"),
+    ]
+    title = f"4 KiB at random with O_DIRECT, {depth} at once: time per read"
+    return read_question(f"direct{depth}", title, "direct", depth, count, "us", claims, "files")
+
+
+def copy_question():
+    piece = 256 * 1024
+
+    def copying(who, program, what="copy", env=None):
+        return Contestant(who, program, [what, "{copy_from}", "{copy_to}", piece], env)
+
+    uring, epoll = {"HOB_BACKEND": "uring"}, {"HOB_BACKEND": "epoll"}
+    return Question(
+        "copy", "Copying a file in pieces of 256 KiB: CPU per MiB", "cpu_us", "µs",
+        [
+            copying("read and write", "raw_files"),
+            copying("Hob on uring", "hob_files", env=uring),
+            copying("Hob on uring, hob_copy", "hob_files", "hob_copy", uring),
+            copying("Hob on epoll", "hob_files", env=epoll),
+            copying("Hob on epoll, hob_copy", "hob_files", "hob_copy", epoll),
+            copying("libuv", "uv_files"),
+        ],
+        [Claim("Hob on uring", "libuv", 1.0), Claim("Hob on uring, hob_copy", "libuv", 1.0),
+         Claim("Hob on epoll, hob_copy", "libuv", 1.0)],
+        also=[("us", "µs from begin to end"), ("per_s", "MiB/s")], rounds=5, group="files")
+
+
+def tls_question(name, title, load, metric, claims, web_servers=False):
+    def server(who, program, env=None):
+        return Contestant(who, program, ["{cert}"], env, server=True)
+
+    contestants = [
+        server("raw OpenSSL on epoll", "raw_tls"),
+        server("Hob on uring", "hob_tls_echo", {"HOB_BACKEND": "uring"}),
+        server("Hob on epoll", "hob_tls_echo", {"HOB_BACKEND": "epoll"}),
+    ]
+    if web_servers:
+        contestants.append(server("nginx", "nginx_peer"))
+    return Question(name, title, "server_cpu_us", "µs", contestants, claims, also=[metric],
+                    load=[*load, "--ms", "500"], load_program="tls_load", rounds=5, group="tls")
+
+
+def echo_tls_question(size, words):
+    claims = [Claim(who, "raw OpenSSL on epoll", 1.15) for who in ("Hob on uring", "Hob on epoll")]
+    return tls_question(f"tls{size}", f"TLS echo of {words}, 50 connections: server CPU per message",
+                        ["--connections", "50", "--echo", size],
+                        ("mb_per_cpu_s", "MB per CPU second"), claims)
+
+
+def shake_question(name, how, words):
+    claims = [Claim(who, limit, wanted) for who in ("Hob on uring", "Hob on epoll")
+              for limit, wanted in (("nginx", 1.0), ("raw OpenSSL on epoll", 1.1))]
+    return tls_question(name, f"{words}, one message, and the end: server CPU",
+                        ["--connections", "16", "--shake", how],
+                        ("per_cpu_s", "handshakes per CPU second"), claims, web_servers=True)
 
 
 SLEEPERS = 1000000
@@ -228,11 +335,75 @@ QUESTIONS = [
     promise_question("settle", "A promise is made, settled and awaited", 2000000, []),
     promise_question("each", "A thousand items by eight tasks, which wait once for each: one item", 1000000,
                      [], go=True),
+    hot_question(1),
+    hot_question(32),
+    hot_question(64),
+    direct_question(1, 2000),
+    direct_question(32, 10000),
+    copy_question(),
+    echo_tls_question("64", "64 bytes"),
+    echo_tls_question("16384", "16 KiB"),
+    shake_question("handshake", "full", "A full handshake (TLS 1.3, ECDSA P-256)"),
+    shake_question("resumption", "resumed", "A handshake that resumes (TLS 1.3)"),
     ring_question(50),
     ring_question(1000),
 ]
 
 ON_REQUEST = ("ring50", "ring1000")
+
+
+def make_file(path, pieces):
+    """Each piece of 4 KiB begins with its own number; all of it is in memory afterwards."""
+    with open(path, "wb") as f:
+        for first in range(0, pieces, 256):
+            block = bytearray(256 * 4096)
+            for i in range(256):
+                struct.pack_into("<Q", block, 4096 * i, first + i)
+            f.write(block)
+        f.flush()
+        os.fsync(f.fileno())
+    with open(path, "rb") as f:
+        while f.read(1 << 20):
+            pass
+
+
+def make_cert(path):
+    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "30", "-subj", "/CN=localhost", "-keyout", path + ".key", "-out", path]
+    try:
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    except (OSError, subprocess.CalledProcessError):
+        return  # the servers say that there is none
+    with open(path, "a", encoding="ascii") as cert, open(path + ".key", encoding="ascii") as key:
+        cert.write(key.read())
+
+
+MADE = {
+    "reads": lambda path: make_file(path, READ_PIECES),
+    "copy_from": lambda path: make_file(path, COPY_PIECES),
+    "copy_to": lambda path: make_file(path, COPY_PIECES),
+    "cert": make_cert,
+}
+
+
+@contextlib.contextmanager
+def made(build, question):
+    """Makes what the arguments of the question's contestants name, and removes it in the end."""
+    folder = os.path.join(build, "bench", "made")
+    wanted = [n for n in MADE if any("{" + n + "}" in c.args for c in question.contestants)]
+    paths = {n: os.path.join(folder, n) for n in wanted}
+    try:
+        if wanted:
+            os.makedirs(folder, exist_ok=True)
+        for name, path in paths.items():
+            show_progress(f"{question.name}: making {path}")
+            MADE[name](path)
+        yield paths
+    finally:
+        for path in paths.values():
+            for end in ("", ".key"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(path + end)
 
 
 def parse_lines(text):
@@ -294,15 +465,20 @@ def read_port(server):
     raise Failed("the server did not start")
 
 
-def run_server(build, contestant, load_args):
+def command_of(build, contestant, paths):
+    return [program_path(build, contestant.program), *(a.format(**paths) for a in contestant.args)]
+
+
+def run_server(build, question, contestant, paths):
     server = subprocess.Popen(
-        [program_path(build, contestant.program), *contestant.args],
+        command_of(build, contestant, paths),
         env={**os.environ, **contestant.env}, preexec_fn=pinned(contestant.cores), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         port = read_port(server)
         return run_to_end(
-            [program_path(build, "load"), "--port", port, "--pid", str(server.pid), *load_args],
+            [program_path(build, question.load_program), "--port", port, "--pid", str(server.pid),
+             *question.load],
             {LOAD_CORE})
     finally:
         server.kill()
@@ -310,14 +486,13 @@ def run_server(build, contestant, load_args):
         server.stdout.close()
 
 
-def run_once(build, question, contestant):
+def run_once(build, question, contestant, paths):
     if contestant.server:
-        return run_server(build, contestant, question.load)
-    argv = [program_path(build, contestant.program), *contestant.args]
-    return run_to_end(argv, contestant.cores, contestant.env)
+        return run_server(build, question, contestant, paths)
+    return run_to_end(command_of(build, contestant, paths), contestant.cores, contestant.env)
 
 
-def ask(build, question, rounds, end):
+def ask(build, question, rounds, end, paths):
     """Returns {contestant: {"rounds": [values, …]}}, or {"absent": why}. After `end` (a time of
     time.monotonic) no round begins but the first."""
     answers = {c.name: {"rounds": []} for c in question.contestants}
@@ -330,7 +505,7 @@ def ask(build, question, rounds, end):
                 continue
             show_progress(f"{question.name}: round {n + 1} of {rounds}, {contestant.name}")
             try:
-                answer["rounds"].append(run_once(build, question, contestant))
+                answer["rounds"].append(run_once(build, question, contestant, paths))
             except NotInstalled:
                 answers[contestant.name] = {"absent": "not installed"}
             except Failed as e:
@@ -511,7 +686,8 @@ def main():
     all_summaries = []
     end = time.monotonic() + 60 * args.minutes
     for question in choose(args.questions):
-        answers = ask(args.build, question, args.rounds or question.rounds, end)
+        with made(args.build, question) as paths:
+            answers = ask(args.build, question, args.rounds or question.rounds, end, paths)
         summary = summarize(question, answers)
         all_summaries.append(summary)
         print_summary(summary)
