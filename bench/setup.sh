@@ -3,7 +3,10 @@
 #
 # Installs the peers that Hob is measured against, on Debian 12, as root or by sudo:
 #
-#   libuv1-dev libevent-dev    libraries of the echo and timer peers
+#   libuv1-dev libevent-dev    libraries of the echo, timer and file peers
+#   fio                        reads files, for the questions on files
+#   nginx                      makes handshakes; only unpacked, into bench/peers/nginx/root, so that
+#                              no service of that name begins to run
 #   libboost-context-dev       the context switch of Boost
 #   golang-1.23-go             Go; from bookworm-backports, since Debian 12 has 1.19
 #   npm                        fetches Bun into bench/peers/bun/node_modules
@@ -17,6 +20,7 @@ sources=/etc/apt/sources.list.d/hob-bench-backports.sources
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 go=/usr/lib/go-1.23/bin/go
 bun=$(dirname "$0")/peers/bun/node_modules/.bin/bun
+nginx_root=$(dirname "$0")/peers/nginx/root
 
 say() {
     echo "bench/setup.sh: $*" >&2
@@ -32,7 +36,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 fi
 
 missing=
-for package in libuv1-dev libevent-dev libboost-context-dev; do
+for package in libuv1-dev libevent-dev libboost-context-dev fio; do
     is_there $package || missing="$missing $package"
 done
 fetch_bun() {
@@ -43,8 +47,22 @@ fetch_bun() {
     fi
 }
 
+fetch_nginx() {
+    if [ -x "$nginx_root/usr/sbin/nginx" ] || [ -x /usr/sbin/nginx ]; then
+        return
+    fi
+    folder=$(mktemp -d)
+    if (cd "$folder" && apt-get download -qq nginx) >/dev/null 2>&1 </dev/null; then
+        dpkg-deb -x "$folder"/nginx_*.deb "$nginx_root"
+    else
+        say "nginx is not to be had; measuring without it"
+    fi
+    rm -r "$folder"
+}
+
 if [ -z "$missing" ] && [ -x $go ] && command -v npm >/dev/null; then
     fetch_bun
+    fetch_nginx
     exit 0
 fi
 if [ "$(id -u)" != 0 ]; then
@@ -53,6 +71,7 @@ if [ "$(id -u)" != 0 ]; then
     fi
     say "not root; measuring without$missing$([ -x $go ] || echo ' Go 1.23')"
     fetch_bun
+    fetch_nginx
     exit 0
 fi
 
@@ -102,4 +121,5 @@ if [ ! -x $go ]; then
 fi
 command -v npm >/dev/null || install_package npm || say "npm is not to be had; measuring without Bun"
 fetch_bun
+fetch_nginx
 exit 0

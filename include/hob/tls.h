@@ -14,6 +14,9 @@
  * A library of its own: not part of hob.h; link libhob-tls (pkg-config). TLS 1.2 and 1.3,
  * by OpenSSL 3. Compression, renegotiation and early data (0-RTT) are never used.
  *
+ * A connection that waits takes about 18 KiB, OpenSSL's part included, and 36 KiB when the last message
+ * that came was larger than 512 bytes; beside the stream below it.
+ *
  * One task may read while another writes; two readers at once, or two writers, is a
  * mistake. A connection belongs to the worker of the stream below it.
  *
