@@ -84,6 +84,7 @@
 #include "hob/sem.h"
 #include "hob/signal.h"
 #include "hob/sim.h"
+#include "hob/sockopt.h"
 #include "hob/stop.h"
 #include "hob/stream.h"
 #include "hob/supervise.h"

@@ -9,6 +9,7 @@
 #define HOB_TCP_H
 
 #include "hob/addr.h"
+#include "hob/sockopt.h"
 #include "hob/stream.h"
 
 HOB_BEGIN_DECLS
@@ -28,6 +29,12 @@ typedef struct hob_tcp_opts {
     int      keep_interval_s; /* and again every so many; 0: 10                  */
     int      keep_count;      /* without an answer to so many, reading and writing
                                  give -ETIMEDOUT; 0: 6                           */
+    int      user_timeout_ms; /* HOB_OPT_USER_TIMEOUT_MS; 0: the kernel's choice */
+    int      ttl;             /* HOB_OPT_TTL; 0: the kernel's choice, mostly 64  */
+    int      traffic_class;   /* HOB_OPT_TRAFFIC_CLASS                           */
+    const char     *device;   /* "eth1": by this interface only; -ENODEV         */
+    const hob_addr *local;    /* connecting: comes from this address, with port 0
+                                 from any of its ports; NULL: the kernel's choice */
 } hob_tcp_opts;
 
 typedef struct hob_tcp_listen_opts {
@@ -35,7 +42,10 @@ typedef struct hob_tcp_listen_opts {
     unsigned     reuse_port : 1; /* several listeners share the port          */
     unsigned     v6_only : 1;    /* an IPv6 listener takes no IPv4            */
     unsigned     while_stopping : 1; /* accepts also when the run stops       */
-    hob_tcp_opts conn;           /* for each accepted connection              */
+    hob_tcp_opts conn;           /* for each accepted connection; `device` for
+                                    the listener, too; no `local`              */
+    int          defer_accept_s; /* HOB_OPT_DEFER_ACCEPT_S; 0: accepts at once */
+    int          fast_open_queue; /* HOB_OPT_FAST_OPEN_QUEUE; 0: none          */
 } hob_tcp_listen_opts;
 
 /* Listens on `addr`; port 0 lets the kernel choose (hob_tcp_listener_addr tells
@@ -43,7 +53,8 @@ typedef struct hob_tcp_listen_opts {
  *   -EADDRINUSE     somebody listens there
  *   -EACCES         the port needs privileges
  *   -EADDRNOTAVAIL  not an address of this machine
- *   -EAFNOSUPPORT   neither IPv4 nor IPv6 */
+ *   -EAFNOSUPPORT   neither IPv4 nor IPv6
+ *   and what the options say: -EINVAL for a value that is none, -ENODEV */
 HOB_API HOB_MUST_USE int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
                                         hob_tcp_listener **ret_listener);
 
@@ -92,6 +103,7 @@ HOB_API HOB_MUST_USE int hob_tcp_serve_sharded(const hob_addr *addr,
  *   -ECONNREFUSED                nobody listens there
  *   -EHOSTUNREACH, -ENETUNREACH  no way there
  *   -EAFNOSUPPORT                neither IPv4 nor IPv6
+ *   -EADDRNOTAVAIL, -EADDRINUSE, -EINVAL, -ENODEV  `local`, `device` and other options
  *   -ETIMEDOUT                   the kernel gave up; or the scope's deadline
  *   -ECANCELED                   the scope was cancelled */
 HOB_API HOB_MUST_USE int hob_tcp_connect(const hob_addr *peer, const hob_tcp_opts *opts,
@@ -138,6 +150,35 @@ HOB_API void hob_tcp_close(hob_tcp *conn);
  * wait, and remembered; all zero when the peer was gone by then. */
 HOB_API hob_addr hob_tcp_local_addr(hob_tcp *conn);
 HOB_API hob_addr hob_tcp_peer_addr(hob_tcp *conn);
+
+/* Options, by hob/sockopt.h, which says what they return. */
+HOB_API HOB_MUST_USE int hob_tcp_set_option(hob_tcp *conn, hob_sockopt what, int value);
+HOB_API HOB_MUST_USE int hob_tcp_get_option(hob_tcp *conn, hob_sockopt what, int *ret_value);
+HOB_API HOB_MUST_USE int hob_tcp_listener_set_option(hob_tcp_listener *listener, hob_sockopt what,
+                                                     int value);
+HOB_API HOB_MUST_USE int hob_tcp_listener_get_option(hob_tcp_listener *listener, hob_sockopt what,
+                                                     int *ret_value);
+
+/* What the kernel knows of a connection (tcp(7), TCP_INFO). A kernel that is too old for one of
+ * these leaves it 0; so does the simulated world, but for the first. */
+typedef struct hob_tcp_info {
+    int64_t  round_trip_ns;      /* smoothed */
+    int64_t  round_trip_var_ns;
+    int64_t  round_trip_min_ns;
+    uint32_t window_segments;    /* the congestion window                          */
+    uint32_t segment_bytes;      /* the most that one carries                      */
+    uint32_t unacknowledged;     /* segments on their way                          */
+    uint32_t lost;               /* of them, perhaps                               */
+    uint32_t retransmitted;      /* in all                                         */
+    uint32_t not_sent_bytes;     /* in the send buffer still                       */
+    uint64_t acknowledged_bytes; /* in all                                         */
+    uint64_t received_bytes;     /* in all                                         */
+    uint64_t delivery_rate;      /* bytes a second, lately                         */
+    unsigned busy : 1;           /* retransmitting or probing now: the path is not well */
+} hob_tcp_info;
+
+/* Does not wait. Returns 0 or a negative errno. */
+HOB_API HOB_MUST_USE int hob_tcp_info_get(hob_tcp *conn, hob_tcp_info *ret_info);
 
 /* The connection as a stream. The same thing: closing either closes it. */
 HOB_API hob_stream *hob_tcp_stream(hob_tcp *conn);

@@ -5,6 +5,7 @@
 
 #include "hob/addr.h"
 #include "hob/op.h"
+#include "hob/sockopt.h"
 
 HOB_BEGIN_DECLS
 
@@ -14,6 +15,23 @@ typedef struct hob_udp hob_udp;
  * wait. Returns 0 or a negative errno, as bind(2); -EAFNOSUPPORT for an address
  * that is neither IPv4 nor IPv6. */
 HOB_API HOB_MUST_USE int hob_udp_open(const hob_addr *local, hob_udp **ret_socket);
+
+/* The same with options. All zero, or NULL, means the defaults. */
+typedef struct hob_udp_opts {
+    int      recv_buf_bytes;  /* the kernel's buffers; 0: its choice              */
+    int      send_buf_bytes;
+    int      ttl;             /* HOB_OPT_TTL; 0: the kernel's choice, mostly 64   */
+    int      traffic_class;   /* HOB_OPT_TRAFFIC_CLASS                            */
+    unsigned reuse_addr : 1;  /* several sockets have the address and port; each hears what goes
+                                 to a group that it joined, and the newest the rest */
+    unsigned reuse_port : 1;  /* several sockets of one user share what comes     */
+    unsigned v6_only : 1;     /* an IPv6 socket takes no IPv4                     */
+    unsigned broadcast : 1;   /* may send to broadcast addresses                  */
+    const char *device;       /* "eth1": by this interface only; -ENODEV          */
+} hob_udp_opts;
+
+HOB_API HOB_MUST_USE int hob_udp_open_with(const hob_addr *local, const hob_udp_opts *opts,
+                                           hob_udp **ret_socket);
 
 /* Fixes the peer: only its datagrams are received, hob_udp_send may take NULL,
  * and its ICMP errors come back (-ECONNREFUSED). May wait. Returns 0 or a negative
@@ -43,6 +61,10 @@ HOB_API HOB_MUST_USE int hob_udp_send_prep(hob_op *op, hob_udp *socket, const vo
 
 /* The address it is bound to. Does not wait. */
 HOB_API hob_addr hob_udp_local_addr(const hob_udp *socket);
+
+/* Options, by hob/sockopt.h, which says what they return. */
+HOB_API HOB_MUST_USE int hob_udp_set_option(hob_udp *socket, hob_sockopt what, int value);
+HOB_API HOB_MUST_USE int hob_udp_get_option(hob_udp *socket, hob_sockopt what, int *ret_value);
 
 /* Closes and frees it; NULL is fine. Tasks that use it get -ECANCELED. */
 HOB_API void hob_udp_close(hob_udp *socket);

@@ -8,6 +8,7 @@
 #define HOB_UNIX_H
 
 #include "hob/addr.h"
+#include "hob/sockopt.h"
 #include "hob/stream.h"
 
 HOB_BEGIN_DECLS
@@ -46,6 +47,20 @@ HOB_API void hob_unix_write_some_prep(hob_op *op, hob_unix *conn, const void *bu
 HOB_API HOB_MUST_USE int     hob_unix_shutdown(hob_unix *conn);
 HOB_API void                 hob_unix_close(hob_unix *conn);
 HOB_API hob_stream          *hob_unix_stream(hob_unix *conn);
+
+/* Options, by hob/sockopt.h, which says what they return. */
+HOB_API HOB_MUST_USE int hob_unix_set_option(hob_unix *conn, hob_sockopt what, int value);
+HOB_API HOB_MUST_USE int hob_unix_get_option(hob_unix *conn, hob_sockopt what, int *ret_value);
+
+/* Who was at the other end when the connection was made (SO_PEERCRED). */
+typedef struct hob_unix_cred {
+    pid_t pid; /* 0: not visible from here, in another PID namespace */
+    uid_t uid;
+    gid_t gid;
+} hob_unix_cred;
+
+/* Does not wait. Returns 0 or a negative errno. In the simulated world it is this process. */
+HOB_API HOB_MUST_USE int hob_unix_peer_cred(hob_unix *conn, hob_unix_cred *ret_cred);
 
 /* Sends `len` bytes (at least 1) together with copies of `count` descriptors (at
  * most HOB_UNIX_FDS_MAX), which stay the caller's. Waits until there is room.

@@ -76,6 +76,22 @@ static int unlink_socket(const struct hob_addr *addr, uint64_t file)
     return hob__sys_unlink(path);
 }
 
+static int set_option(int fd, const struct op *op)
+{
+    if (op->setopt.data != NULL)
+        return hob__sys_setsockopt(fd, op->setopt.level, op->setopt.name, op->setopt.data,
+                                   op->setopt.len);
+    return hob__sys_setsockopt(fd, op->setopt.level, op->setopt.name, &op->setopt.value,
+                               sizeof op->setopt.value);
+}
+
+static int get_option(int fd, const struct op *op)
+{
+    socklen_t len = op->getopt.len;
+    int       r = hob__sys_getsockopt(fd, op->getopt.level, op->getopt.name, op->getopt.out, &len);
+    return r < 0 ? r : (int)len;
+}
+
 static int64_t carry_out(struct op *op)
 {
     enum { NEW_SOCKET = SOCK_NONBLOCK | SOCK_CLOEXEC };
@@ -99,8 +115,9 @@ static int64_t carry_out(struct op *op)
     case OP_PEERNAME:
         return ask_name(hob__sys_getpeername, fd, op->name.out);
     case OP_SETOPT:
-        return hob__sys_setsockopt(fd, op->setopt.level, op->setopt.name, &op->setopt.value,
-                                   sizeof op->setopt.value);
+        return set_option(fd, op);
+    case OP_GETOPT:
+        return get_option(fd, op);
     case OP_UNLINK:
         return unlink_socket(op->unlink.addr, op->unlink.file);
     default:

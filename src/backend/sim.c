@@ -462,7 +462,9 @@ static int64_t quick_op(struct sim *sim, struct op *op)
     case OP_PEERNAME:
         return hob__sim_peername(node, op->name.out);
     case OP_SETOPT:
-        return hob__sim_setopt(node, op->setopt.level, op->setopt.name, op->setopt.value);
+        return hob__sim_setopt(node, op);
+    case OP_GETOPT:
+        return hob__sim_getopt(node, op);
     default:
         return -EINVAL;
     }

@@ -6,6 +6,7 @@
  *     sim_net.c     names: bind, listen, connect, accept, addresses
  *     sim_stream.c  bytes in order: TCP, Unix streams, pipes
  *     sim_dgram.c   datagrams: UDP, Unix
+ *     sim_sockopt.c options of sockets
  *     sim_disk.c    files and folders, with its parts in sim_disk.h
  *
  * A node is what a descriptor number stands for. An op that cannot go on waits
@@ -102,6 +103,8 @@ enum node_kind {
     NODE_WATCH, /* of files and folders, as inotify */
 };
 
+enum { SIM_OPTIONS_MAX = 32 };
+
 enum node_state {
     NODE_FRESH, /* datagram sockets and files stay so */
     NODE_LISTENING,
@@ -122,6 +125,9 @@ struct node {
     /* Sockets. */
     int              domain;
     bool             reuse_addr, reuse_port, v6_only;
+    bool             reset_on_close;
+    int              options[SIM_OPTIONS_MAX]; /* in the order of sim_sockopt.c; and which were set */
+    uint64_t         options_set;
     bool             bound;      /* `local` was asked for, or chosen              */
     hob_addr         local, peer_addr;
     struct map_node  in_ports;   /* sim->ports, by port                           */
@@ -253,7 +259,6 @@ int     hob__sim_bind(struct sim *sim, struct node *node, const hob_addr *addr,
                       uint64_t *ret_file);
 int     hob__sim_unlink(struct sim *sim, const hob_addr *addr, uint64_t file);
 int     hob__sim_listen(struct sim *sim, struct node *node, int backlog);
-int     hob__sim_setopt(struct node *node, int level, int name, int value);
 int     hob__sim_sockname(struct node *node, hob_addr *ret_addr);
 int     hob__sim_peername(struct node *node, hob_addr *ret_addr);
 int64_t hob__sim_accept(struct sim *sim, struct node *node);
@@ -326,6 +331,12 @@ void   hob__sim_msg_copy_out(const struct msghdr *msg, size_t at, void *to, size
 void   hob__sim_msg_copy_in(struct msghdr *msg, size_t at, const void *from, size_t len);
 int    hob__sim_msg_take_rights(const struct msghdr *msg, struct rights **ret_rights);
 void   hob__sim_msg_put_rights(struct msghdr *msg, const struct rights *rights); /* or NULL */
+
+/* --- sim_sockopt.c --- */
+
+int  hob__sim_setopt(struct node *node, const struct op *op);
+int  hob__sim_getopt(struct node *node, const struct op *op); /* how many bytes, or an error */
+void hob__sim_inherit_options(struct node *node, const struct node *listener);
 
 /* --- sim_disk.c; the disk itself is in sim_disk.h --- */
 

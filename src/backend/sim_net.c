@@ -265,6 +265,8 @@ static int bind_inet(struct sim *sim, struct node *node, const hob_addr *addr)
         return rc;
     node->has_port = node->bound = true;
     node->local = addr_of(node->domain, &place);
+    if (!is_any(place.ip) && !is_v4(place.ip))
+        node->v6_only = true; // as the kernel has it: that address alone
     return 0;
 }
 
@@ -550,18 +552,6 @@ int hob__sim_bind(struct sim *sim, struct node *node, const hob_addr *addr, uint
                                    : bind_inet(sim, node, addr);
 }
 
-/* Options that change nothing here are accepted. */
-int hob__sim_setopt(struct node *node, int level, int name, int value)
-{
-    if (level == SOL_SOCKET && name == SO_REUSEADDR)
-        node->reuse_addr = value != 0;
-    else if (level == SOL_SOCKET && name == SO_REUSEPORT)
-        node->reuse_port = value != 0;
-    else if (level == IPPROTO_IPV6 && name == IPV6_V6ONLY)
-        node->v6_only = value != 0;
-    return 0;
-}
-
 int hob__sim_sockname(struct node *node, hob_addr *ret_addr)
 {
     *ret_addr = node->local;
@@ -741,6 +731,7 @@ int64_t hob__sim_connect_go(struct sim *sim, struct node *node)
     conn->peer_addr = hob__sim_as_seen_by(listener, &node->local);
     node->peer_addr = hob__sim_as_seen_by(node, &node->peer_addr);
     conn->bound = true;
+    hob__sim_inherit_options(conn, listener);
     hob__sim_link(node, conn);
     list_push_back(&listener->pending, &conn->pending_link);
     listener->pending_count++;
@@ -765,7 +756,7 @@ void hob__sim_net_close(struct sim *sim, struct node *node)
     if (node->kind == NODE_DGRAM)
         hob__sim_dgram_close(sim, node);
     else
-        hob__sim_stream_close(sim, node, false);
+        hob__sim_stream_close(sim, node, node->reset_on_close && hob__sim_is_inet(node));
 }
 
 void hob__sim_net_fini(struct sim *sim)

@@ -280,3 +280,23 @@ int hob__socket_set(struct desc *desc, int level, int name, int value)
     };
     return (int)hob__op_quick(&op);
 }
+
+int hob__socket_set_data(struct desc *desc, int level, int name, const void *data, size_t len)
+{
+    struct op op = {
+        .kind = OP_SETOPT,
+        .desc = desc,
+        .setopt = { .level = level, .name = name, .data = data, .len = (unsigned)len },
+    };
+    return (int)hob__op_quick(&op);
+}
+
+int hob__socket_get(struct desc *desc, int level, int name, void *out, size_t len)
+{
+    struct op op = {
+        .kind = OP_GETOPT,
+        .desc = desc,
+        .getopt = { .level = level, .name = name, .out = out, .len = (unsigned)len },
+    };
+    return (int)hob__op_quick(&op);
+}

@@ -169,5 +169,7 @@ int hob__socket_open(int domain, int type);
 int hob__socket_bind(struct desc *desc, const hob_addr *addr, uint64_t *ret_file);
 int hob__socket_name(struct desc *desc, enum op_kind kind, hob_addr *ret_addr);
 int hob__socket_set(struct desc *desc, int level, int name, int value);
+int hob__socket_set_data(struct desc *desc, int level, int name, const void *data, size_t len);
+int hob__socket_get(struct desc *desc, int level, int name, void *out, size_t len); /* the length */
 
 #endif

@@ -14,14 +14,16 @@ static void dgram_gone(struct desc *desc)
     hob__free(container_of(desc, struct dgram, desc));
 }
 
-static int bind_to(struct dgram *socket, const hob_addr *local)
+int hob__dgram_bind(struct dgram *socket, const hob_addr *local)
 {
+    if (local->len == 0)
+        return 0;
     int r = hob__bind_replacing(&socket->desc, local, &socket->file);
     return r < 0 ? r : hob__socket_name(&socket->desc, OP_SOCKNAME, &socket->local);
 }
 
-int hob__dgram_open(int domain, enum hob__tag tag, const char *what, const hob_addr *local,
-                    const void *made_at, struct dgram **ret_socket)
+int hob__dgram_open(int domain, enum hob__tag tag, const char *what, const void *made_at,
+                    struct dgram **ret_socket)
 {
     struct dgram *socket = hob__alloc_zero(sizeof *socket);
     if (socket == NULL)
@@ -35,14 +37,6 @@ int hob__dgram_open(int domain, enum hob__tag tag, const char *what, const hob_a
 
     socket->tag = tag;
     hob__desc_open(&socket->desc, fd, DESC_DGRAM, what, made_at, dgram_gone);
-    if (local->len != 0) {
-        int r = bind_to(socket, local);
-        if (r < 0) {
-            hob__dgram_close(socket);
-            return r;
-        }
-    }
-
     *ret_socket = socket;
     return 0;
 }

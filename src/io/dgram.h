@@ -22,9 +22,10 @@ static inline bool dgram_is_open(const struct dgram *socket, enum hob__tag tag)
     return socket != NULL && socket->tag == tag;
 }
 
-/* A new socket, bound to `local` unless that has no length. */
-int  hob__dgram_open(int domain, enum hob__tag tag, const char *what, const hob_addr *local,
-                     const void *made_at, struct dgram **ret_socket);
+/* A new socket; and then its address, unless that has no length. */
+int  hob__dgram_open(int domain, enum hob__tag tag, const char *what, const void *made_at,
+                     struct dgram **ret_socket);
+int  hob__dgram_bind(struct dgram *socket, const hob_addr *local);
 void hob__dgram_close(struct dgram *socket);
 
 ssize_t hob__dgram_recv(struct dgram *socket, void *buf, size_t len, hob_addr *ret_from);

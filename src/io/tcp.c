@@ -23,6 +23,8 @@
 #include "hob/sem.h"
 #include "io/conn.h"
 #include "io/listener.h"
+#include "io/sockopt.h"
+#include "io/tcp_info.h"
 
 enum {
     BACKLOG = 4096,
@@ -222,13 +224,33 @@ static int set_options(struct desc *desc, const hob_tcp_opts *opts)
 
     if (!opts->delay)
         r = hob__socket_set(desc, IPPROTO_TCP, TCP_NODELAY, 1);
-    if (r >= 0 && opts->recv_buf_bytes > 0)
-        r = hob__socket_set(desc, SOL_SOCKET, SO_RCVBUF, opts->recv_buf_bytes);
-    if (r >= 0 && opts->send_buf_bytes > 0)
-        r = hob__socket_set(desc, SOL_SOCKET, SO_SNDBUF, opts->send_buf_bytes);
+    if (r >= 0)
+        r = hob__sockopt_set_buffers(desc, opts->recv_buf_bytes, opts->send_buf_bytes);
     if (r >= 0 && opts->keep_alive)
         r = set_keep_alive(desc, opts);
+    if (r >= 0 && opts->user_timeout_ms != 0)
+        r = hob__sockopt_set(desc, FOR_TCP, HOB_OPT_USER_TIMEOUT_MS, opts->user_timeout_ms);
+    if (r >= 0)
+        r = hob__sockopt_set_path(desc, FOR_TCP, opts->ttl, opts->traffic_class, opts->device);
     return r;
+}
+
+int hob_tcp_set_option(hob_tcp *conn, hob_sockopt what, int value)
+{
+    hob_require(is_open(conn), "hob_tcp_set_option" NOT_OPEN);
+    return hob__sockopt_set(&conn->conn.desc, FOR_TCP, what, value);
+}
+
+int hob_tcp_get_option(hob_tcp *conn, hob_sockopt what, int *ret_value)
+{
+    hob_require(is_open(conn), "hob_tcp_get_option" NOT_OPEN);
+    return hob__sockopt_get(&conn->conn.desc, FOR_TCP, what, ret_value);
+}
+
+int hob_tcp_info_get(hob_tcp *conn, hob_tcp_info *ret_info)
+{
+    hob_require(is_open(conn), "hob_tcp_info_get" NOT_OPEN);
+    return hob__tcp_info_get(&conn->conn, ret_info);
 }
 
 /* ---- listening ---- */
@@ -243,6 +265,10 @@ static int set_listen_options(struct desc *desc, const hob_addr *addr,
         r = hob__socket_set(desc, IPPROTO_IPV6, IPV6_V6ONLY, opts->v6_only);
     if (r >= 0)
         r = set_options(desc, &opts->conn);
+    if (r >= 0 && opts->defer_accept_s != 0)
+        r = hob__sockopt_set(desc, FOR_LISTENER, HOB_OPT_DEFER_ACCEPT_S, opts->defer_accept_s);
+    if (r >= 0 && opts->fast_open_queue != 0)
+        r = hob__sockopt_set(desc, FOR_LISTENER, HOB_OPT_FAST_OPEN_QUEUE, opts->fast_open_queue);
     return r;
 }
 
@@ -308,6 +334,20 @@ hob_addr hob_tcp_listener_addr(const hob_tcp_listener *listener)
     hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
                 "hob_tcp_listener_addr" NOT_OPEN);
     return listener->listener.local;
+}
+
+int hob_tcp_listener_set_option(hob_tcp_listener *listener, hob_sockopt what, int value)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_tcp_listener_set_option" NOT_OPEN);
+    return hob__sockopt_set(&listener->listener.desc, FOR_LISTENER, what, value);
+}
+
+int hob_tcp_listener_get_option(hob_tcp_listener *listener, hob_sockopt what, int *ret_value)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_tcp_listener_get_option" NOT_OPEN);
+    return hob__sockopt_get(&listener->listener.desc, FOR_LISTENER, what, ret_value);
 }
 
 void hob_tcp_listener_close(hob_tcp_listener *listener)
@@ -389,6 +429,16 @@ int hob_tcp_serve_sharded(const hob_addr *addr, const hob_tcp_listen_opts *opts,
 
 /* ---- connecting ---- */
 
+/* With port 0 the port is chosen when the peer is known, so that one can serve for many peers. */
+static int bind_local(struct desc *desc, const hob_addr *local)
+{
+    if (local == NULL)
+        return 0;
+    if (hob_addr_port(local) == 0)
+        HOB_TRY(hob__socket_set(desc, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1));
+    return hob__socket_bind(desc, local, NULL);
+}
+
 static int connect_prep(hob_op *place, const hob_addr *peer, const hob_tcp_opts *opts,
                         hob_tcp **ret_conn, const void *made_at)
 {
@@ -407,7 +457,10 @@ static int connect_prep(hob_op *place, const hob_addr *peer, const hob_tcp_opts 
     }
 
     hob__conn_open(conn, fd, made_at);
-    int r = set_options(&conn->desc, opts != NULL ? opts : &defaults);
+    opts = opts != NULL ? opts : &defaults;
+    int r = set_options(&conn->desc, opts);
+    if (r >= 0)
+        r = bind_local(&conn->desc, opts->local);
     if (r < 0) {
         hob__conn_close(conn);
         return r;

@@ -2,9 +2,11 @@
 #include "hob/udp.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 #include "io/dgram.h"
+#include "io/sockopt.h"
 
 struct hob_udp {
     struct dgram socket;
@@ -15,20 +17,70 @@ static bool is_open(const hob_udp *socket)
     return socket != NULL && dgram_is_open(&socket->socket, TAG_UDP);
 }
 
-int hob_udp_open(const hob_addr *local, hob_udp **ret_socket)
+/* ---- opening ---- */
+
+static int set_options(struct desc *desc, const hob_addr *local, const hob_udp_opts *opts)
 {
-    struct dgram *socket;
+    int r = hob__sockopt_set_buffers(desc, opts->recv_buf_bytes, opts->send_buf_bytes);
+    if (r >= 0 && opts->reuse_addr)
+        r = hob__socket_set(desc, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (r >= 0 && opts->reuse_port)
+        r = hob__socket_set(desc, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (r >= 0 && local->u.family == AF_INET6 && opts->v6_only)
+        r = hob__socket_set(desc, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (r >= 0 && opts->broadcast)
+        r = hob__socket_set(desc, SOL_SOCKET, SO_BROADCAST, 1);
+    if (r >= 0)
+        r = hob__sockopt_set_path(desc, FOR_UDP, opts->ttl, opts->traffic_class, opts->device);
+    return r;
+}
+
+static int open_at(const hob_addr *local, const hob_udp_opts *opts, const void *made_at,
+                   hob_udp **ret_socket)
+{
+    static const hob_udp_opts defaults;
+    struct dgram             *socket;
 
     if (local->len == 0 || (local->u.family != AF_INET && local->u.family != AF_INET6))
         return -EAFNOSUPPORT;
-    int r = hob__dgram_open(local->u.family, TAG_UDP, "UDP socket", local,
-                            __builtin_return_address(0), &socket);
+    int r = hob__dgram_open(local->u.family, TAG_UDP, "UDP socket", made_at, &socket);
     if (r < 0)
         return r;
+    r = set_options(&socket->desc, local, opts != NULL ? opts : &defaults);
+    if (r >= 0)
+        r = hob__dgram_bind(socket, local);
+    if (r < 0) {
+        hob__dgram_close(socket);
+        return r;
+    }
 
     *ret_socket = (hob_udp *)socket;
     return 0;
 }
+
+int hob_udp_open(const hob_addr *local, hob_udp **ret_socket)
+{
+    return open_at(local, NULL, __builtin_return_address(0), ret_socket);
+}
+
+int hob_udp_open_with(const hob_addr *local, const hob_udp_opts *opts, hob_udp **ret_socket)
+{
+    return open_at(local, opts, __builtin_return_address(0), ret_socket);
+}
+
+int hob_udp_set_option(hob_udp *socket, hob_sockopt what, int value)
+{
+    hob_require(is_open(socket), "hob_udp_set_option" NOT_OPEN);
+    return hob__sockopt_set(&socket->socket.desc, FOR_UDP, what, value);
+}
+
+int hob_udp_get_option(hob_udp *socket, hob_sockopt what, int *ret_value)
+{
+    hob_require(is_open(socket), "hob_udp_get_option" NOT_OPEN);
+    return hob__sockopt_get(&socket->socket.desc, FOR_UDP, what, ret_value);
+}
+
+/* ---- datagrams ---- */
 
 int hob_udp_connect(hob_udp *socket, const hob_addr *peer)
 {

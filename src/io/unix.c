@@ -14,6 +14,7 @@
 
 #include "io/dgram.h"
 #include "io/listener.h"
+#include "io/sockopt.h"
 #include "io/unix_file.h"
 
 enum { BACKLOG = 4096 };
@@ -155,6 +156,32 @@ hob_stream *hob_unix_stream(hob_unix *conn)
 {
     hob_require(is_open(conn), "hob_unix_stream" NOT_OPEN);
     return &conn->conn.stream;
+}
+
+/* ---- options ---- */
+
+int hob_unix_set_option(hob_unix *conn, hob_sockopt what, int value)
+{
+    hob_require(is_open(conn), "hob_unix_set_option" NOT_OPEN);
+    return hob__sockopt_set(&conn->conn.desc, FOR_UNIX, what, value);
+}
+
+int hob_unix_get_option(hob_unix *conn, hob_sockopt what, int *ret_value)
+{
+    hob_require(is_open(conn), "hob_unix_get_option" NOT_OPEN);
+    return hob__sockopt_get(&conn->conn.desc, FOR_UNIX, what, ret_value);
+}
+
+int hob_unix_peer_cred(hob_unix *conn, hob_unix_cred *ret_cred)
+{
+    struct ucred cred = { 0 };
+
+    hob_require(is_open(conn), "hob_unix_peer_cred" NOT_OPEN);
+    int r = hob__socket_get(&conn->conn.desc, SOL_SOCKET, SO_PEERCRED, &cred, sizeof cred);
+    if (r < 0)
+        return r;
+    *ret_cred = (hob_unix_cred){ .pid = cred.pid, .uid = cred.uid, .gid = cred.gid };
+    return 0;
 }
 
 /* ---- passing descriptors ---- */
@@ -362,10 +389,15 @@ int hob_unix_dgram_open(const hob_addr *local, hob_unix_dgram **ret_socket)
 
     if (local->len != 0 && local->u.family != AF_UNIX)
         return -EAFNOSUPPORT;
-    int r = hob__dgram_open(AF_UNIX, TAG_UNIX, "Unix datagram socket", local,
-                            __builtin_return_address(0), &socket);
+    int r = hob__dgram_open(AF_UNIX, TAG_UNIX, "Unix datagram socket", __builtin_return_address(0),
+                            &socket);
     if (r < 0)
         return r;
+    r = hob__dgram_bind(socket, local);
+    if (r < 0) {
+        hob__dgram_close(socket);
+        return r;
+    }
 
     *ret_socket = (hob_unix_dgram *)socket;
     return 0;
@@ -395,6 +427,18 @@ int hob_unix_dgram_send_prep(hob_op *place, hob_unix_dgram *socket, const void *
 {
     hob_require(dgram_open(socket), "hob_unix_dgram_send_prep" NOT_OPEN);
     return hob__dgram_send_prep(place, &socket->socket, buf, len, to);
+}
+
+int hob_unix_dgram_set_option(hob_unix_dgram *socket, hob_sockopt what, int value)
+{
+    hob_require(dgram_open(socket), "hob_unix_dgram_set_option" NOT_OPEN);
+    return hob__sockopt_set(&socket->socket.desc, FOR_UNIX, what, value);
+}
+
+int hob_unix_dgram_get_option(hob_unix_dgram *socket, hob_sockopt what, int *ret_value)
+{
+    hob_require(dgram_open(socket), "hob_unix_dgram_get_option" NOT_OPEN);
+    return hob__sockopt_get(&socket->socket.desc, FOR_UNIX, what, ret_value);
 }
 
 void hob_unix_dgram_close(hob_unix_dgram *socket)

@@ -77,6 +77,7 @@ enum op_class {
     X(SOCKNAME,   "getsockname", QUICK)   \
     X(PEERNAME,   "getpeername", QUICK)   \
     X(SETOPT,     "setsockopt", QUICK)    \
+    X(GETOPT,     "getsockopt", QUICK)    \
     X(UNLINK,     "unlink",     QUICK)    \
     X(ACCEPT,     "accept",     WAITS)    \
     X(CONNECT,    "connect",    WAITS)    \
@@ -190,7 +191,9 @@ struct op {
                                                      a Unix address's file, as a number, not 0 */
         struct { int backlog; } listen;
         struct { struct hob_addr *out; } name;                           /* SOCKNAME, PEERNAME */
-        struct { int level; int name; int value; } setopt;
+        struct { int level; int name; int value; const void *data; unsigned len; } setopt; /* data,
+                                                     unless NULL, in the place of value */
+        struct { int level; int name; void *out; unsigned len; } getopt; /* result: how many bytes */
         struct { const struct hob_addr *addr; uint64_t file; } unlink;   /* a socket's file; only
                                                      if it still is `file`; 0: in any case  */
     };
