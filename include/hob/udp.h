@@ -27,6 +27,8 @@ typedef struct hob_udp_opts {
     unsigned reuse_port : 1;  /* several sockets of one user share what comes     */
     unsigned v6_only : 1;     /* an IPv6 socket takes no IPv4                     */
     unsigned broadcast : 1;   /* may send to broadcast addresses                  */
+    unsigned join_segments : 1; /* receives several datagrams as one (UDP_GRO): only for
+                                 hob_udp_recv_many, which tells; -ENOPROTOOPT before Linux 5.0 */
     const char *device;       /* "eth1": by this interface only; -ENODEV          */
 } hob_udp_opts;
 
@@ -58,6 +60,40 @@ HOB_API HOB_MUST_USE ssize_t hob_udp_send(hob_udp *socket, const void *buf, size
                                           const hob_addr *to);
 HOB_API HOB_MUST_USE int hob_udp_send_prep(hob_op *op, hob_udp *socket, const void *buf,
                                            size_t len, const hob_addr *to);
+
+/* ---- many at once ---- */
+
+enum { HOB_UDP_BATCH_MAX = 64 }; /* datagrams in one call; of more, the first */
+
+/* One message of a batch. The memory is yours. */
+typedef struct hob_udp_msg {
+    void    *buf;           /* room to receive; or what to send, and then it is only read      */
+    size_t   len;           /* how much room; or how many bytes                                */
+    hob_addr addr;          /* received: who sent it; to send: to whom, zero: to the connected peer */
+    size_t   got;           /* received: its length; more than `len`: the rest was cut off     */
+    uint16_t segment_bytes; /* not 0: it is several datagrams of this size, the last may be
+                               shorter. Received only with join_segments; sending, the kernel
+                               cuts it up (UDP_SEGMENT): at most 64 of them, and 65507 bytes   */
+} hob_udp_msg;
+
+/* Receives up to `count` messages with one system call. Waits for one, and takes what has come by
+ * then. Returns how many came, at least 1: msgs[0] to msgs[n - 1] have all but `buf` and `len`
+ * filled in, and the others are as they were. 0 only for a `count` of 0. Errors as hob_udp_recv:
+ * none was lost. */
+HOB_API HOB_MUST_USE ssize_t hob_udp_recv_many(hob_udp *socket, hob_udp_msg *msgs, size_t count);
+HOB_API HOB_MUST_USE int hob_udp_recv_many_prep(hob_op *op, hob_udp *socket, hob_udp_msg *msgs,
+                                                size_t count);
+
+/* Sends up to `count` messages in order, with one system call. Waits for room for one. Returns how
+ * many went, at least 1: those from msgs[n] on did not, also when one is wrong, of which the call
+ * that begins with it tells. 0 only for a `count` of 0. Errors as hob_udp_send, and then nothing was
+ * sent; also:
+ *   -EINVAL  more than 64 segments, or one that is longer than the way there allows
+ *   -EIO     segments, and the interface or its checksums cannot do it */
+HOB_API HOB_MUST_USE ssize_t hob_udp_send_many(hob_udp *socket, const hob_udp_msg *msgs,
+                                               size_t count);
+HOB_API HOB_MUST_USE int hob_udp_send_many_prep(hob_op *op, hob_udp *socket,
+                                                const hob_udp_msg *msgs, size_t count);
 
 /* The address it is bound to. Does not wait. */
 HOB_API hob_addr hob_udp_local_addr(const hob_udp *socket);

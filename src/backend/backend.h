@@ -136,6 +136,10 @@ enum from_memory { FROM_MEMORY_UNKNOWN, FROM_MEMORY_YES, FROM_MEMORY_NO };
  * -EAGAIN when the disk must be asked, and then nothing was done. uring and epoll share this. */
 int64_t hob__read_from_memory(const struct op *op, uint8_t *from_memory);
 
+/* Makes the call of a RECVMANY or SENDMANY: the result, or -EAGAIN when not even one went. uring
+ * and epoll share this, since a ring knows one message at a time. */
+int64_t hob__many_now(const struct op *op);
+
 /* Carries out a call on files with plain system calls, on the descriptor `fd`; AT_FDCWD: it has
  * none. May block; any thread. */
 struct fs_call;

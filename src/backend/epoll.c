@@ -122,7 +122,8 @@ static struct desc *desc_of(struct carrier *c)
 
 static bool is_out(enum op_kind kind)
 {
-    return kind == OP_SEND || kind == OP_WRITE || kind == OP_SENDMSG || kind == OP_CONNECT;
+    return kind == OP_SEND || kind == OP_WRITE || kind == OP_SENDMSG || kind == OP_SENDMANY ||
+           kind == OP_CONNECT;
 }
 
 static enum dir dir_of(const struct op *op)
@@ -318,6 +319,9 @@ static int64_t attempt(const struct op *op)
     case OP_WRITE:
         return careful ? write_carefully(desc->fd, op->rw.buf, op->rw.len)
                        : hob__sys_write(desc->fd, op->rw.buf, op->rw.len);
+    case OP_RECVMANY:
+    case OP_SENDMANY:
+        return hob__many_now(op);
     case OP_SPLICE:
         return hob__splice_now(op);
     case OP_ACCEPT:
@@ -729,6 +733,8 @@ static void epoll_submit(struct backend *b, struct op *op)
     case OP_SEND:
     case OP_RECVMSG:
     case OP_SENDMSG:
+    case OP_RECVMANY:
+    case OP_SENDMANY:
     case OP_ACCEPT:
     case OP_CONNECT:
         submit_to_desc(self, op);

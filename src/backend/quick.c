@@ -153,6 +153,16 @@ int64_t hob__read_from_memory(const struct op *op, uint8_t *from_memory)
     return -EAGAIN;
 }
 
+/* MSG_TRUNC: told is the length of each datagram, also when it was cut. */
+int64_t hob__many_now(const struct op *op)
+{
+    int fd = op->desc->fd;
+    return op->kind == OP_RECVMANY
+             ? hob__sys_recvmmsg(fd, op->many.msgs, op->many.count,
+                                 MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC)
+             : hob__sys_sendmmsg(fd, op->many.msgs, op->many.count, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 void hob__quick_submit(struct op *op)
 {
     hob_assert(op->state == OP_IDLE);

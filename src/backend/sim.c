@@ -94,6 +94,7 @@ static enum direction direction_of(const struct op *op)
         return op->splice.inward ? IN : OUT;
     case OP_SEND:
     case OP_SENDMSG:
+    case OP_SENDMANY:
     case OP_WRITE:
         return OUT;
     case OP_CONNECT:
@@ -340,6 +341,9 @@ static int64_t try_op(struct sim *sim, struct node *node, struct op *op)
         return try_send(sim, node, &msg);
     case OP_SENDMSG:
         return try_send(sim, node, op->msg.msg);
+    case OP_RECVMANY:
+    case OP_SENDMANY:
+        return hob__sim_dgram_many(sim, node, op);
     case OP_SPLICE:
         return hob__sim_splice(sim, node, op);
     default:

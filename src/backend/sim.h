@@ -320,6 +320,7 @@ void    hob__sim_pipe_drop(struct sim *sim, int fd, size_t len);
 
 int64_t  hob__sim_dgram_recv(struct sim *sim, struct node *node, struct msghdr *msg, int flags);
 int64_t  hob__sim_dgram_send(struct sim *sim, struct node *node, const struct msghdr *msg);
+int64_t  hob__sim_dgram_many(struct sim *sim, struct node *node, const struct op *op);
 int      hob__sim_dgram_connect(struct sim *sim, struct node *node, const hob_addr *addr);
 void     hob__sim_dgram_close(struct sim *sim, struct node *node);
 unsigned hob__sim_dgram_ready(const struct node *node);
@@ -336,6 +337,7 @@ void   hob__sim_msg_put_rights(struct msghdr *msg, const struct rights *rights);
 
 int  hob__sim_setopt(struct node *node, const struct op *op);
 int  hob__sim_getopt(struct node *node, const struct op *op); /* how many bytes, or an error */
+int  hob__sim_option(const struct node *node, int level, int name); /* one of the table */
 void hob__sim_inherit_options(struct node *node, const struct node *listener);
 
 /* --- sim_disk.c; the disk itself is in sim_disk.h --- */

@@ -6,9 +6,13 @@
  * are lost; a full queue drops what comes. A connected socket hears of a port
  * where nobody is, once: -ECONNREFUSED.
  *
+ * A message may be several datagrams of one size (UDP_SEGMENT): each goes its own way. A socket
+ * with UDP_GRO gets neighbours from one sender back as one message, sometimes.
+ *
  * Unix: at once, in order, none is lost; a sender waits while the queue is full.
  */
 #include <errno.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 
@@ -18,6 +22,8 @@
 enum {
     QUEUE_MAX = 64,
     UDP_BYTES_MAX = 65507,
+    UDP_SEGMENTS_MAX = 64,
+    JOIN_PERCENT = 75,
     UNIX_BYTES_MAX = 212960,
     RIGHTS_MAX = 253, /* the kernel's SCM_MAX_FD */
 };
@@ -109,7 +115,8 @@ void hob__sim_msg_put_rights(struct msghdr *msg, const struct rights *rights)
 
 /* --- one datagram -------------------------------------------------------- */
 
-static struct datagram *datagram_new(const struct msghdr *msg, size_t len)
+/* `len` bytes of the message, from its byte `at`. */
+static struct datagram *datagram_new(const struct msghdr *msg, size_t at, size_t len)
 {
     struct datagram *datagram = hob__alloc_zero(sizeof *datagram + len);
     if (datagram == NULL)
@@ -117,7 +124,7 @@ static struct datagram *datagram_new(const struct msghdr *msg, size_t len)
     list_node_init(&datagram->link);
     datagram->sender_fd = -1;
     datagram->len = len;
-    hob__sim_msg_copy_out(msg, 0, datagram->bytes, len);
+    hob__sim_msg_copy_out(msg, at, datagram->bytes, len);
     return datagram;
 }
 
@@ -162,6 +169,76 @@ static void put_name(struct msghdr *msg, const hob_addr *from)
     msg->msg_namelen = len;
 }
 
+/* Is the next in the queue another segment of what `first` begins? */
+static struct datagram *next_segment(struct sim *sim, const struct node *node,
+                                     const struct datagram *first, size_t so_far)
+{
+    struct list_node *link = list_first(&node->queue);
+    if (link == NULL)
+        return NULL;
+    struct datagram *next = container_of(link, struct datagram, link);
+    bool             fits = next->len > 0 && next->len <= first->len
+                && so_far + next->len <= UDP_BYTES_MAX
+                && so_far / first->len < UDP_SEGMENTS_MAX && so_far % first->len == 0;
+    if (!fits || next->from.len != first->from.len
+        || memcmp(next->from.u.raw, first->from.u.raw, first->from.len) != 0)
+        return NULL;
+    return hob__sim_chance(sim, JOIN_PERCENT) ? next : NULL;
+}
+
+static size_t take_datagram(struct sim *sim, struct node *node, struct datagram *datagram)
+{
+    size_t len = datagram->len;
+    hob__sim_datagram_free(sim, datagram);
+    node->queued--;
+    return len;
+}
+
+/* Copies as much as there is room for, from the message's byte `at`. */
+static void put_bytes(struct msghdr *msg, size_t at, const struct datagram *datagram, size_t room)
+{
+    size_t len = at >= room ? 0 : datagram->len < room - at ? datagram->len : room - at;
+    hob__sim_msg_copy_in(msg, at, datagram->bytes, len);
+}
+
+/* Several in one message, and the size of each: that of the first, but for the last, which may be
+ * shorter. Returns the length of all. */
+static size_t put_segments(struct sim *sim, struct node *node, struct datagram *first,
+                           struct msghdr *msg, size_t room, int *ret_segment)
+{
+    size_t           all = first->len;
+    struct datagram *next;
+    struct datagram  head = *first; // without its bytes
+    put_bytes(msg, 0, first, room);
+    take_datagram(sim, node, first);
+    while (head.len > 0 && (next = next_segment(sim, node, &head, all)) != NULL) {
+        put_bytes(msg, all, next, room);
+        all += take_datagram(sim, node, next);
+    }
+    *ret_segment = all > head.len ? (int)head.len : 0;
+    return all;
+}
+
+static void put_control(struct msghdr *msg, int segment)
+{
+    size_t room = msg->msg_control != NULL ? msg->msg_controllen : 0;
+    msg->msg_controllen = 0;
+    if (segment == 0)
+        return;
+    if (room < CMSG_LEN(sizeof segment)) {
+        msg->msg_flags |= MSG_CTRUNC;
+        return;
+    }
+    struct cmsghdr head = {
+        .cmsg_len = CMSG_LEN(sizeof segment),
+        .cmsg_level = IPPROTO_UDP,
+        .cmsg_type = UDP_GRO,
+    };
+    memcpy(msg->msg_control, &head, sizeof head);
+    memcpy((uint8_t *)msg->msg_control + CMSG_LEN(0), &segment, sizeof segment);
+    msg->msg_controllen = CMSG_SPACE(sizeof segment) < room ? CMSG_SPACE(sizeof segment) : room;
+}
+
 int64_t hob__sim_dgram_recv(struct sim *sim, struct node *node, struct msghdr *msg, int flags)
 {
     if (node->error != 0)
@@ -171,14 +248,21 @@ int64_t hob__sim_dgram_recv(struct sim *sim, struct node *node, struct msghdr *m
         return SIM_WAIT;
 
     struct datagram *datagram = container_of(link, struct datagram, link);
-    size_t room = hob__sim_msg_len(msg), len = datagram->len;
-    hob__sim_msg_copy_in(msg, 0, datagram->bytes, len < room ? len : room);
-    msg->msg_flags = len > room ? MSG_TRUNC : 0;
-    hob_addr from = hob__sim_as_seen_by(node, &datagram->from);
+    size_t           room = hob__sim_msg_len(msg), len;
+    hob_addr         from = hob__sim_as_seen_by(node, &datagram->from);
+    msg->msg_flags = 0;
+    if (node->domain != AF_UNIX && hob__sim_option(node, IPPROTO_UDP, UDP_GRO)) {
+        int segment;
+        len = put_segments(sim, node, datagram, msg, room, &segment);
+        put_control(msg, segment);
+    } else {
+        put_bytes(msg, 0, datagram, room);
+        hob__sim_msg_put_rights(msg, datagram->rights);
+        len = take_datagram(sim, node, datagram);
+    }
     put_name(msg, &from);
-    hob__sim_msg_put_rights(msg, datagram->rights);
-    hob__sim_datagram_free(sim, datagram);
-    node->queued--;
+    if (len > room)
+        msg->msg_flags |= MSG_TRUNC;
     hob__sim_unblock(sim, node);
     return (int64_t)(len > room && !(flags & MSG_TRUNC) ? room : len);
 }
@@ -229,23 +313,55 @@ static int aim(const struct node *node, const struct msghdr *msg, hob_addr *ret_
     return 0;
 }
 
-static int64_t send_udp(struct sim *sim, struct node *node, const struct msghdr *msg)
+/* The size of UDP_SEGMENT in the message; 0: none. */
+static size_t segment_of(const struct msghdr *msg)
 {
-    size_t len = hob__sim_msg_len(msg);
-    hob_addr to;
-    int rc = len > UDP_BYTES_MAX ? -EMSGSIZE : aim(node, msg, &to);
-    if (rc == 0)
-        rc = hob__sim_bind_any(sim, node);
-    if (rc < 0)
-        return rc;
-    if (hob__sim_chance(sim, sim->world.loss_percent))
-        return (int64_t)len;
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head != NULL;
+         head = CMSG_NXTHDR((struct msghdr *)(uintptr_t)msg, head)) {
+        uint16_t size;
+        if (head->cmsg_level != IPPROTO_UDP || head->cmsg_type != UDP_SEGMENT
+            || head->cmsg_len != CMSG_LEN(sizeof size))
+            continue;
+        memcpy(&size, CMSG_DATA(head), sizeof size);
+        return size;
+    }
+    return 0;
+}
 
-    struct datagram *datagram = datagram_new(msg, len);
-    if (datagram == NULL)
-        return -ENOMEM;
-    datagram->from = hob__sim_source(node, &to, to.u.family);
-    datagram->to = to;
+static void free_datagrams(struct sim *sim, struct list *datagrams)
+{
+    struct list_node *link;
+    while ((link = list_first(datagrams)) != NULL)
+        hob__sim_datagram_free(sim, container_of(link, struct datagram, link));
+}
+
+/* Nothing leaves unless there is memory for all. */
+static int cut_up(struct sim *sim, const struct msghdr *msg, size_t len, size_t segment,
+                  struct list *ret_datagrams)
+{
+    list_init(ret_datagrams);
+    for (size_t at = 0; at == 0 || at < len; at += segment) {
+        size_t           part = len - at < segment ? len - at : segment;
+        struct datagram *datagram = datagram_new(msg, at, part);
+        if (datagram == NULL) {
+            free_datagrams(sim, ret_datagrams);
+            return -ENOMEM;
+        }
+        list_push_back(ret_datagrams, &datagram->link);
+    }
+    return 0;
+}
+
+static void send_off(struct sim *sim, struct node *node, struct datagram *datagram,
+                     const hob_addr *to)
+{
+    list_remove(&datagram->link);
+    if (hob__sim_chance(sim, sim->world.loss_percent)) {
+        hob__sim_datagram_free(sim, datagram);
+        return;
+    }
+    datagram->from = hob__sim_source(node, to, to->u.family);
+    datagram->to = *to;
     datagram->sender_fd = node->fd;
     datagram->sender_id = node->id;
     datagram->event.fire = fire_datagram;
@@ -255,6 +371,26 @@ static int64_t send_udp(struct sim *sim, struct node *node, const struct msghdr 
         hob__sim_at(sim, &datagram->event, sim->now_ns + latency_ns);
     else
         deliver(sim, datagram);
+}
+
+static int64_t send_udp(struct sim *sim, struct node *node, const struct msghdr *msg)
+{
+    size_t      len = hob__sim_msg_len(msg), segment = segment_of(msg);
+    hob_addr    to;
+    struct list datagrams;
+    int         rc = len > UDP_BYTES_MAX ? -EMSGSIZE : aim(node, msg, &to);
+    if (rc == 0 && segment > 0 && len > segment * UDP_SEGMENTS_MAX)
+        rc = -EINVAL;
+    if (rc == 0)
+        rc = hob__sim_bind_any(sim, node);
+    if (rc == 0)
+        rc = cut_up(sim, msg, len, segment > 0 ? segment : UDP_BYTES_MAX + 1, &datagrams);
+    if (rc < 0)
+        return rc;
+
+    struct list_node *link;
+    while ((link = list_first(&datagrams)) != NULL)
+        send_off(sim, node, container_of(link, struct datagram, link), &to);
     return (int64_t)len;
 }
 
@@ -294,7 +430,7 @@ static int64_t send_unix(struct sim *sim, struct node *node, const struct msghdr
         return SIM_WAIT;
     }
 
-    struct datagram *datagram = datagram_new(msg, len);
+    struct datagram *datagram = datagram_new(msg, 0, len);
     if (datagram == NULL)
         return -ENOMEM;
     rc = hob__sim_msg_take_rights(msg, &datagram->rights);
@@ -312,6 +448,25 @@ int64_t hob__sim_dgram_send(struct sim *sim, struct node *node, const struct msg
     if (node->error != 0)
         return take_error(node);
     return node->domain == AF_UNIX ? send_unix(sim, node, msg) : send_udp(sim, node, msg);
+}
+
+/* --- many at once -------------------------------------------------------- */
+
+/* What is done is told; why a later one was not, hears who tries that again. */
+int64_t hob__sim_dgram_many(struct sim *sim, struct node *node, const struct op *op)
+{
+    unsigned done = 0;
+    int64_t  r = 0;
+    if (node->kind != NODE_DGRAM)
+        return -EOPNOTSUPP;
+    for (; done < op->many.count && r >= 0; done += r >= 0) {
+        struct mmsghdr *msg = &op->many.msgs[done];
+        r = op->kind == OP_RECVMANY ? hob__sim_dgram_recv(sim, node, &msg->msg_hdr, MSG_TRUNC)
+                                    : hob__sim_dgram_send(sim, node, &msg->msg_hdr);
+        if (r >= 0)
+            msg->msg_len = (unsigned)r;
+    }
+    return done > 0 ? (int64_t)done : r;
 }
 
 /* --- connecting, closing ------------------------------------------------- */

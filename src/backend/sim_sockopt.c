@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -63,6 +64,7 @@ static const struct rule_row {
     { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OF_IP, false, FLAG, 0, 0, 0 },
     { IPPROTO_IPV6, IPV6_UNICAST_HOPS, OF_IP, true, RANGE, 1, 255, 64 },
     { IPPROTO_IPV6, IPV6_TCLASS, OF_IP, true, RANGE, 0, 255, 0 },
+    { IPPROTO_UDP, UDP_GRO, OF_UDP, false, FLAG, 0, 0, 0 },
 };
 
 enum { ROW_COUNT = sizeof ROWS / sizeof ROWS[0] };
@@ -240,6 +242,12 @@ int hob__sim_getopt(struct node *node, const struct op *op)
         return put_number(op, *flag);
     int row = find_row(node, level, name);
     return row < 0 ? row : put_number(op, value_of(node, row));
+}
+
+int hob__sim_option(const struct node *node, int level, int name)
+{
+    int row = find_row(node, level, name);
+    return row < 0 ? 0 : value_of(node, row);
 }
 
 void hob__sim_inherit_options(struct node *node, const struct node *listener)

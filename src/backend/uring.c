@@ -246,8 +246,8 @@ static void finish_now(struct op *op, int64_t result)
 
 static bool is_inward(const struct op *op)
 {
-    return op->kind == OP_RECV || op->kind == OP_RECVMSG || op->kind == OP_READ ||
-           op->kind == OP_ACCEPT || (op->kind == OP_SPLICE && op->splice.inward);
+    return op->kind == OP_RECV || op->kind == OP_RECVMSG || op->kind == OP_RECVMANY ||
+           op->kind == OP_READ || op->kind == OP_ACCEPT || (op->kind == OP_SPLICE && op->splice.inward);
 }
 
 /* Ops with an order among themselves: streams and messages, and files at their position. */
@@ -257,7 +257,7 @@ static bool is_ordered(const struct op *op)
         return false;
     switch (op->kind) {
     case OP_RECV: case OP_RECVMSG: case OP_ACCEPT: case OP_SEND: case OP_SENDMSG: case OP_CONNECT:
-    case OP_SPLICE:
+    case OP_SPLICE: case OP_RECVMANY: case OP_SENDMANY:
         return true;
     case OP_READ: case OP_WRITE:
         return op->desc->kind != DESC_FILE || op->rw.offset < 0;
@@ -505,7 +505,7 @@ static void take_back_if_done(struct uring *u, struct op *op)
 
 static void start_recv(struct uring *u, struct desc *desc, struct op *op);
 static bool is_made_here(const struct op *op);
-static void start_splice(struct uring *u, struct desc *desc, struct op *op);
+static void start_here(struct uring *u, struct desc *desc, struct op *op);
 
 /* Starts the next op of the direction, if none is under way. */
 static void kick(struct uring *u, struct desc *desc, bool inward)
@@ -522,7 +522,7 @@ static void kick(struct uring *u, struct desc *desc, bool inward)
             continue;
         }
         if (is_made_here(op)) {
-            start_splice(u, desc, op);
+            start_here(u, desc, op);
             if (op->state == OP_FLYING)
                 return;
             continue;
@@ -686,13 +686,20 @@ static void serve_waiting(struct uring *u, struct desc *desc)
     }
 }
 
-/* ---- splicing ---- */
+/* ---- calls that we make ---- */
 
 /* The kernel carries a splice out on a thread of its own, which a socket or pipe that has nothing
- * would keep for as long: there are 64 of these. So it is asked only when it is ready. */
+ * would keep for as long: there are 64 of these. So it is asked only when it is ready. And a ring
+ * has no call for many messages. */
 static bool is_made_here(const struct op *op)
 {
-    return op->kind == OP_SPLICE && op->desc->kind != DESC_FILE;
+    return (op->kind == OP_SPLICE && op->desc->kind != DESC_FILE) || op->kind == OP_RECVMANY ||
+           op->kind == OP_SENDMANY;
+}
+
+static int64_t make_here(const struct op *op)
+{
+    return op->kind == OP_SPLICE ? hob__splice_now(op) : hob__many_now(op);
 }
 
 /* What came ahead goes first. Returns as take_something. */
@@ -711,21 +718,23 @@ static int64_t splice_something(struct uring *u, struct carrier *c, const struct
     return n == -EAGAIN ? -EIO : n;
 }
 
-/* Gets one under way that is first in line. Afterwards it is FLYING or finished. */
-static void start_splice(struct uring *u, struct desc *desc, struct op *op)
+/* Gets one under way that is first in line. Afterwards it is FLYING or finished. Datagrams are
+ * not received ahead. */
+static void start_here(struct uring *u, struct desc *desc, struct op *op)
 {
     struct carrier *c = carrier_of(desc);
-    if (op->splice.inward && has_something(c)) {
+    bool            splices_in = op->kind == OP_SPLICE && op->splice.inward;
+    if (splices_in && has_something(c)) {
         finish(u, op, splice_something(u, c, op));
         return;
     }
-    if (op->splice.inward && c->multishot != 0) {
+    if (splices_in && c->multishot != 0) {
         if (!c->stopping)
             owe_cancel(u, c->multishot - 1);
         c->stopping = true;
         return; // its end comes here again
     }
-    int64_t result = hob__splice_now(op);
+    int64_t result = make_here(op);
     if (result != -EAGAIN) {
         finish(u, op, result);
         return;
@@ -734,7 +743,7 @@ static void start_splice(struct uring *u, struct desc *desc, struct op *op)
         finish(u, op, op->result);
         return;
     }
-    c->busy[op->splice.inward] = true;
+    c->busy[is_inward(op)] = true;
 }
 
 static void on_multishot(struct uring *u, struct desc *desc, const struct io_uring_cqe *cqe)
@@ -873,7 +882,7 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
     }
     bool goes_on = must_go_on(op, use, &result, &next);
     if (goes_on && next == SLOT_OP && is_made_here(op)) { // it is ready
-        result = hob__splice_now(op);
+        result = make_here(op);
         goes_on = result == -EAGAIN;
         next = SLOT_DETOUR;
     }

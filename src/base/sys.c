@@ -355,6 +355,20 @@ ssize_t hob__sys_sendmsg(int fd, const struct msghdr *msg, int flags)
     return RESULT_OF_RETRIED(sendmsg(fd, msg, flags));
 }
 
+int hob__sys_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    if (hob__fault())
+        return -ENOMEM;
+    return RESULT_OF_RETRIED(recvmmsg(fd, msgs, count, flags, NULL));
+}
+
+int hob__sys_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    if (hob__fault())
+        return -ENOBUFS;
+    return RESULT_OF_RETRIED(sendmmsg(fd, msgs, count, flags));
+}
+
 int hob__sys_shutdown(int fd, int how)
 {
     if (hob__fault())

@@ -19,6 +19,7 @@
 
 struct epoll_event;
 struct iovec;
+struct mmsghdr;
 struct msghdr;
 struct pollfd;
 struct sockaddr;
@@ -119,6 +120,8 @@ ssize_t hob__sys_recv(int fd, void *buf, size_t len, int flags);
 ssize_t hob__sys_send(int fd, const void *buf, size_t len, int flags);
 ssize_t hob__sys_recvmsg(int fd, struct msghdr *msg, int flags);
 ssize_t hob__sys_sendmsg(int fd, const struct msghdr *msg, int flags);
+int     hob__sys_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags);
+int     hob__sys_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags);
 int     hob__sys_shutdown(int fd, int how);
 int     hob__sys_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
 int     hob__sys_getpeername(int fd, struct sockaddr *addr, socklen_t *len);

@@ -8,6 +8,7 @@
 #ifndef HOB_IO_DGRAM_H
 #define HOB_IO_DGRAM_H
 
+#include "hob/udp.h"
 #include "io/conn.h"
 
 struct dgram {
@@ -15,6 +16,7 @@ struct dgram {
     struct desc   desc;
     hob_addr      local;
     uint64_t      file; /* a Unix socket's, see op.unlink; 0: none */
+    bool          joins_segments; /* UDP_GRO: messages may be several datagrams */
 };
 
 static inline bool dgram_is_open(const struct dgram *socket, enum hob__tag tag)
@@ -32,6 +34,12 @@ ssize_t hob__dgram_recv(struct dgram *socket, void *buf, size_t len, hob_addr *r
 int     hob__dgram_recv_prep(hob_op *place, struct dgram *socket, void *buf, size_t len,
                              hob_addr *ret_from);
 ssize_t hob__dgram_send(struct dgram *socket, const void *buf, size_t len, const hob_addr *to);
+ssize_t hob__dgram_recv_many(struct dgram *socket, hob_udp_msg *msgs, size_t count);
+int     hob__dgram_recv_many_prep(hob_op *place, struct dgram *socket, hob_udp_msg *msgs,
+                                  size_t count);
+ssize_t hob__dgram_send_many(struct dgram *socket, const hob_udp_msg *msgs, size_t count);
+int     hob__dgram_send_many_prep(hob_op *place, struct dgram *socket, const hob_udp_msg *msgs,
+                                  size_t count);
 int     hob__dgram_send_prep(hob_op *place, struct dgram *socket, const void *buf, size_t len,
                              const hob_addr *to);
 

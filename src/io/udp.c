@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sys/socket.h>
 
 #include "io/dgram.h"
@@ -30,6 +31,8 @@ static int set_options(struct desc *desc, const hob_addr *local, const hob_udp_o
         r = hob__socket_set(desc, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (r >= 0 && opts->broadcast)
         r = hob__socket_set(desc, SOL_SOCKET, SO_BROADCAST, 1);
+    if (r >= 0 && opts->join_segments)
+        r = hob__socket_set(desc, IPPROTO_UDP, UDP_GRO, 1);
     if (r >= 0)
         r = hob__sockopt_set_path(desc, FOR_UDP, opts->ttl, opts->traffic_class, opts->device);
     return r;
@@ -46,7 +49,9 @@ static int open_at(const hob_addr *local, const hob_udp_opts *opts, const void *
     int r = hob__dgram_open(local->u.family, TAG_UDP, "UDP socket", made_at, &socket);
     if (r < 0)
         return r;
-    r = set_options(&socket->desc, local, opts != NULL ? opts : &defaults);
+    opts = opts != NULL ? opts : &defaults;
+    socket->joins_segments = opts->join_segments;
+    r = set_options(&socket->desc, local, opts);
     if (r >= 0)
         r = hob__dgram_bind(socket, local);
     if (r < 0) {
@@ -119,6 +124,30 @@ int hob_udp_send_prep(hob_op *place, hob_udp *socket, const void *buf, size_t le
 {
     hob_require(is_open(socket), "hob_udp_send_prep" NOT_OPEN);
     return hob__dgram_send_prep(place, &socket->socket, buf, len, to);
+}
+
+ssize_t hob_udp_recv_many(hob_udp *socket, hob_udp_msg *msgs, size_t count)
+{
+    hob_require(is_open(socket), "hob_udp_recv_many" NOT_OPEN);
+    return hob__dgram_recv_many(&socket->socket, msgs, count);
+}
+
+int hob_udp_recv_many_prep(hob_op *place, hob_udp *socket, hob_udp_msg *msgs, size_t count)
+{
+    hob_require(is_open(socket), "hob_udp_recv_many_prep" NOT_OPEN);
+    return hob__dgram_recv_many_prep(place, &socket->socket, msgs, count);
+}
+
+ssize_t hob_udp_send_many(hob_udp *socket, const hob_udp_msg *msgs, size_t count)
+{
+    hob_require(is_open(socket), "hob_udp_send_many" NOT_OPEN);
+    return hob__dgram_send_many(&socket->socket, msgs, count);
+}
+
+int hob_udp_send_many_prep(hob_op *place, hob_udp *socket, const hob_udp_msg *msgs, size_t count)
+{
+    hob_require(is_open(socket), "hob_udp_send_many_prep" NOT_OPEN);
+    return hob__dgram_send_many_prep(place, &socket->socket, msgs, count);
 }
 
 hob_addr hob_udp_local_addr(const hob_udp *socket)

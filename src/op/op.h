@@ -85,6 +85,8 @@ enum op_class {
     X(SEND,       "send",       WAITS)    \
     X(RECVMSG,    "recvmsg",    WAITS)    \
     X(SENDMSG,    "sendmsg",    WAITS)    \
+    X(RECVMANY,   "recvmmsg",   WAITS)    \
+    X(SENDMANY,   "sendmmsg",   WAITS)    \
     X(READ,       "read",       WAITS)    \
     X(WRITE,      "write",      WAITS)    \
     X(OPEN,       "open",       WAITS)    \
@@ -112,6 +114,7 @@ enum op_state {
 struct fs_call;
 struct hob_addr;
 struct worker;
+struct mmsghdr;
 struct msghdr;
 struct stat;
 struct op;
@@ -120,7 +123,7 @@ struct op;
 enum desc_kind {
     DESC_STREAM,   /* a connected or connecting stream socket: RECV, SEND           */
     DESC_LISTENER, /* ACCEPT                                                        */
-    DESC_DGRAM,    /* RECVMSG, SENDMSG                                              */
+    DESC_DGRAM,    /* RECVMSG, SENDMSG, RECVMANY, SENDMANY                          */
     DESC_PIPE,     /* READ and WRITE that wait for the other end; also terminals    */
     DESC_FILE,     /* READ and WRITE that wait for the disk                         */
 };
@@ -179,6 +182,8 @@ struct op {
                                                      that has so many; nobody else uses it.
                                                      -EINVAL: not with such a desc    */
         struct { struct msghdr *msg; int flags; } msg;                   /* RECVMSG, SENDMSG */
+        struct { struct mmsghdr *msgs; unsigned count; } many;           /* RECVMANY, SENDMANY; result:
+                                                     how many of them, at least 1     */
         struct { struct desc *child; void *out; const void *from; } accept; /* result: the fd */
         struct { const struct hob_addr *addr; void *out; void *conn; } connect;
         struct { const char *path; int flags; unsigned mode; void *out; } open; /* result: the fd */

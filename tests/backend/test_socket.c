@@ -369,6 +369,77 @@ static void datagrams(struct world *w)
     thing_close(&a);
 }
 
+/* An op on several messages, and the room for what they are. */
+struct batch {
+    struct req     req;
+    struct mmsghdr msgs[4];
+    struct iovec   iovs[4];
+    char           bufs[4][16];
+};
+
+static struct req *want_batch(struct batch *batch, struct thing *on, enum op_kind kind,
+                              unsigned count, const hob_addr *to)
+{
+    memset(batch, 0, sizeof *batch);
+    req_init(&batch->req, on->w, kind, on);
+    for (unsigned i = 0; i < count; i++) {
+        batch->bufs[i][0] = (char)('a' + i);
+        batch->iovs[i] = (struct iovec){ batch->bufs[i], to != NULL ? i + 1 : 8 };
+        batch->msgs[i].msg_hdr.msg_iov = &batch->iovs[i];
+        batch->msgs[i].msg_hdr.msg_iovlen = 1;
+        if (to != NULL) {
+            batch->msgs[i].msg_hdr.msg_name = (void *)(uintptr_t)to->u.raw;
+            batch->msgs[i].msg_hdr.msg_namelen = to->len;
+        }
+    }
+    batch->req.op.many.msgs = batch->msgs;
+    batch->req.op.many.count = count;
+    return &batch->req;
+}
+
+/* They are received in the order of submission, whatever the kind of the op. */
+static void many_datagrams(struct world *w)
+{
+    struct thing    a, b;
+    hob_addr        addr_a, addr_b;
+    struct datagram one, out;
+    struct batch    in, more, gone;
+
+    udp_open(w, &a, &addr_a);
+    udp_open(w, &b, &addr_b);
+    submit(want_batch(&in, &b, OP_RECVMANY, 2, NULL));
+    submit(want_datagram(&one, &b, OP_RECVMSG, NULL, 8, NULL));
+    settle(w);
+    check(in.req.flying);
+    check_eq(run(want_batch(&more, &a, OP_SENDMANY, 4, &addr_b)), 4);
+    wait_for(&in.req);
+    wait_for(&one.req);
+    check(in.req.nth < one.req.nth);
+    check(in.req.result == 1 || in.req.result == 2); // as many as had come when it looked
+    check_eq(in.msgs[0].msg_len, 1);
+    check_eq(in.bufs[0][0], 'a');
+    check_eq(one.buf[0], 'a' + in.req.result);
+    int64_t got = in.req.result + 1;
+    check_eq(run(want_batch(&in, &b, OP_RECVMANY, 4, NULL)), 4 - got);
+    check_eq(in.msgs[3 - got].msg_len, 4);
+
+    // A cancelled one leaves the datagram to the next; a release gives it back.
+    submit(want_batch(&gone, &b, OP_RECVMANY, 4, NULL));
+    turn(w, 0);
+    cancel(&gone.req);
+    wait_for(&gone.req);
+    check_eq(gone.req.result, -ECANCELED);
+    check_eq(run(want_datagram(&out, &a, OP_SENDMSG, "kept", 4, &addr_b)), 4);
+    check_eq(run(want_batch(&in, &b, OP_RECVMANY, 4, NULL)), 1);
+    check(memcmp(in.bufs[0], "kept", 4) == 0);
+    submit(want_batch(&gone, &b, OP_RECVMANY, 4, NULL));
+    submit(want_batch(&in, &b, OP_RECVMANY, 4, NULL));
+    thing_close(&b);
+    check_eq(gone.req.result, -ECANCELED);
+    check_eq(in.req.result, -ECANCELED);
+    thing_close(&a);
+}
+
 /* Connected to nobody: the answer of the machine comes back on this socket. */
 static void datagram_refused(struct world *w)
 {
@@ -662,6 +733,7 @@ const struct test_case socket_cases[] = {
     { "a cancelled connect ends, and the listener goes on", cancelled_connect, 0, { 0 } },
     { "a connect waits for room in a Unix listener, and can be cancelled", full_queue, 0, { 0 } },
     { "datagrams come whole, empty, cut and in order", datagrams, 0, { 0 } },
+    { "many datagrams come at once, and in their turn", many_datagrams, 0, { 0 } },
     { "a datagram to nobody is refused on that socket", datagram_refused, 0, { 0 } },
     { "a Unix datagram waits for room at its receiver", unix_datagrams, 0, { 0 } },
     { "descriptors pass, and short reads before them stop nothing", passed_descriptors,
