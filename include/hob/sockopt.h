@@ -57,6 +57,9 @@ typedef enum hob_sockopt {
     HOB_OPT_TRAFFIC_CLASS,    /* 0 to 255: TOS, or IPv6's class. Of TCP, the kernel keeps the two
                                  lowest bits (ECN) to itself. [TLU]                              */
     HOB_OPT_BROADCAST,        /* 1: may send to broadcast addresses. [U]                         */
+    HOB_OPT_MULTICAST_TTL,    /* how far what goes to a group gets: 0 this machine, 1 (at first) this
+                                 network, up to 255. [U]                                         */
+    HOB_OPT_MULTICAST_LOOP,   /* 1 (at first): members on this machine hear it, too. [U]         */
 
     /* Only to be asked: they are settled when a socket is opened. */
     HOB_OPT_REUSE_ADDR,       /* [LU] */

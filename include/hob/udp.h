@@ -22,8 +22,8 @@ typedef struct hob_udp_opts {
     int      send_buf_bytes;
     int      ttl;             /* HOB_OPT_TTL; 0: the kernel's choice, mostly 64   */
     int      traffic_class;   /* HOB_OPT_TRAFFIC_CLASS                            */
-    unsigned reuse_addr : 1;  /* several sockets have the address and port; each hears what goes
-                                 to a group that it joined, and the newest the rest */
+    unsigned reuse_addr : 1;  /* several sockets have the address and port: each hears what goes
+                                 to a group that it joined, and one of them the rest */
     unsigned reuse_port : 1;  /* several sockets of one user share what comes     */
     unsigned v6_only : 1;     /* an IPv6 socket takes no IPv4                     */
     unsigned broadcast : 1;   /* may send to broadcast addresses                  */
@@ -94,6 +94,36 @@ HOB_API HOB_MUST_USE ssize_t hob_udp_send_many(hob_udp *socket, const hob_udp_ms
                                                size_t count);
 HOB_API HOB_MUST_USE int hob_udp_send_many_prep(hob_op *op, hob_udp *socket,
                                                 const hob_udp_msg *msgs, size_t count);
+
+/* ---- groups: multicast ---- */
+
+/* Of whom a socket hears. */
+typedef struct hob_udp_group {
+    hob_addr addr;      /* the group's (224.0.0.0/4, ff00::/8), of the socket's family; its port
+                           means nothing: the socket's own does                             */
+    hob_addr source;    /* only what comes from this address (source-specific multicast,
+                           RFC 4607); all zero: from anybody. Its port means nothing, either */
+    unsigned interface; /* the network's number, as if_nametoindex(3) tells it; 0: the kernel's
+                           choice by its routes                                             */
+} hob_udp_group;
+
+/* Joins a group, until the socket leaves it or is closed. The socket, whose address should be "any"
+ * (or the group's), hears only groups that it joined itself, not those of other programs (on
+ * kernels before 4.20 it may, with IPv6). To share a port with others, open with reuse_addr. Several
+ * sources of one group are several calls. Do not wait. Return 0, or a negative errno:
+ *   -EINVAL         not the address of a group; or a source for a group of which it hears everybody
+ *   -EAFNOSUPPORT   not of the socket's family
+ *   -EADDRINUSE     joined already
+ *   -EADDRNOTAVAIL  leaving: not joined like that; joining: this source was, already
+ *   -ENODEV         no such interface, or no route to choose one by
+ *   -ENOBUFS        too many (net.ipv4.igmp_max_memberships, mostly 20; igmp_max_msf, 10) */
+HOB_API HOB_MUST_USE int hob_udp_join(hob_udp *socket, const hob_udp_group *group);
+HOB_API HOB_MUST_USE int hob_udp_leave(hob_udp *socket, const hob_udp_group *group);
+
+/* Sends what goes to groups by this interface; 0: by the routes again. HOB_OPT_MULTICAST_TTL says
+ * how far it gets, and HOB_OPT_MULTICAST_LOOP whether this machine hears it, too. Does not wait.
+ * Returns 0, -ENODEV, -EADDRNOTAVAIL or another negative errno. */
+HOB_API HOB_MUST_USE int hob_udp_multicast_by(hob_udp *socket, unsigned interface);
 
 /* The address it is bound to. Does not wait. */
 HOB_API hob_addr hob_udp_local_addr(const hob_udp *socket);

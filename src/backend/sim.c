@@ -202,6 +202,7 @@ struct node *hob__sim_node_new(struct sim *sim, enum node_kind kind, int domain)
     list_init(&node->pending);
     list_init(&node->queue);
     list_init(&node->marks);
+    list_init(&node->groups);
     list_init(&node->blocked);
     list_node_init(&node->dirty);
     list_node_init(&node->blocked_link);

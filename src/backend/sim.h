@@ -7,6 +7,7 @@
  *     sim_stream.c  bytes in order: TCP, Unix streams, pipes
  *     sim_dgram.c   datagrams: UDP, Unix
  *     sim_sockopt.c options of sockets
+ *     sim_group.c   who is in which group: multicast
  *     sim_disk.c    files and folders, with its parts in sim_disk.h
  *
  * A node is what a descriptor number stands for. An op that cannot go on waits
@@ -154,6 +155,7 @@ struct node {
     /* Datagram sockets. */
     struct list      queue;
     uint32_t         queued;
+    struct list      groups;
     int              peer_fd;    /* connected: to this node; -1: by address, or not */
     uint64_t         peer_id;
 
@@ -293,6 +295,10 @@ hob_addr hob__sim_as_seen_by(const struct node *node, const hob_addr *addr);
  * Connected datagram sockets hear only the one that they are connected to. */
 int hob__sim_find_inet(struct sim *sim, enum node_kind kind, const hob_addr *addr,
                        const hob_addr *from, struct node **ret_node);
+/* The members of the group `addr` that have its port, one by one; begin with NULL. */
+struct node *hob__sim_next_member(struct sim *sim, struct node *node, const hob_addr *addr,
+                                  const hob_addr *from);
+bool         hob__sim_same_ip(const hob_addr *a, const hob_addr *b);
 int hob__sim_find_unix(struct sim *sim, enum node_kind kind, const hob_addr *addr,
                        struct node **ret_node);
 
@@ -339,6 +345,14 @@ int  hob__sim_setopt(struct node *node, const struct op *op);
 int  hob__sim_getopt(struct node *node, const struct op *op); /* how many bytes, or an error */
 int  hob__sim_option(const struct node *node, int level, int name); /* one of the table */
 void hob__sim_inherit_options(struct node *node, const struct node *listener);
+
+/* --- sim_group.c --- */
+
+bool hob__sim_is_group_option(int level, int name);
+int  hob__sim_group_option(struct node *node, const struct op *op);
+bool hob__sim_is_group(const hob_addr *addr);
+bool hob__sim_is_member(const struct node *node, const hob_addr *group, const hob_addr *source);
+void hob__sim_leave_all(struct node *node);
 
 /* --- sim_disk.c; the disk itself is in sim_disk.h --- */
 

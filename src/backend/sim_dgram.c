@@ -279,9 +279,37 @@ static void tell_sender(struct sim *sim, const struct datagram *datagram)
     hob__sim_touch(sim, sender);
 }
 
+static struct datagram *datagram_copy(const struct datagram *datagram)
+{
+    struct iovec  iov = { (void *)(uintptr_t)datagram->bytes, datagram->len };
+    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+    struct datagram *copy = datagram_new(&msg, 0, datagram->len);
+    if (copy == NULL)
+        return NULL;
+    copy->from = datagram->from;
+    copy->to = datagram->to;
+    return copy;
+}
+
+/* One for each member; who has no room for it, or there is no memory, has lost it. */
+static void deliver_to_group(struct sim *sim, struct datagram *datagram)
+{
+    struct node *node = NULL;
+    while ((node = hob__sim_next_member(sim, node, &datagram->to, &datagram->from)) != NULL) {
+        struct datagram *copy = queue_is_full(sim, node) ? NULL : datagram_copy(datagram);
+        if (copy != NULL)
+            enqueue(sim, node, copy);
+    }
+    hob__sim_datagram_free(sim, datagram);
+}
+
 static void deliver(struct sim *sim, struct datagram *datagram)
 {
     struct node *to;
+    if (hob__sim_is_group(&datagram->to)) {
+        deliver_to_group(sim, datagram);
+        return;
+    }
     if (hob__sim_find_inet(sim, NODE_DGRAM, &datagram->to, &datagram->from, &to) < 0)
         tell_sender(sim, datagram);
     else if (!queue_is_full(sim, to)) {
@@ -352,11 +380,20 @@ static int cut_up(struct sim *sim, const struct msghdr *msg, size_t len, size_t 
     return 0;
 }
 
+/* All members are on this machine. */
+static bool is_kept_from_us(const struct node *node, const hob_addr *to)
+{
+    if (!hob__sim_is_group(to))
+        return false;
+    return to->u.family == AF_INET ? !hob__sim_option(node, IPPROTO_IP, IP_MULTICAST_LOOP)
+                                   : !hob__sim_option(node, IPPROTO_IPV6, IPV6_MULTICAST_LOOP);
+}
+
 static void send_off(struct sim *sim, struct node *node, struct datagram *datagram,
                      const hob_addr *to)
 {
     list_remove(&datagram->link);
-    if (hob__sim_chance(sim, sim->world.loss_percent)) {
+    if (hob__sim_chance(sim, sim->world.loss_percent) || is_kept_from_us(node, to)) {
         hob__sim_datagram_free(sim, datagram);
         return;
     }
@@ -506,6 +543,7 @@ void hob__sim_dgram_close(struct sim *sim, struct node *node)
     while ((link = list_first(&node->queue)) != NULL)
         hob__sim_datagram_free(sim, container_of(link, struct datagram, link));
     node->queued = 0;
+    hob__sim_leave_all(node);
 }
 
 unsigned hob__sim_dgram_ready(const struct node *node)

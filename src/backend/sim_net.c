@@ -317,6 +317,32 @@ int hob__sim_find_inet(struct sim *sim, enum node_kind kind, const hob_addr *add
     return best != NULL ? 0 : -ECONNREFUSED;
 }
 
+bool hob__sim_same_ip(const hob_addr *a, const hob_addr *b)
+{
+    struct place pa, pb;
+    return place_of(a, &pa) == 0 && place_of(b, &pb) == 0 && memcmp(pa.ip, pb.ip, 16) == 0;
+}
+
+static bool hears_group(const struct node *node, const hob_addr *group, const hob_addr *from)
+{
+    struct place here = own_place(&node->local), there = own_place(group);
+    if (!is_any(here.ip) && memcmp(here.ip, there.ip, 16) != 0)
+        return false;
+    if (node->peer_addr.len != 0 && !same_place(&node->peer_addr, from))
+        return false;
+    return hob__sim_is_member(node, group, from);
+}
+
+struct node *hob__sim_next_member(struct sim *sim, struct node *node, const hob_addr *group,
+                                  const hob_addr *from)
+{
+    node = node == NULL ? first_at_port(sim, NODE_DGRAM, own_place(group).port)
+                        : next_at_port(node);
+    while (node != NULL && !hears_group(node, group, from))
+        node = next_at_port(node);
+    return node;
+}
+
 /* --- Unix names ---------------------------------------------------------- */
 
 /* An abstract name. The node has it as long as it lives. */

@@ -2,7 +2,7 @@
 /*
  * Options of sockets in the simulated world: checked as Linux does, remembered, and told again.
  *
- * Few change anything: how addresses are shared (sim_net.c), and what is
+ * Few change anything: how addresses are shared (sim_net.c), groups (sim_group.c), and what is
  * said of the rest of the data when a connection closes. One that is not in the table is as one
  * that this kernel does not know. An accepted connection has its listener's.
  */
@@ -64,6 +64,12 @@ static const struct rule_row {
     { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, OF_IP, false, FLAG, 0, 0, 0 },
     { IPPROTO_IPV6, IPV6_UNICAST_HOPS, OF_IP, true, RANGE, 1, 255, 64 },
     { IPPROTO_IPV6, IPV6_TCLASS, OF_IP, true, RANGE, 0, 255, 0 },
+    { IPPROTO_IP, IP_MULTICAST_TTL, OF_UDP, false, RANGE, 0, 255, 1 },
+    { IPPROTO_IP, IP_MULTICAST_LOOP, OF_UDP, false, FLAG, 0, 0, 1 },
+    { IPPROTO_IP, IP_MULTICAST_ALL, OF_UDP, false, FLAG, 0, 0, 1 },
+    { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, OF_UDP, true, RANGE, 0, 255, 1 },
+    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, OF_UDP, true, FLAG, 0, 0, 1 },
+    { IPPROTO_IPV6, IPV6_MULTICAST_ALL, OF_UDP, true, FLAG, 0, 0, 1 },
     { IPPROTO_UDP, UDP_GRO, OF_UDP, false, FLAG, 0, 0, 0 },
 };
 
@@ -167,6 +173,8 @@ int hob__sim_setopt(struct node *node, const struct op *op)
         return data != NULL ? set_linger(node, data, op->setopt.len) : -EINVAL;
     if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
         return data != NULL ? set_device(data, op->setopt.len) : -EINVAL;
+    if (hob__sim_is_group_option(level, name))
+        return sort_of(node) == OF_UDP ? hob__sim_group_option(node, op) : -ENOPROTOOPT;
     bool *flag = flag_at(node, level, name);
     if (flag != NULL) {
         *flag = value != 0;

@@ -4,10 +4,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "io/dgram.h"
 #include "io/sockopt.h"
+
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
 
 struct hob_udp {
     struct dgram socket;
@@ -83,6 +88,71 @@ int hob_udp_get_option(hob_udp *socket, hob_sockopt what, int *ret_value)
 {
     hob_require(is_open(socket), "hob_udp_get_option" NOT_OPEN);
     return hob__sockopt_get(&socket->socket.desc, FOR_UDP, what, ret_value);
+}
+
+/* ---- groups ---- */
+
+/* A socket that is bound to any address would hear what any program of the machine joined. */
+static int hear_own_groups(struct desc *desc, int family)
+{
+    if (family == AF_INET)
+        return hob__socket_set(desc, IPPROTO_IP, IP_MULTICAST_ALL, 0);
+    int r = hob__socket_set(desc, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);
+    return r == -ENOPROTOOPT ? 0 : r; // before Linux 4.20
+}
+
+static void put_addr(struct sockaddr_storage *to, const hob_addr *addr)
+{
+    memset(to, 0, sizeof *to);
+    memcpy(to, addr->u.raw, addr->len);
+}
+
+static int change_group(struct desc *desc, const hob_udp_group *group, int name, int name_of_source)
+{
+    int level = group->addr.u.family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6;
+    if (group->source.len == 0) {
+        struct group_req req = { .gr_interface = group->interface };
+        put_addr(&req.gr_group, &group->addr);
+        return hob__socket_set_data(desc, level, name, &req, sizeof req);
+    }
+    struct group_source_req req = { .gsr_interface = group->interface };
+    put_addr(&req.gsr_group, &group->addr);
+    put_addr(&req.gsr_source, &group->source);
+    return hob__socket_set_data(desc, level, name_of_source, &req, sizeof req);
+}
+
+static bool fits(const hob_udp *socket, const hob_udp_group *group)
+{
+    uint16_t family = socket->socket.local.u.family;
+    return group->addr.len != 0 && group->addr.u.family == family &&
+           (group->source.len == 0 || group->source.u.family == family);
+}
+
+int hob_udp_join(hob_udp *socket, const hob_udp_group *group)
+{
+    hob_require(is_open(socket), "hob_udp_join" NOT_OPEN);
+    if (!fits(socket, group))
+        return -EAFNOSUPPORT;
+    HOB_TRY(hear_own_groups(&socket->socket.desc, group->addr.u.family));
+    return change_group(&socket->socket.desc, group, MCAST_JOIN_GROUP, MCAST_JOIN_SOURCE_GROUP);
+}
+
+int hob_udp_leave(hob_udp *socket, const hob_udp_group *group)
+{
+    hob_require(is_open(socket), "hob_udp_leave" NOT_OPEN);
+    if (!fits(socket, group))
+        return -EAFNOSUPPORT;
+    return change_group(&socket->socket.desc, group, MCAST_LEAVE_GROUP, MCAST_LEAVE_SOURCE_GROUP);
+}
+
+int hob_udp_multicast_by(hob_udp *socket, unsigned interface)
+{
+    hob_require(is_open(socket), "hob_udp_multicast_by" NOT_OPEN);
+    struct desc *desc = &socket->socket.desc;
+    if (socket->socket.local.u.family == AF_INET6)
+        return hob__socket_set(desc, IPPROTO_IPV6, IPV6_MULTICAST_IF, (int)interface);
+    struct ip_mreqn by = { .imr_ifindex = (int)interface };
+    return hob__socket_set_data(desc, IPPROTO_IP, IP_MULTICAST_IF, &by, sizeof by);
 }
 
 /* ---- datagrams ---- */
