@@ -18,7 +18,8 @@
  *   5. release() gives -ECANCELED to what is in flight on the descriptor, then
  *      closes it, then calls desc->gone(): from release() itself or from a later
  *      poll(), but always after the poll() that gave the last of those ops back.
- *      A poll() that calls gone() does not sleep.
+ *      A poll() that calls gone() does not sleep. One on which nothing was ever in flight is
+ *      gone when release() returns.
  *   6. EINTR and EAGAIN are the backend's business. Nobody sees them.
  *   7. SEND never raises SIGPIPE; new descriptors are CLOEXEC.
  *

@@ -71,6 +71,7 @@ struct __attribute__((may_alias)) carrier {
     uint8_t          way;
     uint8_t          retried;         /* linked in backend.retried                      */
     uint8_t          from_memory;
+    uint8_t          flew;            /* an op on it did not end at once                */
     int              watch_fd;        /* the number epoll knows: desc->fd or a copy     */
     struct list_node retry_link;
     struct list_node leave_link;      /* released: in backend.leaving or .left          */
@@ -142,6 +143,7 @@ static void fly(struct epoll_backend *self, struct op *op)
     if (op->desc != NULL) {
         list_push_back(&op->desc->ops, &op->link);
         op->desc->flying++;
+        carrier_of(op->desc)->flew = true;
     } else {
         list_node_init(&op->link);
     }
@@ -813,7 +815,7 @@ static void epoll_release(struct backend *b, struct desc *desc)
 {
     struct epoll_backend *self = self_of(b);
     struct carrier       *c = carrier_of(desc);
-    bool                  idle = desc->flying == 0 && self->landed == 0;
+    bool                  idle = desc->flying == 0 && (self->landed == 0 || !c->flew);
 
     desc->closing = true;
     // From the back, so that none gets its turn because the one before it was cancelled.

@@ -369,6 +369,24 @@ static void datagrams(struct world *w)
     thing_close(&a);
 }
 
+/* Whoever closes a bare number has its desc on the stack. */
+static void unused_goes_at_once(struct world *w)
+{
+    struct thing    a, unused;
+    hob_addr        addr;
+    struct datagram in;
+
+    udp_open(w, &a, &addr);
+    submit(want_datagram(&in, &a, OP_RECVMSG, NULL, 8, NULL));
+    turn(w, 0);
+    cancel(&in.req); // and nobody polls in between
+    socket_open(&unused, w, AF_UNIX, SOCK_DGRAM);
+    thing_release(&unused);
+    check(!unused.open);
+    wait_for(&in.req);
+    thing_close(&a);
+}
+
 /* An op on several messages, and the room for what they are. */
 struct batch {
     struct req     req;
@@ -733,6 +751,7 @@ const struct test_case socket_cases[] = {
     { "a cancelled connect ends, and the listener goes on", cancelled_connect, 0, { 0 } },
     { "a connect waits for room in a Unix listener, and can be cancelled", full_queue, 0, { 0 } },
     { "datagrams come whole, empty, cut and in order", datagrams, 0, { 0 } },
+    { "a descriptor that nothing used goes at once", unused_goes_at_once, 0, { 0 } },
     { "many datagrams come at once, and in their turn", many_datagrams, 0, { 0 } },
     { "a datagram to nobody is refused on that socket", datagram_refused, 0, { 0 } },
     { "a Unix datagram waits for room at its receiver", unix_datagrams, 0, { 0 } },
