@@ -61,6 +61,7 @@
 #include "hob/flow.h"
 #include "hob/frame.h"
 #include "hob/hedge.h"
+#include "hob/inherit.h"
 #include "hob/inspect.h"
 #include "hob/latest.h"
 #include "hob/lock.h"

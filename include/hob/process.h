@@ -59,6 +59,13 @@ typedef struct hob_process_fd {
     int fd, as;
 } hob_process_fd;
 
+/* A socket to hand over, which stays yours, and its name: up to 255 letters that are no colon and no
+ * control character; NULL: "unknown". hob_tcp_listener_fd and its kin know the number. */
+typedef struct hob_process_socket {
+    int         fd;
+    const char *name;
+} hob_process_socket;
+
 /* setrlimit(2); RLIM_INFINITY is UINT64_MAX. */
 typedef struct hob_process_limit {
     int      resource;
@@ -76,6 +83,12 @@ typedef struct hob_process_opts {
     int       in_fd, out_fd, err_fd;
     const hob_process_fd *fds;      /* at most 32, with `as` from 3 to 1023                      */
     size_t                fds_count;
+
+    /* Sockets, handed over as systemd does (sd_listen_fds(3), hob/inherit.h): the program has them as
+     * 3, 4 and so on, in this order, and is told so by LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES.
+     * `fds` come after them; both together are at most 32. */
+    const hob_process_socket *sockets;
+    size_t                    sockets_count;
 
     /* A terminal of its own (a pseudo terminal, pty(7)) in place of all three, and a session of
      * its own with it: hob_process_terminal. */

@@ -58,6 +58,20 @@ typedef struct hob_tcp_listen_opts {
 HOB_API HOB_MUST_USE int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
                                         hob_tcp_listener **ret_listener);
 
+/* Takes over a descriptor of yours that listens already: inherited (hob/inherit.h), or come by a Unix
+ * socket (hob_unix_recv_fds). It is made non-blocking, for whoever else has it too, and CLOEXEC; of
+ * the options the ones for connections are set (those that wait in its queue have what it had), and
+ * a backlog if there is one. Does not wait. Returns 0, and the descriptor is closed with the listener; or a negative errno, and it is yours still:
+ *   -ENOTSOCK, -EPROTOTYPE, -EPROTONOSUPPORT, -EAFNOSUPPORT  it is something else
+ *   -EINVAL   it does not listen
+ *   -EBADF    it is not open; or in the simulated world, which has no others' descriptors */
+HOB_API HOB_MUST_USE int hob_tcp_listener_from_fd(int fd, const hob_tcp_listen_opts *opts,
+                                                  hob_tcp_listener **ret_listener);
+
+/* Its descriptor, to hand over to another process or to tell the kernel more; it stays the
+ * listener's. */
+HOB_API int hob_tcp_listener_fd(const hob_tcp_listener *listener);
+
 /* Waits for a connection and gives it to the caller. Connections that died in
  * the queue are skipped. When descriptors ran out (EMFILE, ENFILE) or memory
  * did, accepting pauses for 100 ms and goes on. Returns 0, or:
@@ -95,6 +109,17 @@ typedef int hob_tcp_serve_fn(hob_tcp_listener *listener, void *arg);
 HOB_API HOB_MUST_USE int hob_tcp_serve_sharded(const hob_addr *addr,
                                                const hob_tcp_listen_opts *opts,
                                                hob_tcp_serve_fn *fn, void *arg);
+
+/* The same with a socket that listens already, as hob_tcp_listener_from_fd takes it. There is one
+ * queue, and each worker takes from it as fast as it can; the more that wait, the more wake for one
+ * that comes. `fd` is copied for each, and stays yours. */
+HOB_API HOB_MUST_USE int hob_tcp_serve_sharded_fd(int fd, const hob_tcp_listen_opts *opts,
+                                                  hob_tcp_serve_fn *fn, void *arg);
+
+/* Takes over a descriptor of yours that is a connection, as hob_tcp_listener_from_fd does: such as
+ * the one that systemd gives with Accept=yes. `local` of the options means nothing. -ENOTCONN: it is
+ * not connected. */
+HOB_API HOB_MUST_USE int hob_tcp_from_fd(int fd, const hob_tcp_opts *opts, hob_tcp **ret_conn);
 
 /* Connects to `peer` and gives the connection to the caller.
  *

@@ -35,6 +35,13 @@ typedef struct hob_udp_opts {
 HOB_API HOB_MUST_USE int hob_udp_open_with(const hob_addr *local, const hob_udp_opts *opts,
                                            hob_udp **ret_socket);
 
+/* Takes over a descriptor of yours, as hob_tcp_listener_from_fd does; its options are as they are,
+ * but join_segments, which is set as `opts` says. */
+HOB_API HOB_MUST_USE int hob_udp_from_fd(int fd, const hob_udp_opts *opts, hob_udp **ret_socket);
+
+/* Its descriptor, to hand over to another process; it stays the socket's. */
+HOB_API int hob_udp_fd(const hob_udp *socket);
+
 /* Fixes the peer: only its datagrams are received, hob_udp_send may take NULL,
  * and its ICMP errors come back (-ECONNREFUSED). May wait. Returns 0 or a negative
  * errno. */

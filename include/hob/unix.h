@@ -29,6 +29,17 @@ HOB_API HOB_MUST_USE int hob_unix_accept_prep(hob_op *op, hob_unix_listener *lis
                                               hob_unix **ret_conn);
 HOB_API void             hob_unix_listener_close(hob_unix_listener *listener);
 
+/* As hob_tcp_listener_from_fd and hob_tcp_listener_fd. The file of a listener that was taken over is
+ * not removed when it closes. */
+HOB_API HOB_MUST_USE int hob_unix_listener_from_fd(int fd, hob_unix_listener **ret_listener);
+HOB_API int              hob_unix_listener_fd(const hob_unix_listener *listener);
+
+/* From now on its file stays when it closes: for who has handed it over. */
+HOB_API void hob_unix_listener_keep_file(hob_unix_listener *listener);
+
+/* As hob_tcp_from_fd. */
+HOB_API HOB_MUST_USE int hob_unix_from_fd(int fd, hob_unix **ret_conn);
+
 /* -ENOENT: no such path; -ECONNREFUSED: nobody listens on it. */
 HOB_API HOB_MUST_USE int hob_unix_connect(const hob_addr *peer, hob_unix **ret_conn);
 HOB_API HOB_MUST_USE int hob_unix_connect_prep(hob_op *op, const hob_addr *peer,
@@ -82,6 +93,8 @@ HOB_API HOB_MUST_USE ssize_t hob_unix_recv_fds(hob_unix *conn, void *buf, size_t
  * full. An address of zero length makes a socket that can only send. */
 HOB_API HOB_MUST_USE int     hob_unix_dgram_open(const hob_addr *local,
                                                  hob_unix_dgram **ret_socket);
+/* As hob_unix_listener_from_fd, with a datagram socket. */
+HOB_API HOB_MUST_USE int     hob_unix_dgram_from_fd(int fd, hob_unix_dgram **ret_socket);
 HOB_API HOB_MUST_USE ssize_t hob_unix_dgram_recv(hob_unix_dgram *socket, void *buf, size_t len,
                                                  hob_addr *ret_from);
 HOB_API HOB_MUST_USE int     hob_unix_dgram_recv_prep(hob_op *op, hob_unix_dgram *socket,

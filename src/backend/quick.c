@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +16,10 @@
 #include "backend/backend.h"
 #include "base/sys.h"
 #include "hob/addr.h"
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 
 static const struct sockaddr *sockaddr_of(const struct hob_addr *addr)
 {
@@ -92,6 +97,51 @@ static int get_option(int fd, const struct op *op)
     return r < 0 ? r : (int)len;
 }
 
+static int ask_number(int fd, int name, int *ret_value)
+{
+    socklen_t len = sizeof *ret_value;
+    return hob__sys_getsockopt(fd, SOL_SOCKET, name, ret_value, &len);
+}
+
+static int check_socket(const struct op *op)
+{
+    int fd = op->adopt.fd, domain = 0, type = 0, protocol = 0, listens = 0;
+    int r = ask_number(fd, SO_TYPE, &type);
+    if (r == 0)
+        r = ask_number(fd, SO_DOMAIN, &domain);
+    if (r == 0)
+        r = ask_number(fd, SO_PROTOCOL, &protocol);
+    if (r == 0)
+        r = ask_number(fd, SO_ACCEPTCONN, &listens);
+    if (r < 0)
+        return r;
+    bool is_inet = domain == AF_INET || domain == AF_INET6;
+    if (op->adopt.domain == AF_INET ? !is_inet : domain != op->adopt.domain)
+        return -EAFNOSUPPORT;
+    if (type != op->adopt.type)
+        return -EPROTOTYPE;
+    if (is_inet && protocol != (type == SOCK_DGRAM ? IPPROTO_UDP : IPPROTO_TCP) &&
+        protocol != IPPROTO_MPTCP)
+        return -EPROTONOSUPPORT;
+    return (listens != 0) == op->adopt.listens ? 0 : -EINVAL;
+}
+
+/* Nothing is changed unless it is what we want. It is shared with who gave it, who hears of
+ * O_NONBLOCK, too. */
+static int adopt_socket(const struct op *op)
+{
+    int fd = op->adopt.fd, r = check_socket(op);
+    int flags = r < 0 ? r : hob__sys_get_status_flags(fd);
+    if (flags >= 0)
+        r = hob__sys_set_status_flags(fd, flags | O_NONBLOCK);
+    if (flags < 0 || r < 0)
+        return flags < 0 ? flags : r;
+    if (op->adopt.copy)
+        return hob__sys_dup(fd);
+    r = hob__sys_set_cloexec(fd);
+    return r < 0 ? r : fd;
+}
+
 static int64_t carry_out(struct op *op)
 {
     enum { NEW_SOCKET = SOCK_NONBLOCK | SOCK_CLOEXEC };
@@ -118,6 +168,8 @@ static int64_t carry_out(struct op *op)
         return set_option(fd, op);
     case OP_GETOPT:
         return get_option(fd, op);
+    case OP_ADOPT:
+        return adopt_socket(op);
     case OP_UNLINK:
         return unlink_socket(op->unlink.addr, op->unlink.file);
     default:

@@ -217,6 +217,20 @@ IN_CHILD static void die_with_parent(const struct launch *l)
         give_up(l, SPAWN_DEATH, ESRCH);
 }
 
+/* In the environment that the parent made: nobody else could know the number. */
+IN_CHILD static void write_pid(const struct launch *l)
+{
+    char digits[12], *to = l->what->pid_text;
+    int  count = 0;
+    if (to == NULL)
+        return;
+    for (long pid = syscall(SYS_getpid); pid > 0; pid /= 10)
+        digits[count++] = (char)('0' + pid % 10);
+    while (count > 0)
+        *to++ = digits[--count];
+    *to = '\0';
+}
+
 /* The first file that is there; as execvp(3), one that may not be run is only told of if no
  * other is found. */
 IN_CHILD static __attribute__((noreturn)) void run_program(const struct launch *l)
@@ -253,6 +267,7 @@ IN_CHILD static int child_main(void *arg)
     die_with_parent(l);
     if (s->directory != NULL)
         must(l, SPAWN_DIRECTORY, syscall(SYS_chdir, s->directory));
+    write_pid(l);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &no_signals, NULL, SIGNAL_SET_BYTES);
     run_program(l);
 }

@@ -56,6 +56,8 @@ struct spawn_limit {
 struct spawn {
     const char *const *candidates; /* the files to try, ends with NULL     */
     const char *const *argv, *const *env;
+    char              *pid_text;   /* where the child writes its number: part of `env`, with room
+                                      for ten digits and a NUL; or NULL */
     const char        *directory;  /* NULL: stay                           */
     struct spawn_fd    fds[SPAWN_FDS_MAX];
     size_t             fd_count;

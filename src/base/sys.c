@@ -128,6 +128,13 @@ int hob__sys_get_status_flags(int fd)
     return RESULT_OF(fcntl(fd, F_GETFL));
 }
 
+int hob__sys_set_cloexec(int fd)
+{
+    if (hob__fault())
+        return -EBADF;
+    return RESULT_OF(fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
 int hob__sys_set_status_flags(int fd, int flags)
 {
     if (hob__fault())

@@ -47,6 +47,7 @@ void    hob__sys_close(int fd);
 int     hob__sys_dup(int fd); /* CLOEXEC */
 int     hob__sys_get_status_flags(int fd); /* F_GETFL */
 int     hob__sys_set_status_flags(int fd, int flags);
+int     hob__sys_set_cloexec(int fd);
 ssize_t hob__sys_read(int fd, void *buf, size_t len);
 ssize_t hob__sys_write(int fd, const void *buf, size_t len);
 /* The same, but -EAGAIN instead of waiting, also on a blocking descriptor and on a

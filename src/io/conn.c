@@ -51,6 +51,28 @@ void hob__conn_open(struct conn *conn, int fd, const void *made_at)
     conn->desc.passes_fds = kind->passes_fds;
 }
 
+int hob__conn_adopt(const struct conn_kind *kind, int fd, int domain, const void *made_at,
+                    struct conn **ret_conn)
+{
+    struct conn *conn = hob__conn_new(kind);
+    if (conn == NULL)
+        return -ENOMEM;
+    int r = hob__socket_adopt(fd, domain, SOCK_STREAM, false, false);
+    if (r < 0) {
+        hob__conn_free(conn);
+        return r;
+    }
+    hob__conn_open(conn, fd, made_at);
+    *ret_conn = conn;
+    return 0;
+}
+
+void hob__conn_disown(struct conn *conn)
+{
+    conn->desc.keep_open = true;
+    hob__conn_close(conn);
+}
+
 void hob__conn_close(struct conn *conn)
 {
     conn->tag = TAG_FREED;
@@ -252,6 +274,15 @@ void hob__conn_connect_prep(hob_op *place, struct conn *conn, const hob_addr *pe
 int hob__socket_open(int domain, int type)
 {
     struct op op = { .kind = OP_SOCKET, .socket = { .domain = domain, .type = type } };
+    return (int)hob__op_quick(&op);
+}
+
+int hob__socket_adopt(int fd, int domain, int type, bool listens, bool copy)
+{
+    struct op op = {
+        .kind = OP_ADOPT,
+        .adopt = { .fd = fd, .domain = domain, .type = type, .listens = listens, .copy = copy },
+    };
     return (int)hob__op_quick(&op);
 }
 

@@ -61,6 +61,12 @@ struct conn *hob__conn_new(const struct conn_kind *kind);
 /* Gives it its descriptor. Cannot fail. */
 void hob__conn_open(struct conn *conn, int fd, const void *made_at);
 
+/* One with a socket that others made and connected; on failure the number is theirs still. And
+ * closes that one, but not the number. */
+int  hob__conn_adopt(const struct conn_kind *kind, int fd, int domain, const void *made_at,
+                     struct conn **ret_conn);
+void hob__conn_disown(struct conn *conn);
+
 /* Frees one that has no descriptor. */
 void hob__conn_free(struct conn *conn);
 
@@ -163,6 +169,10 @@ void hob__conn_connect_prep(hob_op *place, struct conn *conn, const hob_addr *pe
 /* Two connections from an op that makes two descriptors: SOCKETPAIR, PIPE. */
 int hob__conn_open_pair(const struct conn_kind *kind, enum op_kind op_kind, const void *made_at,
                         struct conn *ret_ends[2]);
+
+/* A socket that others made, if it is of this family (AF_INET: IPv6, too) and type and listens, or
+ * does not: made CLOEXEC and non-blocking. Returns the number, or that of a copy. */
+int hob__socket_adopt(int fd, int domain, int type, bool listens, bool copy);
 
 /* What any socket needs, by ops that never wait. */
 int hob__socket_open(int domain, int type);

@@ -25,20 +25,31 @@ int hob__dgram_bind(struct dgram *socket, const hob_addr *local)
 int hob__dgram_open(int domain, enum hob__tag tag, const char *what, const void *made_at,
                     struct dgram **ret_socket)
 {
+    int fd = hob__socket_open(domain, SOCK_DGRAM);
+    if (fd < 0)
+        return fd;
+    int r = hob__dgram_adopt(fd, tag, what, made_at, ret_socket);
+    if (r < 0)
+        hob__fd_close(fd, DESC_DGRAM);
+    return r;
+}
+
+int hob__dgram_adopt(int fd, enum hob__tag tag, const char *what, const void *made_at,
+                     struct dgram **ret_socket)
+{
     struct dgram *socket = hob__alloc_zero(sizeof *socket);
     if (socket == NULL)
         return -ENOMEM;
-
-    int fd = hob__socket_open(domain, SOCK_DGRAM);
-    if (fd < 0) {
-        hob__free(socket);
-        return fd;
-    }
-
     socket->tag = tag;
     hob__desc_open(&socket->desc, fd, DESC_DGRAM, what, made_at, dgram_gone);
     *ret_socket = socket;
     return 0;
+}
+
+void hob__dgram_disown(struct dgram *socket)
+{
+    socket->desc.keep_open = true;
+    hob__dgram_close(socket);
 }
 
 void hob__dgram_close(struct dgram *socket)

@@ -27,6 +27,9 @@ static inline bool dgram_is_open(const struct dgram *socket, enum hob__tag tag)
 /* A new socket; and then its address, unless that has no length. */
 int  hob__dgram_open(int domain, enum hob__tag tag, const char *what, const void *made_at,
                      struct dgram **ret_socket);
+int  hob__dgram_adopt(int fd, enum hob__tag tag, const char *what, const void *made_at,
+                      struct dgram **ret_socket); /* on failure the number is not ours */
+void hob__dgram_disown(struct dgram *socket);     /* closes it, but not the number     */
 int  hob__dgram_bind(struct dgram *socket, const hob_addr *local);
 void hob__dgram_close(struct dgram *socket);
 

@@ -23,22 +23,33 @@ int hob__listener_open(int domain, enum hob__tag tag, const char *what,
                        const struct conn_kind *child, const void *made_at,
                        struct listener **ret_listener)
 {
+    int fd = hob__socket_open(domain, SOCK_STREAM);
+    if (fd < 0)
+        return fd;
+    int r = hob__listener_adopt(fd, tag, what, child, made_at, ret_listener);
+    if (r < 0)
+        hob__fd_close(fd, DESC_LISTENER);
+    return r;
+}
+
+int hob__listener_adopt(int fd, enum hob__tag tag, const char *what, const struct conn_kind *child,
+                        const void *made_at, struct listener **ret_listener)
+{
     struct listener *listener = hob__alloc_zero(sizeof *listener);
     if (listener == NULL)
         return -ENOMEM;
-
-    int fd = hob__socket_open(domain, SOCK_STREAM);
-    if (fd < 0) {
-        hob__free(listener);
-        return fd;
-    }
-
     listener->tag = tag;
     listener->child = child;
     hob__desc_open(&listener->desc, fd, DESC_LISTENER, what, made_at, listener_gone);
     hob__count_listener(+1);
     *ret_listener = listener;
     return 0;
+}
+
+void hob__listener_disown(struct listener *listener)
+{
+    listener->desc.keep_open = true;
+    hob__listener_close(listener);
 }
 
 int hob__listener_listen(struct listener *listener, int backlog)

@@ -24,6 +24,13 @@ struct listener {
 int  hob__listener_open(int domain, enum hob__tag tag, const char *what,
                         const struct conn_kind *child, const void *made_at,
                         struct listener **ret_listener);
+
+/* The same with a socket that listens already, and is ours now; on failure it is not. */
+int  hob__listener_adopt(int fd, enum hob__tag tag, const char *what, const struct conn_kind *child,
+                         const void *made_at, struct listener **ret_listener);
+
+/* Closes an adopted one, and leaves the number to who gave it. */
+void hob__listener_disown(struct listener *listener);
 int  hob__listener_listen(struct listener *listener, int backlog);
 void hob__listener_close(struct listener *listener);
 

@@ -38,6 +38,7 @@ struct plan {
     char         *paths;      /* the text of the candidates        */
     const char  **candidates;
     const char  **env;        /* changed; NULL                     */
+    char         *told;       /* what it says of sockets; NULL     */
     int           theirs[3];  /* the child's ends, ours to close   */
     int           ours[3];
     hob_pipe     *pipes[3];
@@ -75,6 +76,7 @@ static void plan_fini(struct plan *plan)
     hob__free(plan->paths);
     hob__free(plan->candidates);
     hob__free(plan->env);
+    hob__free(plan->told);
 }
 
 /* ---- the program ---- */
@@ -156,12 +158,71 @@ static void change_env(const char **env, size_t *count, const char *change)
     }
 }
 
+/* ---- sockets, as sd_listen_fds(3) wants to be told of them ---- */
+
+#define TELL_PID "LISTEN_PID="
+#define TELL_FDS "LISTEN_FDS="
+#define TELL_NAMES "LISTEN_FDNAMES="
+
+enum { SOCKET_NAME_MAX = 255, NUMBER_MAX = 11 };
+
+static const char *name_of(const hob_process_socket *socket)
+{
+    return socket->name != NULL ? socket->name : "unknown";
+}
+
+static bool is_socket_name(const char *name)
+{
+    size_t len = strlen(name);
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)name[i] < ' ' || name[i] == 127 || name[i] == ':')
+            return false;
+    }
+    return len <= SOCKET_NAME_MAX;
+}
+
+/* Three texts in one piece of memory, each with its NUL; the child fills in its number. */
+static int tell_of_sockets(struct plan *plan, const hob_process_opts *opts, const char *ret_told[4])
+{
+    size_t size = sizeof TELL_PID + sizeof TELL_FDS + sizeof TELL_NAMES + 2 * NUMBER_MAX;
+    ret_told[0] = NULL;
+    if (opts->sockets_count == 0)
+        return 0;
+    if (opts->sockets_count > EXTRA_FDS_MAX)
+        return -EINVAL;
+    for (size_t i = 0; i < opts->sockets_count; i++) {
+        if (!is_socket_name(name_of(&opts->sockets[i])))
+            return -EINVAL;
+        size += strlen(name_of(&opts->sockets[i])) + 1;
+    }
+    char *to = plan->told = hob__alloc(size);
+    if (to == NULL)
+        return -ENOMEM;
+
+    ret_told[0] = to;
+    memcpy(to, TELL_PID, sizeof TELL_PID);
+    plan->spawn.pid_text = to + sizeof TELL_PID - 1;
+    ret_told[1] = to += sizeof TELL_PID + NUMBER_MAX;
+    to += sprintf(to, TELL_FDS "%zu", opts->sockets_count) + 1;
+    ret_told[2] = to;
+    to += sprintf(to, TELL_NAMES);
+    for (size_t i = 0; i < opts->sockets_count; i++)
+        to += sprintf(to, "%s%s", i > 0 ? ":" : "", name_of(&opts->sockets[i]));
+    ret_told[3] = NULL;
+    return 0;
+}
+
 static int make_env(struct plan *plan, const hob_process_opts *opts)
 {
     const char *const *base = opts->env != NULL ? opts->env : (const char *const *)environ;
     size_t             count = count_of(base), changes = count_of(opts->env_changes);
+    const char        *told[4];
     static const char *const nothing[] = { NULL };
     plan->spawn.env = base != NULL ? base : nothing;
+    int r = tell_of_sockets(plan, opts, told);
+    if (r < 0)
+        return r;
+    changes += count_of(told);
     if (changes == 0)
         return 0;
     plan->env = hob__alloc((count + changes + 1) * sizeof plan->env[0]);
@@ -169,8 +230,10 @@ static int make_env(struct plan *plan, const hob_process_opts *opts)
         return -ENOMEM;
     if (count > 0)
         memcpy(plan->env, base, count * sizeof plan->env[0]);
-    for (size_t i = 0; i < changes; i++)
+    for (size_t i = 0; i < count_of(opts->env_changes); i++)
         change_env(plan->env, &count, opts->env_changes[i]);
+    for (size_t i = 0; i < count_of(told); i++)
+        change_env(plan->env, &count, told[i]);
     plan->env[count] = NULL;
     plan->spawn.env = plan->env;
     return 0;
@@ -281,10 +344,12 @@ static int make_fds(struct plan *plan, const hob_process_opts *opts, const char 
     if (r < 0)
         return r;
     *step = "dup";
-    if (opts->fds_count > EXTRA_FDS_MAX)
+    if (opts->fds_count > EXTRA_FDS_MAX - opts->sockets_count)
         return -EINVAL;
+    for (size_t i = 0; i < opts->sockets_count; i++)
+        give(plan, opts->sockets[i].fd, 3 + (int)i);
     for (size_t i = 0; i < opts->fds_count; i++) {
-        if (opts->fds[i].as < 3 || opts->fds[i].as > SPAWN_FD_NUMBER_MAX)
+        if (opts->fds[i].as < 3 + (int)opts->sockets_count || opts->fds[i].as > SPAWN_FD_NUMBER_MAX)
             return -EINVAL;
         give(plan, opts->fds[i].fd, opts->fds[i].as);
     }

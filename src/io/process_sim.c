@@ -255,7 +255,7 @@ static int sim_launch(hob_process *p, const struct process_order *order, const c
     *ret_step = opts->terminal ? "pty" : "dup";
     if (opts->terminal)
         return -ENOTSUP;
-    if (opts->fds_count > 0)
+    if (opts->fds_count > 0 || opts->sockets_count > 0)
         return -EBADF;
     *ret_step = "exec";
     if (program == NULL)

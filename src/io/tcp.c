@@ -255,6 +255,17 @@ int hob_tcp_info_get(hob_tcp *conn, hob_tcp_info *ret_info)
 
 /* ---- listening ---- */
 
+/* How connections wait to be accepted. */
+static int set_waiting_options(struct desc *desc, const hob_tcp_listen_opts *opts)
+{
+    int r = 0;
+    if (opts->defer_accept_s != 0)
+        r = hob__sockopt_set(desc, FOR_LISTENER, HOB_OPT_DEFER_ACCEPT_S, opts->defer_accept_s);
+    if (r >= 0 && opts->fast_open_queue != 0)
+        r = hob__sockopt_set(desc, FOR_LISTENER, HOB_OPT_FAST_OPEN_QUEUE, opts->fast_open_queue);
+    return r;
+}
+
 static int set_listen_options(struct desc *desc, const hob_addr *addr,
                               const hob_tcp_listen_opts *opts)
 {
@@ -265,10 +276,8 @@ static int set_listen_options(struct desc *desc, const hob_addr *addr,
         r = hob__socket_set(desc, IPPROTO_IPV6, IPV6_V6ONLY, opts->v6_only);
     if (r >= 0)
         r = set_options(desc, &opts->conn);
-    if (r >= 0 && opts->defer_accept_s != 0)
-        r = hob__sockopt_set(desc, FOR_LISTENER, HOB_OPT_DEFER_ACCEPT_S, opts->defer_accept_s);
-    if (r >= 0 && opts->fast_open_queue != 0)
-        r = hob__sockopt_set(desc, FOR_LISTENER, HOB_OPT_FAST_OPEN_QUEUE, opts->fast_open_queue);
+    if (r >= 0)
+        r = set_waiting_options(desc, opts);
     return r;
 }
 
@@ -313,6 +322,63 @@ int hob_tcp_listen(const hob_addr *addr, const hob_tcp_listen_opts *opts,
 
     return listen_at(addr, opts != NULL ? opts : &defaults, false, __builtin_return_address(0),
                      ret_listener);
+}
+
+/* What was made before stays: only what is for connections, and what the caller asks for. */
+static int set_adopted_options(struct listener *listener, const hob_tcp_listen_opts *opts)
+{
+    int r = set_options(&listener->desc, &opts->conn);
+    if (r >= 0)
+        r = set_waiting_options(&listener->desc, opts);
+    if (r >= 0 && opts->backlog > 0)
+        r = hob__listener_listen(listener, opts->backlog);
+    if (r >= 0)
+        r = hob__socket_name(&listener->desc, OP_SOCKNAME, &listener->local);
+    return r;
+}
+
+/* On failure `fd` is the caller's; with `copy` it always is. */
+static int adopt_listener(int fd, bool copy, const hob_tcp_listen_opts *opts, const void *made_at,
+                          hob_tcp_listener **ret_listener)
+{
+    static const hob_tcp_listen_opts defaults;
+    struct listener                 *listener;
+
+    int own = hob__socket_adopt(fd, AF_INET, SOCK_STREAM, true, copy);
+    if (own < 0)
+        return own;
+    int r = hob__listener_adopt(own, TAG_LISTENER, "TCP listener", &hob__tcp_kind, made_at,
+                                &listener);
+    if (r < 0) {
+        if (copy)
+            hob__fd_close(own, DESC_LISTENER);
+        return r;
+    }
+    opts = opts != NULL ? opts : &defaults;
+    listener->desc.while_stopping = opts->while_stopping;
+    r = set_adopted_options(listener, opts);
+    if (r < 0) {
+        if (copy)
+            hob__listener_close(listener);
+        else
+            hob__listener_disown(listener);
+        return r;
+    }
+    *ret_listener = (hob_tcp_listener *)listener;
+    return 0;
+}
+
+int hob_tcp_listener_from_fd(int fd, const hob_tcp_listen_opts *opts,
+                             hob_tcp_listener **ret_listener)
+{
+    return adopt_listener(fd, false, opts, __builtin_return_address(0), ret_listener);
+}
+
+int hob_tcp_listener_fd(const hob_tcp_listener *listener)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_tcp_listener_fd" NOT_OPEN);
+    return listener->listener.desc.fd;
 }
 
 int hob_tcp_accept(hob_tcp_listener *listener, hob_tcp **ret_conn)
@@ -364,6 +430,7 @@ void hob_tcp_listener_close(hob_tcp_listener *listener)
 struct shards {
     hob_addr            addr; /* the first one finds the port */
     hob_tcp_listen_opts opts;
+    int                 fd;   /* listens already, for all; -1: each makes its own */
     hob_tcp_serve_fn   *fn;
     void               *arg;
     const void         *made_at;
@@ -380,7 +447,9 @@ static int open_shard(const struct shard *shard, hob_tcp_listener **ret_listener
     struct shards      *all = shard->all;
     hob_tcp_listen_opts opts = all->opts;
     opts.reuse_port |= !shard->is_first;
-    int r = listen_at(&all->addr, &opts, shard->is_first, all->made_at, ret_listener);
+    int r = all->fd >= 0
+                ? adopt_listener(all->fd, true, &opts, all->made_at, ret_listener)
+                : listen_at(&all->addr, &opts, shard->is_first, all->made_at, ret_listener);
     if (r == 0 && shard->is_first)
         all->addr = (*ret_listener)->listener.local;
     return r;
@@ -416,7 +485,7 @@ static void start_shards(hob_scope *scope, struct shards *all)
 int hob_tcp_serve_sharded(const hob_addr *addr, const hob_tcp_listen_opts *opts,
                           hob_tcp_serve_fn *fn, void *arg)
 {
-    struct shards all = { .addr = *addr, .fn = fn, .arg = arg,
+    struct shards all = { .addr = *addr, .fd = -1, .fn = fn, .arg = arg,
                           .made_at = __builtin_return_address(0),
                           .listening = { .name = "listeners" } };
     if (opts != NULL)
@@ -425,6 +494,42 @@ int hob_tcp_serve_sharded(const hob_addr *addr, const hob_tcp_listen_opts *opts,
     HOB_SCOPE(s);
     start_shards(&s, &all);
     return hob_scope_end(&s);
+}
+
+int hob_tcp_serve_sharded_fd(int fd, const hob_tcp_listen_opts *opts, hob_tcp_serve_fn *fn,
+                             void *arg)
+{
+    struct shards all = { .fd = fd, .fn = fn, .arg = arg, .made_at = __builtin_return_address(0),
+                          .listening = { .name = "listeners" } };
+    hob_require(fd >= 0, "hob_tcp_serve_sharded_fd: this is no descriptor");
+    if (opts != NULL)
+        all.opts = *opts;
+
+    HOB_SCOPE(s);
+    start_shards(&s, &all);
+    return hob_scope_end(&s);
+}
+
+/* ---- a connection of others ---- */
+
+int hob_tcp_from_fd(int fd, const hob_tcp_opts *opts, hob_tcp **ret_conn)
+{
+    static const hob_tcp_opts defaults;
+    struct conn              *conn;
+    hob_addr                  peer;
+
+    int r = hob__conn_adopt(&hob__tcp_kind, fd, AF_INET, __builtin_return_address(0), &conn);
+    if (r < 0)
+        return r;
+    r = hob__socket_name(&conn->desc, OP_PEERNAME, &peer);
+    if (r >= 0)
+        r = set_options(&conn->desc, opts != NULL ? opts : &defaults);
+    if (r < 0) {
+        hob__conn_disown(conn);
+        return r;
+    }
+    *ret_conn = (hob_tcp *)conn;
+    return 0;
 }
 
 /* ---- connecting ---- */

@@ -78,6 +78,35 @@ int hob_udp_open_with(const hob_addr *local, const hob_udp_opts *opts, hob_udp *
     return open_at(local, opts, __builtin_return_address(0), ret_socket);
 }
 
+int hob_udp_from_fd(int fd, const hob_udp_opts *opts, hob_udp **ret_socket)
+{
+    struct dgram *socket;
+
+    int r = hob__socket_adopt(fd, AF_INET, SOCK_DGRAM, false, false);
+    if (r >= 0)
+        r = hob__dgram_adopt(fd, TAG_UDP, "UDP socket", __builtin_return_address(0), &socket);
+    if (r < 0)
+        return r;
+    socket->joins_segments = opts != NULL && opts->join_segments;
+    r = hob__socket_name(&socket->desc, OP_SOCKNAME, &socket->local);
+    if (r >= 0)
+        r = hob__socket_set(&socket->desc, IPPROTO_UDP, UDP_GRO, socket->joins_segments);
+    if (r == -ENOPROTOOPT && !socket->joins_segments)
+        r = 0; // before Linux 5.0
+    if (r < 0) {
+        hob__dgram_disown(socket);
+        return r;
+    }
+    *ret_socket = (hob_udp *)socket;
+    return 0;
+}
+
+int hob_udp_fd(const hob_udp *socket)
+{
+    hob_require(is_open(socket), "hob_udp_fd" NOT_OPEN);
+    return socket->socket.desc.fd;
+}
+
 int hob_udp_set_option(hob_udp *socket, hob_sockopt what, int value)
 {
     hob_require(is_open(socket), "hob_udp_set_option" NOT_OPEN);

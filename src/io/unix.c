@@ -306,6 +306,39 @@ int hob_unix_listen(const hob_addr *addr, hob_unix_listener **ret_listener)
     return 0;
 }
 
+int hob_unix_listener_from_fd(int fd, hob_unix_listener **ret_listener)
+{
+    struct listener *listener;
+
+    int r = hob__socket_adopt(fd, AF_UNIX, SOCK_STREAM, true, false);
+    if (r >= 0)
+        r = hob__listener_adopt(fd, TAG_LISTENER, "Unix listener", &hob__unix_kind,
+                                __builtin_return_address(0), &listener);
+    if (r < 0)
+        return r;
+    r = hob__socket_name(&listener->desc, OP_SOCKNAME, &listener->local);
+    if (r < 0) {
+        hob__listener_disown(listener);
+        return r;
+    }
+    *ret_listener = (hob_unix_listener *)listener;
+    return 0;
+}
+
+int hob_unix_listener_fd(const hob_unix_listener *listener)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_unix_listener_fd" NOT_OPEN);
+    return listener->listener.desc.fd;
+}
+
+void hob_unix_listener_keep_file(hob_unix_listener *listener)
+{
+    hob_require(listener_is_open(&listener->listener, TAG_LISTENER),
+                "hob_unix_listener_keep_file" NOT_OPEN);
+    listener->listener.file = 0;
+}
+
 int hob_unix_accept(hob_unix_listener *listener, hob_unix **ret_conn)
 {
     hob_require(listener_is_open(&listener->listener, TAG_LISTENER), "hob_unix_accept" NOT_OPEN);
@@ -328,6 +361,23 @@ void hob_unix_listener_close(hob_unix_listener *listener)
                 "hob_unix_listener_close" NOT_OPEN);
     hob__unlink_own(&listener->listener.local, listener->listener.file);
     hob__listener_close(&listener->listener);
+}
+
+int hob_unix_from_fd(int fd, hob_unix **ret_conn)
+{
+    struct conn *conn;
+    hob_addr     peer;
+
+    int r = hob__conn_adopt(&hob__unix_kind, fd, AF_UNIX, __builtin_return_address(0), &conn);
+    if (r < 0)
+        return r;
+    r = hob__socket_name(&conn->desc, OP_PEERNAME, &peer);
+    if (r < 0) {
+        hob__conn_disown(conn);
+        return r;
+    }
+    *ret_conn = (hob_unix *)conn;
+    return 0;
 }
 
 static int connect_prep(hob_op *place, const hob_addr *peer, hob_unix **ret_conn,
@@ -399,6 +449,21 @@ int hob_unix_dgram_open(const hob_addr *local, hob_unix_dgram **ret_socket)
         return r;
     }
 
+    *ret_socket = (hob_unix_dgram *)socket;
+    return 0;
+}
+
+int hob_unix_dgram_from_fd(int fd, hob_unix_dgram **ret_socket)
+{
+    struct dgram *socket;
+
+    int r = hob__socket_adopt(fd, AF_UNIX, SOCK_DGRAM, false, false);
+    if (r >= 0)
+        r = hob__dgram_adopt(fd, TAG_UNIX, "Unix datagram socket", __builtin_return_address(0),
+                             &socket);
+    if (r < 0)
+        return r;
+    // Its address is not asked for: `local` is for the file that is ours to remove.
     *ret_socket = (hob_unix_dgram *)socket;
     return 0;
 }

@@ -78,6 +78,7 @@ enum op_class {
     X(PEERNAME,   "getpeername", QUICK)   \
     X(SETOPT,     "setsockopt", QUICK)    \
     X(GETOPT,     "getsockopt", QUICK)    \
+    X(ADOPT,      "adopt",      QUICK)    \
     X(UNLINK,     "unlink",     QUICK)    \
     X(ACCEPT,     "accept",     WAITS)    \
     X(CONNECT,    "connect",    WAITS)    \
@@ -199,6 +200,9 @@ struct op {
         struct { int level; int name; int value; const void *data; unsigned len; } setopt; /* data,
                                                      unless NULL, in the place of value */
         struct { int level; int name; void *out; unsigned len; } getopt; /* result: how many bytes */
+        struct { int fd; int domain; int type; bool listens; bool copy; } adopt; /* a socket that others
+                                                     made, made as ours are; domain AF_INET: or
+                                                     AF_INET6; result: the fd, or its copy */
         struct { const struct hob_addr *addr; uint64_t file; } unlink;   /* a socket's file; only
                                                      if it still is `file`; 0: in any case  */
     };

@@ -462,6 +462,13 @@ def hub(backend):
             raise Failed(f"{read} and {lost} are not 80:\n{text}")
 
 
+@example(*REAL)
+def handover(backend):
+    """Three servers take over from each other while four clients ask."""
+    text = run(backend, "38_handover")
+    expect(text, "^3 hand-overs, and every request was answered$")
+
+
 @example(*ALL)
 def bakery(backend):
     """However the clock runs, no more is on its way than ovens, shelf, hands and bag hold."""
