@@ -75,6 +75,7 @@
 #include "hob/portal.h"
 #include "hob/process.h"
 #include "hob/promise.h"
+#include "hob/proxy.h"
 #include "hob/rate.h"
 #include "hob/reader.h"
 #include "hob/replace.h"

@@ -71,7 +71,9 @@ static uint16_t segment_told(struct msghdr *hdr)
 
 static void fill_in(hob_udp_msg *msg, struct mmsghdr *header)
 {
-    msg->addr.len = (uint16_t)header->msg_hdr.msg_namelen;
+    size_t used = header->msg_hdr.msg_namelen;
+    msg->addr.len = (uint16_t)used;
+    memset(msg->addr.u.raw + used, 0, sizeof msg->addr.u.raw - used);
     msg->got = header->msg_len;
     msg->segment_bytes = segment_told(&header->msg_hdr);
     if (msg->segment_bytes >= msg->got)
