@@ -470,6 +470,15 @@ def handover(backend):
 
 
 @example(*ALL)
+def discovery(backend):
+    """Where the loopback interface carries groups all are heard, and each has a line in any case."""
+    text = run(backend, "39_discovery")
+    expect(text, *(f"^{name}: (here|not heard)$" for name in ("clock", "coffee", "printer")))
+    if backend == "sim" and "not heard" in text:
+        raise Failed(f"somebody was not heard:\n{text}")
+
+
+@example(*ALL)
 def bakery(backend):
     """However the clock runs, no more is on its way than ovens, shelf, hands and bag hold."""
     text = run(backend, "24_bakery")
