@@ -72,7 +72,7 @@ HOB_API HOB_MUST_USE int hob_udp_send_prep(hob_op *op, hob_udp *socket, const vo
 
 enum { HOB_UDP_BATCH_MAX = 64 }; /* datagrams in one call; of more, the first */
 
-/* One message of a batch. The memory is yours. */
+/* One message of a batch. The memory is yours. The calls below take 7 KiB of stack. */
 typedef struct hob_udp_msg {
     void    *buf;           /* room to receive; or what to send, and then it is only read      */
     size_t   len;           /* how much room; or how many bytes                                */
