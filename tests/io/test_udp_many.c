@@ -80,10 +80,11 @@ TEST_ON_ALL(udp_many, what_does_not_fit_into_the_batch_stays)
     UDP(b);
     ROOM_(in);
     hob_udp_msg out[3] = { { 0 } };
+    char        letters[] = "xyz";
 
     check_ok(open_two(&a, &b));
     for (int i = 0; i < 3; i++)
-        out[i] = (hob_udp_msg){ .buf = "xyz" + i, .len = 1, .addr = hob_udp_local_addr(b) };
+        out[i] = (hob_udp_msg){ .buf = letters + i, .len = 1, .addr = hob_udp_local_addr(b) };
     check_eq(hob_udp_send_many(a, out, 2), 2);
     check_eq(hob_udp_recv_many(b, in->msgs, 1), 1);
     check_mem(in->bytes[0], "x", 2);
