@@ -498,6 +498,18 @@ def heating(backend):
     expect(text, "the valve ended at 5$")
 
 
+@example(*ALL)
+def names(backend):
+    if not (BUILD / "examples" / "36_names").exists():
+        print(f"skipped: examples: names on {backend}: built without c-ares")
+        return
+    expect(run(backend, "36_names"), "^heard: good day$")
+    expect(run(backend, "36_names", "localhost"), r"^localhost is (\[::1\]|127\.)")
+    expect(run(backend, "36_names", "a..b", "0x7f.1", status=1), r"^a\.\.b: this can be no name$",
+           r"^0x7f\.1: this can be no name$")
+    expect(run(backend, "36_names", "127.0.0.1:1", status=1), r"^127\.0\.0\.1:1: 127\.0\.0\.1:1: Conn")
+
+
 @example(*REAL)
 def grep(backend):
     expect(run(backend, "29_grep", "no such words anywhere", "include", status=1), r"^0 lines in 0 of ")
