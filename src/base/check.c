@@ -10,10 +10,14 @@
 
 void (*hob__check_who)(int fd);
 void (*hob__last_act)(void);
+void (*hob__last_lines)(void);
 const char *hob__check_instead;
 
 static void say_and_abort(const char *line, size_t len)
 {
+    void (*last_lines)(void) = __atomic_load_n(&hob__last_lines, __ATOMIC_ACQUIRE);
+    if (last_lines != NULL) // they were said before
+        last_lines();
     ssize_t written = write(STDERR_FILENO, line, len);
     (void)written;
 

@@ -52,6 +52,10 @@ extern const char *hob__check_instead;
  * May be NULL. */
 extern void (*hob__last_act)(void);
 
+/* Set by the log: writes what it still has, since the process is about to end by a signal. For
+ * handlers, too. May be NULL. */
+extern void (*hob__last_lines)(void);
+
 /* Long-lived objects begin with a tag; a freed one's is wiped. */
 enum hob__tag {
     TAG_FREED = 0x0DEAD0DE,

@@ -43,6 +43,9 @@ void hob__stop_die(int signal)
     struct sigaction action = { .sa_handler = SIG_DFL };
     if (hob__last_act != NULL)
         hob__last_act();
+    void (*last_lines)(void) = __atomic_load_n(&hob__last_lines, __ATOMIC_ACQUIRE);
+    if (last_lines != NULL)
+        last_lines();
     (void)hob__sys_sigaction(signal, &action, NULL);
     (void)raise(signal);
 }

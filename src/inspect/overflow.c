@@ -212,6 +212,9 @@ static void on_fault(int signal, siginfo_t *info, void *machine_context)
     const struct worker *w = hob__worker;
     const ucontext_t    *context = machine_context;
     const struct stack  *stack = NULL;
+    void               (*last_lines)(void) = __atomic_load_n(&hob__last_lines, __ATOMIC_ACQUIRE);
+    if (last_lines != NULL) // they were said before
+        last_lines();
     if (info->si_code > 0)
         stack = overflown(w, info->si_addr, stack_pointer_of(context));
     if (stack != NULL) {
