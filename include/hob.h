@@ -36,8 +36,8 @@
  *   of the run: channels, promises, locks, latest values, broadcasts, pools; a mutex,
  *   and a promise that is told so, also for threads outside, which call in by
  *   hob/portal.h. So is what guards calls to others: rates, breakers, budgets,
- *   latencies. What only looks at its arguments (hob_strerror, the functions of
- *   hob/addr.h, hob_describe_address) may be called anywhere.
+ *   latencies. Logs (hob/log.h), and what only looks at its arguments (hob_strerror, the
+ *   functions of hob/addr.h, hob_describe_address), may be called anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
  *   function and the mistake. What a peer sends never does.
  */
@@ -65,6 +65,7 @@
 #include "hob/inspect.h"
 #include "hob/latest.h"
 #include "hob/lock.h"
+#include "hob/log.h"
 #include "hob/loop.h"
 #include "hob/mem_pair.h"
 #include "hob/offload.h"

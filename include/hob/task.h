@@ -118,8 +118,9 @@ HOB_API HOB_MUST_USE int hob_call_deep(size_t stack_bytes, hob_task_fn *fn, void
 /* Task-locals: values that go with a task and with the children that it starts
  * while they are set. The address of `key` is the key. */
 typedef struct hob_local_key {
-    const char *name; /* shown in dumps; the value is shown if it is_text */
+    const char *name; /* shown in dumps; the value is shown if it is_text         */
     int         is_text;
+    int         is_logged; /* 1: goes with each line of the log: hob/log.h; as text, or a pointer */
 } hob_local_key;
 
 /* Sets a task-local for the rest of the surrounding block. */

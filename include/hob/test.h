@@ -170,6 +170,14 @@ HOB_API const char *hob_test_scratch(void);
 HOB_API const char *hob_test_report_text(void);
 HOB_API void        hob_test_report_clear(void);
 
+/* What was logged (hob/log.h) since the test began, or since hob_test_log_clear: a line each, such as
+ *     INFO  order paid order=41 user=ann
+ * with task-locals, and without what differs between runs. The newest megabyte of it. Nothing goes
+ * to standard error then, unless the test fails; where hob_log_setup says, it goes. The text lasts
+ * until the next call. What a test set up for the log ends with it. */
+HOB_API const char *hob_test_log_text(void);
+HOB_API void        hob_test_log_clear(void);
+
 /* For bare tests: fills in options for hob_run_with such that reports reach
  * hob_test_report_text, the backend is this run's and its seed too. */
 HOB_API void hob_test_run_opts(hob_run_opts *ret_opts);

@@ -26,6 +26,7 @@
 #include "core/stop.h"
 #include "hob/runtime.h"
 
+struct log_sim;
 struct pools;
 struct worker;
 
@@ -52,6 +53,7 @@ struct crew {
     struct list      sim_programs; /* of a simulated crew, which needs no lock: see
                                       io/process_sim.c; each block begins with its node */
     int              sim_processes; /* started so far                                  */
+    struct log_sim  *log, *log_older; /* see log/sim.c                                */
 };
 
 /* Makes the crew of worker 0. Returns 0 or -ENOMEM. */

@@ -67,6 +67,8 @@ static bool is_over(struct worker *w)
         end_main(w);
     if (!crew_is_alone(w->crew))
         return atomic_load_explicit(&w->crew->over, memory_order_acquire);
+    if (w->crew->simulated && mail_has_come(&w->box)) // its own: lines of the log
+        return false;
     return w->main_ended && !roots_have_children(w);
 }
 

@@ -18,6 +18,7 @@
 #include "inspect/overflow.h"
 #include "inspect/report.h"
 #include "inspect/watchdog.h"
+#include "log/log.h"
 #include "sync/signal.h"
 
 enum {
@@ -40,6 +41,7 @@ static void in_forked_child(void)
     hob__watchdog_forget();
     hob__workers_forget();
     hob__signals_forget();
+    hob__log_forget();
     if (hob__worker == NULL)
         return;
     hob__worker->forked = true;
@@ -115,6 +117,8 @@ int hob__run_start_main(struct run *run, hob_task_fn *main_fn, void *arg, const 
 
 int hob__run_finish(struct run *run)
 {
+    if (run->worker->main.failed > 0)
+        hob__log_before_report();
     int others = hob__crew_finish_others(&run->crew);
     int r = hob__worker_finish(run->worker);
     return hob__stop_result(&run->crew, r != 0 ? r : others);
@@ -159,6 +163,8 @@ int hob__run_open(struct run *run, const hob_run_opts *given)
     watch_for_fork();
     __atomic_store_n(&hob__check_who, hob__report_who, __ATOMIC_RELAXED); // other runs do, too
     run->sigpipe_changed = ignore_sigpipe(&run->old_sigpipe);
+    if (!run->crew.simulated)
+        hob__log_run_begins();
     r = hob__overflow_watch(run->worker);
     if (r == 0)
         r = hob__watchdog_start(run->worker);
@@ -172,6 +178,9 @@ int hob__run_open(struct run *run, const hob_run_opts *given)
 void hob__run_close(struct run *run)
 {
     hob__stop_close(&run->crew);
+    if (!run->crew.simulated)
+        hob__log_run_ends();
+    hob__log_crew_ends(&run->crew);
     hob__watchdog_stop(run->worker);
     hob__overflow_unwatch(run->worker);
     if (run->sigpipe_changed)

@@ -82,6 +82,7 @@ static void worker_free(struct worker *w)
     hob__stack_pool_fini(&w->stacks);
     hob__map_fini(&w->suspended);
     hob__free(w->sites);
+    hob__free(w->log_scratch);
     w->tag = TAG_FREED;
     hob__free(w);
     hob__worker = NULL;

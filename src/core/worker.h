@@ -108,6 +108,7 @@ struct worker {
     hob_stats      stats;
     void          *watchdog;
     void          *signal_stack;
+    void          *log_scratch;     /* where lines are made: see log/log.c      */
 };
 
 /* What a forked child is told, whatever it tried. */

@@ -54,6 +54,11 @@ bool hob__job_is_simulated(void)
     return is_simulated;
 }
 
+struct worker *hob__job_simulator(void)
+{
+    return is_simulated && current != NULL ? current->home : NULL;
+}
+
 void hob__job_report_who(int fd)
 {
     char function[256], place[256], line[640];

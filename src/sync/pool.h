@@ -123,6 +123,9 @@ void hob__pool_simulate(struct job *job);
 /* Whether the thread is in a function that sim calls on the loop's. */
 bool hob__job_is_simulated(void);
 
+/* In sim: the worker whose job's function runs on the loop; otherwise NULL. */
+struct worker *hob__job_simulator(void);
+
 /* Who runs on this thread, for a failed assertion: nothing if that is no job. */
 void hob__job_report_who(int fd);
 

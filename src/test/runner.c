@@ -79,6 +79,8 @@ static void judge(const struct test_run *run, int result)
         hob__test_show_failure("the runtime had something to report");
     if (run->failures > 0 && said_something)
         fprintf(stderr, "  reported:\n%s", run->report);
+    if (run->failures > 0)
+        hob__test_log_show();
 }
 
 /* In a torture run checks and reports count for nothing, but nobody may sleep for ever. */

@@ -5,6 +5,7 @@
  *   runner.c  main(), options, which test runs on what, the last line
  *   check.c   checks: compare, print, note
  *   world.c   what a test asks of its world: settle, scratch folder, reports
+ *   log.c     what was logged
  *   leak.c    looks at the process before and after
  *   watch.c   hangs, crashes, and tests that must die
  *   torture.c one run for each thing that can fail
@@ -40,6 +41,9 @@ struct test_run {
     size_t report_len, report_cap;
     bool   report_was_read;
 
+    char  *log, *log_copy;      /* guarded by log.c's lock                           */
+    size_t log_len, log_cap;
+
     char scratch[256];          /* "" until it is asked for                          */
 };
 
@@ -70,6 +74,11 @@ void hob__test_repeat_line(char *text, size_t size);
 void hob__test_world_begin(void);
 void hob__test_world_end(void);
 void hob__test_report(void *arg, const char *text);
+
+/* log.c */
+void hob__test_log_begin(void);
+void hob__test_log_end(void);
+void hob__test_log_show(void);
 
 /* leak.c */
 void hob__test_leak_begin(void);

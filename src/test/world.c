@@ -155,11 +155,13 @@ int hob_test_run(hob_task_fn *fn, void *arg)
 void hob__test_world_begin(void)
 {
     hob_test_report_clear();
+    hob__test_log_begin();
 }
 
 void hob__test_world_end(void)
 {
     struct test_run *run = &hob__test_now;
+    hob__test_log_end();
     remove_scratch(run);
     free(run->report);
     run->report = NULL;

@@ -85,7 +85,7 @@ TEST_BARE(detach, a_failure_afterwards_makes_the_run_fail_and_is_told)
     check_has(hob_test_report_text(), "afterwards");
 }
 
-static const hob_local_key user = { "user", 1 };
+static const hob_local_key user = { .name = "user", .is_text = 1 };
 
 static int detach_and_look(void *arg)
 {

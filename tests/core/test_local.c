@@ -2,7 +2,7 @@
 /* Task-locals: set for a block, inherited by children. Promises of hob/task.h. */
 #include "support/tasks.h"
 
-static const hob_local_key user = { "user", 1 }, depth = { "depth", 0 };
+static const hob_local_key user = { .name = "user", .is_text = 1 }, depth = { .name = "depth" };
 
 TEST(local, is_unset_at_first)
 {
