@@ -414,6 +414,21 @@ def cache(backend):
 
 
 @example(*ALL)
+def log(backend):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "shop.log")
+        run(backend, "37_log", path)
+        if backend == "sim":  # it is on the simulated disk
+            return
+        with open(path, encoding="utf-8") as file:
+            expect(file.read(), r"^\S+Z NOTE  the shop is open orders=3 task=1 ",
+                   r"^\S+Z INFO  order paid user=ann total=9.5 request=r-41 task=\d+ ",
+                   r'^\S+Z INFO  order paid user="bob\\nERROR all is lost" total=17 request=r-42 ',
+                   r"^\S+Z WARN  order refused user=eve total=1000000 error=EDQUOT request=r-43 ",
+                   r"^\S+Z INFO  suppressed 4990 more of this suppressed=4990 at=37_log.c:")
+
+
+@example(*ALL)
 def tour(backend):
     text = run(backend, "35_tour")
     for style in ("promises", "tasks", "channel", "flow"):
