@@ -22,6 +22,8 @@ enum {
     HOB_ESTOPPING = -4110, /* the run stops and takes nothing new; no failure: hob/stop.h */
     HOB_EBREAKER = -4120, /* a circuit breaker is open: it was not tried          */
 
+    HOB_EJSON = -4180, /* a JSON document does not fit its table: hob/json.h has words */
+
     /* hob/tls.h; hob_tls_error says more. */
     HOB_ETLS          = -4130, /* the peer broke the protocol, or refused us            */
     HOB_ETLSCERT      = -4131, /* the peer's certificate was not accepted               */

@@ -12,6 +12,7 @@
     X(HOB_ELEFT, "a clean-up went over its grace time")                            \
     X(HOB_ECHECK, "a check of a test failed")                                      \
     X(HOB_EBREAKER, "a circuit breaker is open: it was not tried")                 \
+    X(HOB_EJSON, "a JSON document does not fit its table")                         \
     X(HOB_ESTOPPING, "the run is stopping")                                        \
     X(HOB_ETLS, "TLS: the peer broke the protocol, or refused us")                 \
     X(HOB_ETLSCERT, "TLS: the peer's certificate was not accepted")                \

@@ -606,6 +606,33 @@ def run_by_the_command(backend):
             raise Failed(f"{name}: {done.returncode}\n{done.stdout}{done.stderr}")
 
 
+@example(*ALL)
+def json_orders(backend):
+    if not (BUILD / "examples" / "43_json").exists():
+        print(f"skipped: examples: json on {backend}: built without jansson")
+        return
+    expect(run(backend, "43_json"), r"^order 7 of ann@example\.org, 1 items$", r'^  "state": "paid",$',
+           r'^  "discount": 0\.1$', "^refused: customer: is not an e-mail address$", "^refused: state: is none of: open, paid",
+           r"^refused: items\[0\]\.quantity: 0 is less than 1$", "^refused: colour: is not known$")
+    expect(run(backend, "43_json", "schema"), '^  "title": "Order",$', '"\\$ref": "#/\\$defs/Item"')
+    expect(run(backend, "43_json", "page=2&tag=red&tag=big"), "^page 2, red, big$")
+    expect(run(backend, "43_json", "page=0&x=1"), "^refused: x: is not known$", "^refused: page: 0 is less than 1$")
+
+
+@example(*REAL)
+def json_lines(backend):
+    if not (BUILD / "examples" / "43_json").exists():
+        return
+    good = '{"id":%d,"customer":"a@b","items":[{"sku":"x","quantity":1}]}'
+    done = subprocess.run([BUILD / "examples" / "43_json", "-"], env=environment(backend), text=True,
+                          input=f"{good % 1}\n{{]\n\n{good % 0}\n{good % 2}", capture_output=True,
+                          timeout=SECONDS)
+    expect(done.stdout, "^order 1 of a@b$", "^refused: line 1, column 2: ", "^refused: id: 0 is less than 1$",
+           "^order 2 of a@b$")
+    if done.returncode != 0:
+        raise Failed(f"ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
 def find_backends():
     lines = subprocess.run([BUILD / "hob", "backends"], capture_output=True, text=True,
                            check=True).stdout.splitlines()

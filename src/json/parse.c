@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* A text becomes a value, by jansson, with our limits and our words; and then a struct. */
+#include <stdio.h>
+
+#include "json/json.h"
+
+size_t hob__json_bytes_max(const hob_json_opts *opts)
+{
+    return opts->bytes_max > 0 ? opts->bytes_max : HOB_JSON_BYTES;
+}
+
+unsigned hob__json_depth_max(const hob_json_opts *opts, const char *function)
+{
+    if (opts->depth_max > HOB_JSON_DEPTH_MAX)
+        hob_mistake(function, "depth_max is over HOB_JSON_DEPTH_MAX");
+    return opts->depth_max > 0 ? opts->depth_max : HOB_JSON_DEPTH;
+}
+
+/* jansson's words, without the piece of the document that it quotes. */
+static void note_syntax(hob_json_errors *errors, const json_error_t *error)
+{
+    static const char near[] = " near ";
+
+    if (errors == NULL)
+        return;
+    hob_json_error *note = &errors->at[errors->count++];
+    *note = (hob_json_error){
+        .line = error->line > 0 ? (unsigned)error->line : 1,
+        .column = error->column > 0 ? (unsigned)error->column : 1,
+    };
+    const char *end = strstr(error->text, near), *words = error->text;
+    size_t      len = end != NULL ? (size_t)(end - error->text) : strlen(error->text);
+    if (json_error_code(error) == json_error_null_character ||
+        json_error_code(error) == json_error_null_byte_in_key)
+        words = "a string has U+0000 in it";
+    else if (json_error_code(error) == json_error_premature_end_of_input ||
+             (end != NULL && strcmp(end, " near end of file") == 0 &&
+              strncmp(error->text, "end of file", 11) != 0))
+        words = "ends too early";
+    hob__json_copy_words(note->words, sizeof note->words, words,
+                         words == error->text ? len : strlen(words));
+}
+
+static int refuse_size(hob_json_errors *errors, size_t len, size_t max)
+{
+    if (errors != NULL)
+        snprintf(errors->at[errors->count++].words, HOB_JSON_WORDS_MAX,
+                 "has %zu bytes, more than %zu", len, max);
+    return -EMSGSIZE;
+}
+
+int hob__json_load(const void *bytes, size_t len, const hob_json_opts *opts,
+                   hob_json_errors *errors, json_t **ret_value)
+{
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    json_error_t error;
+
+    if (len > hob__json_bytes_max(opts))
+        return refuse_size(errors, len, hob__json_bytes_max(opts));
+    int r = hob__json_scan(bytes, len, hob__json_depth_max(opts, "hob_json_parse"),
+                           opts->values_max > 0 ? opts->values_max : HOB_JSON_VALUES, errors);
+    if (r < 0)
+        return r;
+
+    memset(&error, 0, sizeof error);
+    json_t *value = hob__json_loadb(len > 0 ? bytes : "", len, flags, &error);
+    if (hob__json_ran_out())
+        return -ENOMEM;
+    if (value == NULL) {
+        note_syntax(errors, &error);
+        return -EBADMSG;
+    }
+    *ret_value = value;
+    return 0;
+}
+
+int hob_json_parse(hob_json_table *table, const void *bytes, size_t len, const hob_json_opts *opts,
+                   hob_json_errors *errors, void *obj)
+{
+    const hob_json_shape *shape = hob__json_shape(table, "hob_json_parse");
+    struct walk           walk;
+    json_t               *value;
+
+    hob__json_walk_begin(&walk, "hob_json_parse", opts, errors);
+    memset(obj, 0, shape->bytes);
+    int r = hob__json_load(bytes, len, walk.opts, errors, &value);
+    if (r < 0)
+        return r;
+    r = hob__json_read(&walk, shape, value, obj);
+    json_decref(value);
+    return r;
+}
+
+int hob_json_from_value(hob_json_table *table, const struct json_t *value,
+                        const hob_json_opts *opts, hob_json_errors *errors, void *obj)
+{
+    const hob_json_shape *shape = hob__json_shape(table, "hob_json_from_value");
+    struct walk           walk;
+
+    hob__json_walk_begin(&walk, "hob_json_from_value", opts, errors);
+    return hob__json_read(&walk, shape, value, obj);
+}
+
+int hob_json_read_line(hob_json_table *table, hob_reader *in, const hob_json_opts *opts,
+                       hob_json_errors *errors, void *obj)
+{
+    const hob_json_shape *shape = hob__json_shape(table, "hob_json_read_line");
+    char                 *line;
+
+    if (errors != NULL)
+        *errors = (hob_json_errors){ 0 };
+    memset(obj, 0, shape->bytes);
+    ssize_t len = hob_reader_json_line(in, &line);
+    return len < 0 ? (int)len : hob_json_parse(table, line, (size_t)len, opts, errors, obj);
+}
