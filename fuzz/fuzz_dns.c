@@ -4,6 +4,7 @@
  * resolv.conf, or a reply, whose second byte says to a question of which kind. What is read is within
  * its bounds, and names that were let through are read the same again.
  */
+// links: dns
 #include <ares.h>
 #include <stdlib.h>
 #include <string.h>

@@ -4,8 +4,10 @@
 # Feeds each parser with noise for a while: tools/fuzz.sh [SECONDS]
 #
 # Every file fuzz/fuzz_NAME.c is a driver of libFuzzer, and fuzz/corpus/NAME the
-# inputs it begins with. Inputs that reach something new are kept in
-# build-fuzz/NAME; one that breaks something is written there, and named.
+# inputs it begins with. A driver with a line "// links: json" is linked with
+# libhob-json, too, and left out where that is not built. Inputs that reach
+# something new are kept in build-fuzz/NAME; one that breaks something is
+# written there, and named.
 set -eu
 cd "$(dirname "$0")/.."
 seconds=${1:-10}
@@ -18,22 +20,36 @@ flags="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 ninja -C build-fuzz libhob.a >/dev/null
 
 libs=$(pkg-config --libs liburing 2>/dev/null || true)
+
+# What a driver is linked with besides the core. 1: it is not built here.
+own_libs() {
+    name=$(sed -n 's|^// links: ||p' "$1")
+    case $name in
+    '') return 0 ;;
+    dns) needs=libcares ;;
+    json) needs=jansson ;;
+    *)
+        echo "$1: links what tools/fuzz.sh does not know" >&2
+        return 2
+        ;;
+    esac
+    grep -q "^build libhob-$name.a:" build-fuzz/build.ninja || return 1
+    ninja -C build-fuzz "libhob-$name.a" >/dev/null || return 2
+    echo "build-fuzz/libhob-$name.a $(pkg-config --cflags --libs $needs)"
+}
+
 for driver in fuzz/fuzz_*.c; do
     name=$(basename "$driver" .c)
     name=${name#fuzz_}
-    library=
-    if [ "$name" = dns ]; then # the one that leans on a library of its own
-        if ! pkg-config --exists libcares; then
-            echo "fuzz $name: not without c-ares"
-            continue
-        fi
-        ninja -C build-fuzz libhob-dns.a >/dev/null
-        library="build-fuzz/libhob-dns.a $(pkg-config --libs libcares)"
-    fi
+    own=$(own_libs "$driver") || {
+        [ $? -eq 1 ] || exit 1
+        echo "fuzz $name: skipped, its library is not built here"
+        continue
+    }
     mkdir -p "build-fuzz/$name"
     # shellcheck disable=SC2086
     clang -g -O1 -Wall -Wextra -D_GNU_SOURCE $flags -fsanitize=fuzzer -Iinclude -Isrc \
-        -o "build-fuzz/fuzz_$name" "$driver" $library build-fuzz/libhob.a $libs -pthread
+        -o "build-fuzz/fuzz_$name" "$driver" $own build-fuzz/libhob.a $libs -pthread
     "build-fuzz/fuzz_$name" -max_total_time="$seconds" -verbosity=0 -print_final_stats=1 \
         -artifact_prefix="build-fuzz/$name-" "build-fuzz/$name" "fuzz/corpus/$name" \
         >"build-fuzz/$name.log" 2>&1 || {
