@@ -3,8 +3,10 @@
  * Random structs by seed. Invariants: what is written is JSON that jansson reads; what is read back
  * writes the same bytes; compact, pretty and line say the same; a document from which anything was
  * taken away or in which anything was changed is taken or refused, and nothing is left; with each
- * allocation failing in turn, a parse gives the same struct or -ENOMEM.
+ * allocation failing in turn, a parse gives the same struct or -ENOMEM. Threads do not matter.
  */
+#include <pthread.h>
+
 #include "json/counted.h"
 
 /* ---- round trips ---- */
@@ -69,6 +71,40 @@ TEST_ONCE(json_model, and_so_are_hundreds)
 
     for (int i = 0; i < rounds; i++)
         check_ok(roll_write_and_read(&dice));
+}
+
+/* ---- several threads ---- */
+
+struct worker {
+    pthread_t   thread;
+    struct dice dice;
+    int         result;
+};
+
+static void *write_and_read_often(void *arg)
+{
+    struct worker *w = arg;
+
+    for (int i = 0; i < 10 && w->result == 0; i++)
+        w->result = roll_write_and_read(&w->dice);
+    return NULL;
+}
+
+TEST_BARE(json_model, threads_do_not_get_in_each_others_way)
+{
+    struct worker workers[4];
+    int           started = 0;
+
+    for (; started < 4; started++) {
+        workers[started] = (struct worker){ .dice = { hob_test_seed() + (uint64_t)started } };
+        if (pthread_create(&workers[started].thread, NULL, write_and_read_often, &workers[started]) != 0)
+            break;
+    }
+    for (int i = 0; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+    check_eq(started, 4);
+    for (int i = 0; i < 4; i++)
+        check_ok(workers[i].result);
 }
 
 /* ---- documents that were changed ---- */
