@@ -122,6 +122,10 @@ void hob__op_finish_from_afar(struct op *op, int64_t result)
 
 void hob__op_cancel(struct worker *w, struct op *op)
 {
+    if (op->state == OP_DONE) { // what there is will be delivered, but no more begun
+        op->cancel_asked = 1;
+        return;
+    }
     if (op->state != OP_FLYING || op->cancel_asked)
         return;
     if (op->kind == OP_SLEEP) {

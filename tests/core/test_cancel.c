@@ -2,6 +2,37 @@
 /* Cancellation, deadlines and shields. Promises of hob/scope.h and of hob.h's "Cancelling". */
 #include "support/tasks.h"
 
+#include "core/worker.h"
+#include "op/op.h"
+
+/* ---- an op that needs several turns ---- */
+
+/* As a write whose first half went: there is more to do. */
+static bool go_on_for_ever(struct op *op)
+{
+    hob__sleep_op_init(op, HOB_FOREVER);
+    return false;
+}
+
+static int take_two_turns(void *arg)
+{
+    struct op op = { .finish = go_on_for_ever };
+    hob__sleep_op_init(&op, *(int64_t *)arg);
+    hob__op_await(&op);
+    return (int)op.result;
+}
+
+/* Its first turn is done, and the deadline passes before anybody has looked at that. */
+TEST_ON_ALL(cancel, an_op_that_is_to_go_on_does_not_when_its_deadline_came_meanwhile)
+{
+    int64_t when = hob_in(5 * HOB_MSEC);
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, take_two_turns, &when));
+    settle();
+    hob_scope_deadline(&s, when); // its timer is behind that of the op
+    check_err(hob_scope_end(&s), -ETIMEDOUT);
+}
+
 /* ---- level-triggered ---- */
 
 static int stay_for_three_more_calls(void *arg)
