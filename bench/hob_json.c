@@ -74,14 +74,16 @@ static void table_write(const struct order *order)
 static const char *text_of(const json_t *object, const char *name, size_t max)
 {
     const json_t *value = json_object_get(object, name);
-    return json_is_string(value) && json_string_length(value) <= max ? json_string_value(value) : NULL;
+    bool          fits = json_is_string(value) && json_string_length(value) <= max;
+    return fits ? json_string_value(value) : NULL;
 }
 
 static json_int_t int_of(const json_t *object, const char *name, json_int_t min, json_int_t max)
 {
     const json_t *value = json_object_get(object, name);
-    must(json_is_integer(value) && json_integer_value(value) >= min && json_integer_value(value) <= max);
-    return json_integer_value(value);
+    json_int_t    number = json_integer_value(value);
+    must(json_is_integer(value) && number >= min && number <= max);
+    return number;
 }
 
 static void hand_read(struct order *order)

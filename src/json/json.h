@@ -9,7 +9,7 @@
  *
  * Values are checked in one place, limits.c, whichever way they go.
  *
- * Memory: all of it comes through hob__json_alloc, or is jansson's. Both are looked at by memory.c,
+ * Memory: all of it comes through hob_json_alloc, or is jansson's. Both are looked at by memory.c,
  * which notes when there was none: jansson does not always tell.
  */
 #ifndef HOB_JSON_JSON_H

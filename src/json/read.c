@@ -223,7 +223,8 @@ static void say_unknown(struct walk *walk, const struct step *up, const hob_json
         if (hob__json_find(shape, HOB_JSON_WHOLE, name) == NULL)
             hob__json_say(walk, &step, "is not known");
         else
-            hob__json_say(walk, &step, "is %s only", walk->opts->side == HOB_JSON_REQUEST ? "read" : "write");
+            hob__json_say(walk, &step, "is %s only",
+                          walk->opts->side == HOB_JSON_REQUEST ? "read" : "write");
     }
 }
 

@@ -92,7 +92,8 @@ json_t *hob__json_of_own_text(struct walk *walk, const hob_json_field *field, co
         return NULL;
     }
     if (value == NULL)
-        hob__json_mistake_of(walk->function, NULL, field->member, "its default or example is no value");
+        hob__json_mistake_of(walk->function, NULL, field->member,
+                             "its default or example is no value");
     return value;
 }
 

@@ -171,7 +171,8 @@ static void write_array(struct walk *walk, struct emit *emit, const struct step 
         items = pointer_at(items);
     if (items == NULL)
         count = 0;
-    if (count == SIZE_MAX || (field->array == HOB_JSON_INSIDE && count > field->room_bytes / field->bytes))
+    if (count == SIZE_MAX ||
+        (field->array == HOB_JSON_INSIDE && count > field->room_bytes / field->bytes))
         hob__json_mistake_of(walk->function, NULL, field->member, "its count is no count of it");
     if (!hob__json_fits_count(walk, step, field, count) || !enter(walk, step))
         return;
