@@ -39,6 +39,7 @@ __attribute__((noreturn, format(printf, 2, 3))) void die(int status, const char 
 
 __attribute__((format(printf, 1, 2))) char *text(const char *format, ...);
 bool  starts_with(const char *whole, const char *part);
+bool  ends_with(const char *whole, const char *part);
 char *copy_part(const char *from, size_t len);
 char *folder_of(const char *path); /* "." for a bare name */
 bool  is_there(const char *path);
@@ -89,6 +90,9 @@ struct place place_find(void);
 /* Adds what every program needs to be compiled, and to be linked. */
 void place_add_cflags(const struct place *place, struct texts *flags);
 void place_add_libs(const struct place *place, struct texts *flags);
+
+/* The libraries on top of the core whose headers the text includes; before those. */
+void place_add_libs_on_top(const struct place *place, const char *source, struct texts *flags);
 
 /* ---- the cache ---- */
 

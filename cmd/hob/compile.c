@@ -88,6 +88,7 @@ static struct texts command_for(const struct source *source, const char *cc,
     texts_add(&command, out);
     texts_add_words(&command, "-x c - -x none");
     append(&command, &own);
+    place_add_libs_on_top(place, source->data, &command);
     place_add_libs(place, &command);
     return command;
 }
@@ -95,7 +96,7 @@ static struct texts command_for(const struct source *source, const char *cc,
 /* ---- the name of the program ---- */
 
 static struct hash hash_of_source(const struct source *source, const char *cc_file,
-                                  const struct place *place, const struct texts *command)
+                                  const struct texts *command)
 {
     char real[PATH_MAX];
     struct hash hash;
@@ -108,7 +109,10 @@ static struct hash hash_of_source(const struct source *source, const char *cc_fi
     for (size_t i = 0; i < command->count; i++)
         hash_add_text(&hash, command->at[i]);
     hash_add_file_identity(&hash, cc_file);
-    hash_add_file_identity(&hash, place->lib);
+    for (size_t i = 0; i < command->count; i++) {
+        if (ends_with(command->at[i], ".a")) // libraries, which may have been built anew
+            hash_add_file_identity(&hash, command->at[i]);
+    }
     return hash;
 }
 
@@ -241,7 +245,7 @@ char *compile(const struct source *source, const char *cc, const struct place *p
 
     // The names of temporary files differ each time, so they are no part of the hash.
     struct texts command = command_for(source, cc, place, temp, temp);
-    struct hash of_source = hash_of_source(source, cc_file, place, &command);
+    struct hash of_source = hash_of_source(source, cc_file, &command);
     char *needs = text("%s/%s.needs", folder, hash_name(&of_source));
     if (is_there(needs)) {
         char *program = program_name(folder, source, hash_with_headers(of_source, needs));

@@ -90,6 +90,35 @@ void place_add_libs(const struct place *place, struct texts *flags)
     texts_add_words(flags, HOB_LIBS " -pthread");
 }
 
+/* Whether the text has a line that includes hob/NAME.h. */
+static bool includes(const char *source, const char *name)
+{
+    char *header = text("hob/%s.h", name);
+    for (const char *at = source; (at = strstr(at, header)) != NULL; at++) {
+        const char *line = at;
+        while (line > source && line[-1] != '\n')
+            line--;
+        char around[8] = "";
+        if (sscanf(line, " # include %1[<\"]", around) == 1)
+            return true;
+    }
+    return false;
+}
+
+void place_add_libs_on_top(const struct place *place, const char *source, struct texts *flags)
+{
+    static const struct {
+        const char *name, *libs;
+    } on_top[] = { HOB_LIBS_ON_TOP { NULL, NULL } };
+    for (size_t i = 0; on_top[i].name != NULL; i++) {
+        char *lib = text("%s/libhob-%s.a", folder_of(place->lib), on_top[i].name);
+        if (!includes(source, on_top[i].name) || !is_there(lib))
+            continue;
+        texts_add(flags, lib);
+        texts_add_words(flags, on_top[i].libs);
+    }
+}
+
 /* ---- hob flags ---- */
 
 /* As a word of a shell. */

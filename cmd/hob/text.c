@@ -33,6 +33,12 @@ bool starts_with(const char *whole, const char *part)
     return strncmp(whole, part, strlen(part)) == 0;
 }
 
+bool ends_with(const char *whole, const char *part)
+{
+    size_t len = strlen(whole), part_len = strlen(part);
+    return len >= part_len && strcmp(whole + len - part_len, part) == 0;
+}
+
 char *copy_part(const char *from, size_t len)
 {
     return need(strndup(from, len));
