@@ -150,7 +150,7 @@ def promise_question(name, title, n, claims, go=False):
     return Question(name, title, "ns", "ns", contestants, claims, group="comm")
 
 
-# Arguments in braces are paths that made() gives.
+# Arguments in braces are paths of files that are made for it: MADE.
 
 READ_PIECES = 262144  # of 4 KiB: a file of 1 GiB
 COPY_PIECES = 65536   # 256 MiB
@@ -386,21 +386,29 @@ MADE = {
 }
 
 
-@contextlib.contextmanager
-def made(build, question):
-    """Makes what the arguments of the question's contestants name, and removes it in the end."""
-    folder = os.path.join(build, "bench", "made")
-    wanted = [n for n in MADE if any("{" + n + "}" in c.args for c in question.contestants)]
-    paths = {n: os.path.join(folder, n) for n in wanted}
-    try:
-        if wanted:
-            os.makedirs(folder, exist_ok=True)
-        for name, path in paths.items():
-            show_progress(f"{question.name}: making {path}")
-            MADE[name](path)
-        yield paths
-    finally:
-        for path in paths.values():
+class Made:
+    """The files that arguments name: made when a question first wants them, removed in the end."""
+
+    def __init__(self, build):
+        self.folder = os.path.join(build, "bench", "made")
+        self.paths = {}
+
+    def __enter__(self):
+        return self
+
+    def for_question(self, question):
+        """Returns {name: path} of all that there are, those of this question among them."""
+        for name, make in MADE.items():
+            if name in self.paths or not any("{" + name + "}" in c.args for c in question.contestants):
+                continue
+            os.makedirs(self.folder, exist_ok=True)
+            self.paths[name] = os.path.join(self.folder, name)
+            show_progress(f"{question.name}: making {self.paths[name]}")
+            make(self.paths[name])
+        return self.paths
+
+    def __exit__(self, *what):
+        for path in self.paths.values():
             for end in ("", ".key"):
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(path + end)
@@ -685,18 +693,19 @@ def main():
         print("One core only: server and load share it, and the ratios are blurred.")
     all_summaries = []
     end = time.monotonic() + 60 * args.minutes
-    for question in choose(args.questions):
-        with made(args.build, question) as paths:
-            answers = ask(args.build, question, args.rounds or question.rounds, end, paths)
-        summary = summarize(question, answers)
-        all_summaries.append(summary)
-        print_summary(summary)
-        sys.stdout.flush()
-        if not args.no_save:
-            os.makedirs(RESULTS, exist_ok=True)
-            with open(os.path.join(RESULTS, question.name + ".json"), "w", encoding="utf-8") as f:
-                json.dump(summary, f, indent=1, ensure_ascii=False)
-                f.write("\n")
+    with Made(args.build) as files:
+        for question in choose(args.questions):
+            answers = ask(args.build, question, args.rounds or question.rounds, end,
+                          files.for_question(question))
+            summary = summarize(question, answers)
+            all_summaries.append(summary)
+            print_summary(summary)
+            sys.stdout.flush()
+            if not args.no_save:
+                os.makedirs(RESULTS, exist_ok=True)
+                with open(os.path.join(RESULTS, question.name + ".json"), "w", encoding="utf-8") as f:
+                    json.dump(summary, f, indent=1, ensure_ascii=False)
+                    f.write("\n")
 
     verdicts = [c["verdict"] for s in all_summaries for c in s["claims"]]
     print(f"\n{verdicts.count('OK')} claims OK, {verdicts.count('MISSED')} MISSED, "
