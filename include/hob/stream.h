@@ -30,6 +30,7 @@ typedef struct hob_stream_type {
     /* As write_some, of several pieces, of which at least one is not empty; NULL: by write_some
      * of the first of those. */
     ssize_t (*writev_some)(hob_stream *stream, const struct iovec *pieces, int count);
+    int (*ready_prep)(hob_stream *stream, hob_op *op); /* NULL: it cannot */
 } hob_stream_type;
 
 struct hob_stream {
@@ -43,6 +44,14 @@ HOB_API HOB_MUST_USE ssize_t hob_stream_read(hob_stream *stream, void *buf, size
 /* Reads exactly `len` bytes. Returns `len`, 0 if the stream ended before the
  * first byte, HOB_EOF if it ended in between, or a negative error. */
 HOB_API HOB_MUST_USE ssize_t hob_stream_read_exactly(hob_stream *stream, void *buf, size_t len);
+
+/* An operation that ends as soon as a read would not wait, and takes nothing: so who waits for the
+ * first bytes of a silent peer needs no buffer, and with hob_op_call no task. It counts as a
+ * reader. Its result is 1: bytes are there; 0: the end is; or the error of a broken connection
+ * (-ECONNRESET), before which bytes may be left to read. Over TLS bytes may come that are none of
+ * the peer's, so a read may wait after all. Returns 0, or -ENOTSUP: this stream cannot, and there
+ * is nothing to start. Does not wait. */
+HOB_API HOB_MUST_USE int hob_stream_ready_prep(hob_op *op, hob_stream *stream);
 
 /* Writes at least one byte of `buf`, which is lent. Waits until there is room.
  * Returns how many were taken, or a negative error. */

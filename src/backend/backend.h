@@ -25,6 +25,9 @@
  *
  * On a stream the order of finishing is: RECV takes what arrived first, and an
  * error of the connection only after it.
+ *
+ * A look (op_is_look) stands in line with the RECVs, and takes nothing: what it found is there for the
+ * next.
  */
 #ifndef HOB_BACKEND_BACKEND_H
 #define HOB_BACKEND_BACKEND_H
@@ -124,6 +127,9 @@ int hob__sim_put_folder(struct backend *b, const char *path);
 /* Carries out an op of class OP_QUICK with plain system calls, and finishes it:
  * uring and epoll share this. */
 void hob__quick_submit(struct op *op);
+
+/* What a look (op_is_look) finds now, or -EAGAIN: nothing. uring and epoll share this. */
+int64_t hob__look_now(int fd);
 
 /* Makes the call of a SPLICE whose descriptor never waits: the result, or -EAGAIN when that is
  * not ready (the pipe always is). uring and epoll share this. */

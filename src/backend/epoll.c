@@ -306,6 +306,8 @@ static int64_t attempt(const struct op *op)
 
     switch (op->kind) {
     case OP_RECV:
+        if (op_is_look(op))
+            return hob__look_now(desc->fd);
         return hob__sys_recv(desc->fd, op->recv.buf, op->recv.len, MSG_DONTWAIT);
     case OP_SEND:
         return hob__sys_send(desc->fd, op->send.buf, op->send.len, MSG_DONTWAIT | MSG_NOSIGNAL);

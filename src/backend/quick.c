@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -175,6 +176,25 @@ static int64_t carry_out(struct op *op)
     default:
         hob_unreachable("an op that is not quick was given to hob__quick_submit");
     }
+}
+
+/* An error is told once by the system, and belongs to the next call that reads or writes: so it is
+ * named here without asking for it. */
+int64_t hob__look_now(int fd)
+{
+    struct pollfd ask = { .fd = fd, .events = POLLIN };
+    char          byte;
+    int           r = hob__sys_poll(&ask, 1, 0);
+
+    if (r == 0 || r == -EINTR)
+        return -EAGAIN;
+    if (r < 0)
+        return r;
+    if (ask.revents & POLLNVAL)
+        return -EBADF;
+    if (ask.revents & POLLERR)
+        return -ECONNRESET;
+    return hob__sys_recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 }
 
 int64_t hob__splice_now(const struct op *op)

@@ -327,6 +327,8 @@ static int64_t try_op(struct sim *sim, struct node *node, struct op *op)
     case OP_ACCEPT:
         return hob__sim_accept(sim, node);
     case OP_RECV:
+        if (op_is_look(op))
+            return node->kind == NODE_STREAM ? hob__sim_stream_look(node) : -EINVAL;
         msg = msg_of(&iov, op->recv.buf, op->recv.len);
         return try_recv(sim, node, &msg, 0);
     case OP_READ:

@@ -306,6 +306,7 @@ int hob__sim_find_unix(struct sim *sim, enum node_kind kind, const hob_addr *add
 
 int      hob__sim_pipe(struct sim *sim, int *fds);
 void     hob__sim_link(struct node *a, struct node *b);
+int64_t  hob__sim_stream_look(const struct node *node);
 int64_t  hob__sim_stream_recv(struct sim *sim, struct node *node, struct msghdr *msg);
 int64_t  hob__sim_stream_send(struct sim *sim, struct node *node, const struct msghdr *msg);
 int      hob__sim_stream_shutdown(struct sim *sim, struct node *node);

@@ -314,6 +314,20 @@ int64_t hob__sim_stream_recv(struct sim *sim, struct node *node, struct msghdr *
     return node->in.reset ? 0 : SIM_WAIT;
 }
 
+/* What a receive would find; takes nothing. */
+int64_t hob__sim_stream_look(const struct node *node)
+{
+    if (node->state == NODE_CONNECTING)
+        return SIM_WAIT;
+    if (node->state != NODE_CONNECTED)
+        return -ENOTCONN;
+    if (node->in.arrived > node->in.taken)
+        return 1;
+    if (node->error != 0 && !node->in.ended)
+        return -node->error;
+    return node->in.ended || node->in.reset ? 0 : SIM_WAIT;
+}
+
 /* The other end was closed. Over TCP nobody here knows yet: the bytes go, and a
  * reset comes back for them. */
 static int64_t send_to_nobody(struct sim *sim, struct node *node, size_t len)

@@ -600,9 +600,11 @@ static bool has_something(const struct carrier *c)
     return c->held_count > 0 || c->has_end;
 }
 
-/* What is held, or else how the stream ended. */
+/* What is held, or else how the stream ended. A look leaves both. */
 static int64_t take_something(struct uring *u, struct carrier *c, struct op *op)
 {
+    if (op_is_look(op))
+        return c->held_count > 0 ? 1 : c->end;
     size_t taken = take_held(u, c, op->recv.buf, op->recv.len);
     if (taken > 0 || op->recv.len == 0)
         return (int64_t)taken;
@@ -654,7 +656,14 @@ static void start_recv(struct uring *u, struct desc *desc, struct op *op)
         return;
     if (may_arm(u, desc, op) && arm(u, desc))
         return;
-    if (!fly(u, op, SLOT_OP)) {
+    if (op_is_look(op)) {
+        int64_t found = hob__look_now(desc->fd);
+        if (found != -EAGAIN) {
+            finish(u, op, found);
+            return;
+        }
+    }
+    if (!fly(u, op, op_is_look(op) ? SLOT_DETOUR : SLOT_OP)) {
         finish(u, op, op->result);
         return;
     }
@@ -883,6 +892,10 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
     bool goes_on = must_go_on(op, use, &result, &next);
     if (goes_on && next == SLOT_OP && is_made_here(op)) { // it is ready
         result = make_here(op);
+        goes_on = result == -EAGAIN;
+        next = SLOT_DETOUR;
+    } else if (goes_on && op_is_look(op)) {
+        result = hob__look_now(op->desc->fd);
         goes_on = result == -EAGAIN;
         next = SLOT_DETOUR;
     }

@@ -211,6 +211,13 @@ void hob__conn_recv_prep(hob_op *place, struct conn *conn, void *buf, size_t len
     op->recv.len = io_len(len);
 }
 
+void hob__conn_look_prep(hob_op *place, struct conn *conn)
+{
+    struct op *op = hob__op_prep(place, OP_RECV, &conn->desc);
+    op->recv.buf = NULL;
+    op->recv.len = 0;
+}
+
 void hob__conn_send_some_prep(hob_op *place, struct conn *conn, const void *buf, size_t len)
 {
     if (len == 0) {

@@ -155,6 +155,7 @@ static inline ssize_t conn_send_some(struct conn *conn, const void *buf, size_t 
 ssize_t hob__conn_sendv_some(struct conn *conn, const struct iovec *pieces, int count);
 
 void hob__conn_recv_prep(hob_op *place, struct conn *conn, void *buf, size_t len);
+void hob__conn_look_prep(hob_op *place, struct conn *conn);
 void hob__conn_send_prep(hob_op *place, struct conn *conn, const void *buf, size_t len);
 void hob__conn_send_some_prep(hob_op *place, struct conn *conn, const void *buf, size_t len);
 int  hob__conn_shutdown(struct conn *conn);

@@ -48,6 +48,11 @@ ssize_t hob_stream_write(hob_stream *stream, const void *buf, size_t len)
     return (ssize_t)len;
 }
 
+int hob_stream_ready_prep(hob_op *op, hob_stream *stream)
+{
+    return stream->type->ready_prep != NULL ? stream->type->ready_prep(stream, op) : -ENOTSUP;
+}
+
 /* The first piece that is not empty; NULL: there is none. */
 static const struct iovec *first_piece(const struct iovec *pieces, int count)
 {

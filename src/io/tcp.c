@@ -131,6 +131,16 @@ static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces
     return hob__conn_sendv_some(&conn->conn, pieces, count);
 }
 
+static int stream_ready_prep(hob_stream *stream, hob_op *place)
+{
+    hob_tcp *conn = (hob_tcp *)stream;
+
+    hob_require(is_open(conn), "hob_stream_ready_prep" NOT_OPEN);
+    hob_require(conn_can_read(&conn->conn, OP_RECV), "hob_stream_ready_prep" TWO_READERS);
+    hob__conn_look_prep(place, &conn->conn);
+    return 0;
+}
+
 static int stream_shutdown(hob_stream *stream)
 {
     return hob_tcp_shutdown((hob_tcp *)stream);
@@ -148,6 +158,7 @@ const struct conn_kind hob__tcp_kind = {
         .write_some = stream_write_some,
         .write = stream_write,
         .writev_some = stream_writev_some,
+        .ready_prep = stream_ready_prep,
         .shutdown = stream_shutdown,
         .close = stream_close,
     },

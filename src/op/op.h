@@ -174,7 +174,8 @@ struct op {
         struct timer sleep;                                              /* SLEEP            */
         struct { void (*start)(struct op *op); bool (*withdraw)(struct op *op);
                  void *on; void *extra; } local;                         /* LOCAL but SLEEP  */
-        struct { void *buf; size_t len; size_t so_far; } recv;           /* RECV             */
+        struct { void *buf; size_t len; size_t so_far; } recv;           /* RECV; without a buf it
+                                                     takes nothing: op_is_look          */
         struct { const void *buf; size_t len; size_t so_far; } send;     /* SEND             */
         struct { void *buf; size_t len; int64_t offset; size_t so_far; } rw; /* READ, WRITE;
                                                      offset -1: at the file's position       */
@@ -227,6 +228,13 @@ struct op {
 };
 
 static_assert(sizeof(struct op) <= 128, "an op fits in two cache lines");
+
+/* A RECV that only waits until another would not: the result is 1 (bytes are there), 0 (the end of
+ * the stream), or the error of the connection. */
+static inline bool op_is_look(const struct op *op)
+{
+    return op->kind == OP_RECV && op->recv.buf == NULL;
+}
 
 static inline bool op_is_local(const struct op *op)
 {

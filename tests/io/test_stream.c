@@ -121,3 +121,13 @@ TEST_ON_ALL(stream, a_connection_is_a_stream)
     check_eq(hob_stream_read(a, buf, 8), 1);
     check_str(a->type->name, "tcp");
 }
+
+TEST(stream, one_that_cannot_tell_when_it_is_ready_says_so)
+{
+    STREAM(a) = NULL;
+    STREAM(b) = NULL;
+    hob_op op;
+
+    check_ok(hob_mem_pair(NULL, &a, &b));
+    check_err(hob_stream_ready_prep(&op, a), -ENOTSUP);
+}

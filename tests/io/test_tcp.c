@@ -1112,3 +1112,172 @@ TEST_ON_ALL(tcp, signals_interrupt_nothing)
     CLOSED_BY(end_storm) struct storm storm = start_storm();
     check_ok(flow(1 << 20, 1000, 1000));
 }
+
+/* ---- readiness without a buffer ---- */
+
+static ssize_t look(hob_tcp *conn)
+{
+    hob_op op;
+    check_ok(hob_stream_ready_prep(&op, hob_tcp_stream(conn)));
+    return hob_op_await(&op);
+}
+
+TEST_ON_ALL(tcp, ready_takes_nothing_and_comes_again_until_all_is_read)
+{
+    TCP(client);
+    TCP(server);
+    char buf[8];
+
+    check_ok(tcp_pair(&client, &server));
+    for (int round = 0; round < 3; round++) {
+        check_eq(hob_tcp_write(client, "hello", 5), 5);
+        check_eq(look(server), 1);
+        check_eq(look(server), 1);
+        check_eq(hob_tcp_read(server, buf, 2), 2);
+        check_eq(look(server), 1);
+        check_eq(hob_tcp_read(server, buf + 2, 6), 3);
+        check_mem(buf, "hello", 5);
+    }
+    check_ok(hob_tcp_shutdown(client));
+    check_eq(look(server), 0);
+    check_eq(look(server), 0);
+    check_eq(hob_tcp_read(server, buf, 1), 0);
+}
+
+struct looked {
+    int     calls;
+    ssize_t result;
+};
+
+static void on_look(void *arg, ssize_t result)
+{
+    struct looked *looked = arg;
+    looked->calls++;
+    looked->result = result;
+}
+
+TEST_ON_ALL(tcp, who_waits_to_be_ready_is_called_when_bytes_come)
+{
+    TCP(client);
+    TCP(server);
+    struct looked looked = { 0 };
+    hob_op        op;
+    char          byte;
+    HOB_SCOPE(s);
+
+    check_ok(tcp_pair(&client, &server));
+    check_ok(hob_stream_ready_prep(&op, hob_tcp_stream(server)));
+    hob_op_call(&s, &op, on_look, &looked);
+    settle();
+    check_eq(looked.calls, 0);
+    check_eq(hob_tcp_write(client, "x", 1), 1);
+    check_ok(hob_scope_end(&s));
+    check_eq(looked.calls, 1);
+    check_eq(looked.result, 1);
+    check_eq(hob_tcp_read(server, &byte, 1), 1);
+    check_eq(byte, 'x');
+}
+
+TEST_ON_ALL(tcp, waiting_to_be_ready_can_be_cancelled_and_loses_nothing)
+{
+    TCP(client);
+    TCP(server);
+    struct looked looked = { 0 };
+    hob_op        op;
+    char          byte;
+
+    check_ok(tcp_pair(&client, &server));
+    for (int round = 0; round < 3; round++) {
+        HOB_SCOPE(s);
+        looked = (struct looked){ 0 };
+        check_ok(hob_stream_ready_prep(&op, hob_tcp_stream(server)));
+        hob_op_call(&s, &op, on_look, &looked);
+        settle();
+        hob_op_cancel(&op);
+        check_ok(hob_scope_end(&s));
+        check_eq(looked.calls, 1);
+        check_eq(looked.result, -ECANCELED);
+    }
+    check_eq(hob_tcp_write(client, "x", 1), 1);
+    check_eq(hob_tcp_read(server, &byte, 1), 1);
+}
+
+/* The receive buffers of a ring run out: then readiness is asked of the kernel. */
+TEST_AS(tcp, many_can_be_ready_at_once_while_nobody_reads, HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED,
+        NULL)
+{
+    enum { MANY = 160 };
+    LISTENER(listener);
+    hob_tcp *clients[MANY] = { NULL }, *servers[MANY] = { NULL };
+    char     byte;
+
+    check_ok(listen_here(&listener));
+    for (int i = 0; i < MANY; i++) {
+        check_ok(connect_to(listener, &clients[i]));
+        check_ok(hob_tcp_accept(listener, &servers[i]));
+        check_eq(hob_tcp_write(clients[i], "x", 1), 1);
+        check_eq(look(servers[i]), 1);
+    }
+    for (int i = 0; i < MANY; i++) {
+        check_eq(look(servers[i]), 1);
+        check_eq(hob_tcp_read(servers[i], &byte, 1), 1);
+        hob_tcp_close(servers[i]);
+        hob_tcp_close(clients[i]);
+    }
+}
+
+TEST_ON_ALL(tcp, a_broken_connection_is_ready_with_its_error)
+{
+    TCP(client);
+    TCP(server);
+    struct looked looked = { 0 };
+    hob_op        op;
+    char          byte;
+    HOB_SCOPE(s);
+
+    check_ok(tcp_pair(&client, &server));
+    check_eq(hob_tcp_write(client, "x", 1), 1);
+    check_eq(hob_tcp_read(server, &byte, 1), 1);
+    check_ok(hob_stream_ready_prep(&op, hob_tcp_stream(server)));
+    hob_op_call(&s, &op, on_look, &looked);
+    check_eq(hob_tcp_write(server, "y", 1), 1);
+    check_eq(look(client), 1);
+    close_tcp(&client); // with a byte that it did not read
+    check_ok(hob_scope_end(&s));
+    check_eq(looked.calls, 1);
+    check_eq(looked.result, -ECONNRESET);
+    check_err(hob_tcp_read(server, &byte, 1), -ECONNRESET);
+}
+
+TEST_ON_ALL(tcp, a_closed_connection_tells_who_waits_for_it_to_be_ready)
+{
+    TCP(client);
+    TCP(server);
+    struct looked looked = { 0 };
+    hob_op        op;
+    HOB_SCOPE(s);
+
+    check_ok(tcp_pair(&client, &server));
+    check_ok(hob_stream_ready_prep(&op, hob_tcp_stream(server)));
+    hob_op_call(&s, &op, on_look, &looked);
+    settle();
+    close_tcp(&server);
+    check_ok(hob_scope_end(&s));
+    check_eq(looked.calls, 1);
+    check_eq(looked.result, -ECANCELED);
+}
+
+TEST_DIES(tcp, waiting_to_be_ready_counts_as_reading, "hob_tcp_read: another task*reading*")
+{
+    TCP(client);
+    TCP(server);
+    struct looked looked = { 0 };
+    hob_op        op;
+    char          byte;
+    HOB_SCOPE(s);
+
+    check_ok(tcp_pair(&client, &server));
+    check_ok(hob_stream_ready_prep(&op, hob_tcp_stream(server)));
+    hob_op_call(&s, &op, on_look, &looked);
+    check_ok(hob_tcp_read(server, &byte, 1));
+}

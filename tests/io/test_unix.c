@@ -536,3 +536,23 @@ TEST_ON_ALL(unix, datagrams_in_the_three_styles_give_the_same_answers)
         check(hob_addr_equal(&from, &a_addr));
     }
 }
+
+TEST_ON_ALL(unix, ready_takes_nothing)
+{
+    UNIX(a);
+    UNIX(b);
+    hob_op op;
+    char   buf[8];
+
+    check_ok(hob_unix_pair(&a, &b));
+    check_eq(hob_unix_write(a, "hello", 5), 5);
+    for (int round = 0; round < 2; round++) {
+        check_ok(hob_stream_ready_prep(&op, hob_unix_stream(b)));
+        check_eq(hob_op_await(&op), 1);
+    }
+    check_eq(hob_unix_read(b, buf, sizeof buf), 5);
+    check_mem(buf, "hello", 5);
+    close_unix(&a);
+    check_ok(hob_stream_ready_prep(&op, hob_unix_stream(b)));
+    check_eq(hob_op_await(&op), 0);
+}
