@@ -27,6 +27,7 @@ own_libs() {
     case $name in
     '') return 0 ;;
     dns) needs=libcares ;;
+    http) needs= ;;
     json) needs=jansson ;;
     *)
         echo "$1: links what tools/fuzz.sh does not know" >&2
@@ -35,7 +36,7 @@ own_libs() {
     esac
     grep -q "^build libhob-$name.a:" build-fuzz/build.ninja || return 1
     ninja -C build-fuzz "libhob-$name.a" >/dev/null || return 2
-    echo "build-fuzz/libhob-$name.a $(pkg-config --cflags --libs $needs)"
+    echo "build-fuzz/libhob-$name.a ${needs:+$(pkg-config --cflags --libs "$needs")}"
 }
 
 for driver in fuzz/fuzz_*.c; do

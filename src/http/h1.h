@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP/1.1 as bytes: heads, trailers and chunks, without I/O, memory or time.
+ *
+ *     bytes so far ──▶ hob__h1_head   ──▶ more wanted, a whole head, or the status that refuses it
+ *     bytes so far ──▶ hob__h1_chunk  ──▶ more wanted, data, the end, or the status
+ *
+ * Each may be called again with more of the same bytes, cut anywhere: what is said of them in the
+ * end is the same, and no byte is looked at much more than once. It holds to RFC 9112 and 9110
+ * wherever leniency would let two readers of the same bytes disagree; rfc numbers are at the rules.
+ */
+#ifndef HOB_HTTP_H1_H
+#define HOB_HTTP_H1_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- finding bytes ---- */
+
+/* The first byte that is none of a field's value (RFC 9110 5.5: HTAB, SP, VCHAR, obs-text), or
+ * `len`. The plain one is for other machines, and for checking the quick one. */
+size_t hob__h1_text(const char *bytes, size_t len);
+size_t hob__h1_text_plain(const char *bytes, size_t len);
+
+bool hob__h1_is_token(const char *bytes, size_t len); /* RFC 9110 5.6.2; not an empty one */
+bool hob__h1_is_value(const char *bytes, size_t len); /* of a field; an empty one, too    */
+
+/* Whether `len` bytes are this word, which is in lower case, without regard to case. */
+bool hob__h1_is(const char *bytes, size_t len, const char *word);
+
+/* The next element of a list (RFC 9110 5.6.1) of which [*at, end) is left: trimmed, never empty.
+ * False: there is no more. */
+bool hob__h1_list_next(const char **at, const char *end, const char **ret_item, size_t *ret_len);
+
+/* 1*DIGIT, checked at each of them; false for anything else, and for more than INT64_MAX. */
+bool hob__h1_number(const char *bytes, size_t len, uint64_t *ret_number);
+
+/* ---- heads ---- */
+
+/* Where it lies in the head. */
+struct h1_span {
+    uint32_t at, len;
+};
+
+struct h1_field {
+    struct h1_span name, value; /* of the value without the blanks around it */
+};
+
+enum h1_body {
+    H1_NO_BODY,
+    H1_LENGTH,
+    H1_CHUNKED,
+};
+
+struct h1_limits {
+    uint32_t target_max, head_max, fields_max;
+};
+
+/* A head on its way; zero, with `limits` and `fields`, to begin with. */
+struct h1_head {
+    struct h1_limits limits;
+    struct h1_field *fields; /* the caller's, with room for limits.fields_max */
+    bool             is_trailer; /* has no request line; and what fields it may have */
+
+    /* What was found: whole when hob__h1_head gave a length. */
+    struct h1_span method, target;
+    struct h1_span authority, path, query; /* of the target; an empty path of http://host is "/" */
+    uint32_t       field_count;
+    struct h1_span host;       /* the target's authority, or else the Host field */
+    int            minor;      /* of the version 1.x */
+    enum h1_body   body;
+    uint64_t       length;     /* H1_LENGTH */
+    bool           keep_alive, expects_continue;
+
+    /* Where it is. */
+    uint32_t line;    /* where the line begins that is looked at now */
+    uint32_t scanned; /* up to here it is known to have no end       */
+    bool     has_line, has_blank; /* the request line; an empty one before it */
+};
+
+/* Returns the length of the head, when all of it is there; 0: more is wanted; or minus the status
+ * of the answer that it deserves: 400, 414, 417, 431, 501, 505. After that it is not called again. */
+int64_t hob__h1_head(struct h1_head *head, const char *bytes, size_t len);
+
+/* ---- chunks ---- */
+
+enum { H1_EXTENSIONS_MAX = 16384 }; /* bytes of chunk extensions, in a whole body */
+
+struct h1_chunks {
+    uint64_t left;       /* data of the chunk that is read */
+    uint32_t extensions; /* bytes of them so far           */
+    uint8_t  state;
+    uint8_t  digits;
+};
+
+enum { H1_CHUNKS_MORE = 0, H1_CHUNKS_DATA = 1, H1_CHUNKS_END = 2 };
+
+/* Takes what frames the data, and says in *ret_used how many bytes that was. Returns DATA:
+ * chunks->left bytes of data come next, and the caller takes as many as he has off `left`; END: the
+ * trailer section comes next, a head with is_trailer; MORE: all was used; or -400. */
+int hob__h1_chunk(struct h1_chunks *chunks, const char *bytes, size_t len, size_t *ret_used);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding bytes in HTTP/1.1: sixteen at a time where the machine can, one at a time elsewhere. */
+#include <string.h>
+
+#include "http/h1.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+#if defined(__aarch64__) && defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
+
+/* ---- text ---- */
+
+static inline bool is_text(unsigned char c)
+{
+    return c == '\t' || (c >= ' ' && c != 0x7f);
+}
+
+size_t hob__h1_text_plain(const char *bytes, size_t len)
+{
+    size_t i = 0;
+    while (i < len && is_text((unsigned char)bytes[i]))
+        i++;
+    return i;
+}
+
+#if defined(__SSE2__)
+
+/* A bit for each of 16 bytes that are no text. */
+static inline unsigned others_of(const char *bytes)
+{
+    const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    const __m128i last_control = _mm_set1_epi8(0x1f);
+    __m128i is_control = _mm_cmpeq_epi8(_mm_max_epu8(c, last_control), last_control);
+    __m128i is_tab = _mm_cmpeq_epi8(c, _mm_set1_epi8('\t'));
+    __m128i is_delete = _mm_cmpeq_epi8(c, _mm_set1_epi8(0x7f));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(is_tab, is_control), is_delete));
+}
+
+size_t hob__h1_text(const char *bytes, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= 16; i += 16) {
+        unsigned others = others_of(bytes + i);
+        if (others != 0)
+            return i + (size_t)__builtin_ctz(others);
+    }
+    return i + hob__h1_text_plain(bytes + i, len - i);
+}
+
+#elif defined(__aarch64__) && defined(__ARM_NEON)
+
+size_t hob__h1_text(const char *bytes, size_t len)
+{
+    size_t i = 0;
+    for (; len - i >= 16; i += 16) {
+        uint8x16_t c = vld1q_u8((const uint8_t *)bytes + i);
+        uint8x16_t others = vorrq_u8(vbicq_u8(vcltq_u8(c, vdupq_n_u8(' ')),
+                                              vceqq_u8(c, vdupq_n_u8('\t'))),
+                                     vceqq_u8(c, vdupq_n_u8(0x7f)));
+        if (vmaxvq_u8(others) != 0)
+            break;
+    }
+    return i + hob__h1_text_plain(bytes + i, len - i);
+}
+
+#else
+
+size_t hob__h1_text(const char *bytes, size_t len)
+{
+    return hob__h1_text_plain(bytes, len);
+}
+
+#endif
+
+/* ---- tokens, words, numbers ---- */
+
+/* tchar of RFC 9110 5.6.2. */
+static const bool TOKEN[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
+    ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
+    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,
+    ['8'] = 1, ['9'] = 1,
+    ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1,
+    ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1,
+    ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1,
+    ['Y'] = 1, ['Z'] = 1,
+    ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1,
+    ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1,
+    ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1,
+    ['y'] = 1, ['z'] = 1,
+};
+
+bool hob__h1_is_token(const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!TOKEN[(unsigned char)bytes[i]])
+            return false;
+    }
+    return len > 0;
+}
+
+bool hob__h1_is_value(const char *bytes, size_t len)
+{
+    return hob__h1_text(bytes, len) == len;
+}
+
+bool hob__h1_is(const char *bytes, size_t len, const char *word)
+{
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)bytes[i];
+        if (c >= 'A' && c <= 'Z')
+            c |= 0x20;
+        if (word[i] == '\0' || c != (unsigned char)word[i])
+            return false;
+    }
+    return word[len] == '\0';
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+bool hob__h1_list_next(const char **at, const char *end, const char **ret_item, size_t *ret_len)
+{
+    const char *p = *at;
+    while (p < end && (is_blank(*p) || *p == ','))
+        p++;
+    if (p == end) {
+        *at = end;
+        return false;
+    }
+    const char *comma = memchr(p, ',', (size_t)(end - p));
+    const char *last = comma != NULL ? comma : end;
+    *at = last;
+    while (is_blank(last[-1]))
+        last--;
+    *ret_item = p;
+    *ret_len = (size_t)(last - p);
+    return true;
+}
+
+bool hob__h1_number(const char *bytes, size_t len, uint64_t *ret_number)
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] < '0' || bytes[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(bytes[i] - '0');
+        if (number > ((uint64_t)INT64_MAX - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *ret_number = number;
+    return len > 0;
+}
