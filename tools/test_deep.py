@@ -50,7 +50,7 @@ def parts():
     # What has not been tried on both other machines: tests/README.md says so, too.
     untried = ("test_process,test_stop,test_terminal,test_watch,test_watch_replay,test_path,test_dir,test_disk,"
                "test_file_calls,test_file_sync,test_replace,test_copy")
-    untried_elsewhere = (f"--skip-suites tls,{untried},test_offload,test_portal,test_ranges,"
+    untried_elsewhere = (f"--skip-suites tls,http,{untried},test_offload,test_portal,test_ranges,"
                          "test_sockopt,test_udp_many,test_multicast,test_inherit,test_handover")
     return [
         Part("long", "many seeds, and all points of torture", "-Dbuildtype=release",

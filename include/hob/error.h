@@ -29,6 +29,8 @@ enum {
     HOB_ETLSCERT      = -4131, /* the peer's certificate was not accepted               */
     HOB_ETLSTRUNCATED = -4132, /* the stream ended without the peer's goodbye           */
     HOB_ETLSCONFIG    = -4133, /* a certificate or key of ours cannot be used           */
+
+    HOB_EHTTP = -4140, /* hob/http.h: the peer broke the protocol */
 };
 
 /* Words for a code of this library or of errno, of either sign, as a static

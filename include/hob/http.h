@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * HTTP/1.1 servers.
+ *
+ *     static int hello(hob_http_request *req, void *arg)
+ *     {
+ *         return hob_http_reply_text(req, 200, "Hello, World!\n");
+ *     }
+ *
+ *     static int serve(void *arg)
+ *     {
+ *         hob_addr          here = hob_addr_loopback(8080);
+ *         hob_tcp_listener *listener;
+ *         HOB_TRY(hob_tcp_listen(&here, NULL, &listener));
+ *         HOB_DEFER(close_listener, listener);
+ *         return hob_http_serve(listener, NULL, hello, NULL);
+ *     }
+ *
+ * A library of its own: not part of hob.h; link libhob-http (pkg-config).
+ *
+ * A handler is an ordinary function in a task of its own: it may wait, start tasks, and call
+ * anything. While a client of TCP or a Unix socket says nothing, its connection has neither a task
+ * nor a buffer. Requests that come together are answered one after the other, and what was
+ * answered goes out in one write.
+ *
+ * What is read is held to RFC 9110 and 9112 to the letter wherever two readers of the same bytes
+ * could come to different ends: a bad request is answered by 400 or its like, and the connection
+ * closed. Nothing that a client sends can be more than a failed request.
+ */
+#ifndef HOB_HTTP_H
+#define HOB_HTTP_H
+
+#include "hob/file.h"
+#include "hob/scope.h"
+#include "hob/tcp.h"
+
+HOB_BEGIN_DECLS
+
+typedef struct hob_http_request hob_http_request;
+
+/* Answers a request, by one of the functions below. Returns 0; or a negative error: then the client
+ * gets 500, or, when the answer had begun, sees that it was cut off. The same if it returns without
+ * an answer. The request, and every text got from it, end with the call. */
+typedef int hob_http_handler(hob_http_request *req, void *arg);
+
+/* ---- limits ---- */
+
+/* What was answered, to be logged: also to requests that no handler saw. */
+typedef struct hob_http_record {
+    const char *method; /* "" when the request line could not be read */
+    const char *target; /* as it came                                  */
+    int         status; /* 0: none was sent                            */
+    int         error;  /* why it failed or was cut off; 0: it was not */
+    uint64_t    body_bytes;   /* of the request, that were read        */
+    uint64_t    answer_bytes; /* of the answer's body                  */
+    int64_t     took_ns;      /* from the end of its head              */
+    hob_stream *stream;       /* the connection                        */
+} hob_http_record;
+
+/* What a server has counted; kept true all the time. */
+typedef struct hob_http_stats {
+    uint64_t connections;     /* open now                                           */
+    uint64_t idle;            /* of these, waiting for a request without a task     */
+    uint64_t running;         /* requests with a task, now                          */
+    uint64_t accepted;        /* connections, in all                                */
+    uint64_t requests;        /* handed to the handler, in all                      */
+    uint64_t refused;         /* requests and connections that were too many (503)  */
+    uint64_t bad;             /* requests that were none (400 and so on)            */
+    uint64_t timed_out;       /* connections closed by a limit of time, the idle one not counted */
+    uint64_t failed;          /* handlers that failed, or gave no answer            */
+    uint64_t gone;            /* clients that went away while their handler ran     */
+    uint64_t writes;          /* to connections                                     */
+} hob_http_stats;
+
+/* All zero, or NULL where a pointer is taken, means the defaults. Times are in nanoseconds;
+ * HOB_FOREVER takes a limit of time away. */
+typedef struct hob_http_opts {
+    /* How large. */
+    uint32_t target_bytes_max; /* of a request's target; 0: 8,000; then 414                       */
+    uint32_t head_bytes_max;   /* of a request's head; 0: 16 KiB, at most 64 KiB; then 431        */
+    uint32_t headers_max;      /* of a request, and of its trailers; 0: 100; then 431             */
+    uint64_t body_bytes_max;   /* of a request's body; 0: 1 MiB; then 413                         */
+    uint64_t discard_bytes_max; /* of a body that the handler left unread; more: the connection is
+                                   closed; 0: 64 KiB                                              */
+
+    /* How long. Each runs out by itself, however busy the client seems. */
+    int64_t  idle_ns;    /* between requests, and before the first; 0: 75 s                       */
+    int64_t  head_ns;    /* from a head's first byte to its last; 0: 10 s; then 408               */
+    int64_t  body_ns;    /* waiting for the body's bytes, in all; 0: 5 min; then 408              */
+    int64_t  request_ns; /* from the head to the end of the answer; 0: 10 min. Then the handler is
+                            cancelled (-ETIMEDOUT), and the answer is 503 or is cut off           */
+    uint32_t bytes_per_s_min; /* of a body that comes or goes, over the time spent waiting for the
+                                 client, after the first 10 s; 0: 500                             */
+
+    /* How many. */
+    uint32_t connections_max; /* open; 0: 20,000; then 503, and more are closed without a word    */
+    uint32_t running_max;     /* requests at once; 0: 1,000; then 503                             */
+    uint32_t requests_max;    /* on one connection, which then is closed; 0: 10,000               */
+    int      retry_after_s;   /* what a 503 says; 0: 1                                            */
+
+    size_t      stack_bytes; /* of a handler's task, as in hob_task_opts                          */
+    const char *server_name; /* the Server header; NULL: none. Lent while serving                 */
+    unsigned    end_is_gone : 1; /* a client that has said it will send no more has gone away: its
+                                    handler is cancelled, as it is when the connection breaks     */
+
+    /* Called for each connection when it was accepted, in its task: may put TLS over it, or refuse
+     * it by a negative result, and then still owns nothing: `below` is closed by the server. */
+    int (*wrap)(void *arg, hob_stream *below, hob_stream **ret_stream);
+    void *wrap_arg;
+
+    /* Called after each answer; must not wait. */
+    void (*record)(void *arg, const hob_http_record *record);
+    void *record_arg;
+
+    hob_http_stats *stats; /* kept true while serving; NULL: nobody looks */
+} hob_http_opts;
+
+/* ---- serving ---- */
+
+/* Accepts from the listener and serves each connection: calls handler(req, arg) for its requests,
+ * in one task at a time per connection. For more workers: hob_tcp_serve_sharded.
+ *
+ * Waits. When the run stops (hob/stop.h) it accepts no more, closes the connections that are idle,
+ * finishes the requests that have begun (with "Connection: close") and returns 0. When the scope is
+ * cancelled, so are they; -ECANCELED, -ETIMEDOUT. -ENOMEM. The listener stays open. */
+HOB_API HOB_MUST_USE int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts,
+                                        hob_http_handler *handler, void *arg);
+
+/* Serves one connection, over any stream, until it ends; it stays open, and is the caller's to
+ * close. (So connections_max and wrap are of no account.) Waits. Returns 0 when the client or a
+ * limit ended it, or when the run stops; -ECANCELED, -ETIMEDOUT; -ENOMEM. */
+HOB_API HOB_MUST_USE int hob_http_serve_stream(hob_stream *stream, const hob_http_opts *opts,
+                                               hob_http_handler *handler, void *arg);
+
+/* ---- the request: none of these waits ---- */
+
+HOB_API const char *hob_http_method(const hob_http_request *req); /* "GET"; as it was sent     */
+HOB_API const char *hob_http_target(const hob_http_request *req); /* as it was sent            */
+HOB_API const char *hob_http_path(const hob_http_request *req);   /* "/a/b", still percent-encoded;
+                                                                     "*" of OPTIONS *          */
+HOB_API const char *hob_http_query(const hob_http_request *req);  /* behind the ?; "": none    */
+HOB_API const char *hob_http_host(const hob_http_request *req);   /* with its port; "": HTTP/1.0 */
+HOB_API int hob_http_minor_version(const hob_http_request *req);  /* 1 of HTTP/1.1; or 0       */
+
+/* The value of a header, without blanks at its ends; of several of that name the first. NULL: there
+ * is none. Names are compared without regard to case. */
+HOB_API const char *hob_http_header(const hob_http_request *req, const char *name);
+
+/* The header of that index, from 0 on, in the order in which they came. Returns 1, or 0 when there
+ * are no more. */
+HOB_API int hob_http_header_at(const hob_http_request *req, size_t index, const char **ret_name,
+                               const char **ret_value);
+
+/* The same of the trailers, behind a chunked body whose end was read. What a trailer must not tell
+ * (lengths, codings, Host) is refused when it is read. */
+HOB_API const char *hob_http_trailer(const hob_http_request *req, const char *name);
+
+/* The scope of the request. It is cancelled when its client's connection breaks, when its time is
+ * over, and with the server. Tasks started in it are waited for before the answer counts as whole. */
+HOB_API hob_scope *hob_http_scope(hob_http_request *req);
+
+/* The connection: to tell who it is (hob_tcp_peer_addr of what was accepted), not to use it. */
+HOB_API hob_stream *hob_http_connection(const hob_http_request *req);
+
+/* ---- the request's body ---- */
+
+/* How long the body is; 0: there is none; -1: it says so only at its end (chunked). Does not wait. */
+HOB_API int64_t hob_http_body_length(const hob_http_request *req);
+
+/* Reads up to `len` bytes of the body. Waits for at least one. A client that waits for "100
+ * Continue" gets it with the first call. Returns how many came, 0 at the end, or a negative error,
+ * again and again:
+ *   -EMSGSIZE  it is over body_bytes_max; the client gets 413 unless an answer has begun
+ *   HOB_EHTTP  its framing is broken: 400
+ *   HOB_EOF    the client ended in the middle of it
+ *   -ETIMEDOUT over body_ns or under bytes_per_s_min: 408; or the scope's deadline
+ *   -ECONNRESET, -ECANCELED
+ * A handler may just return the error. */
+HOB_API HOB_MUST_USE ssize_t hob_http_read(hob_http_request *req, void *buf, size_t len);
+
+/* Reads all of it, at most `limit` bytes (then -EMSGSIZE), into memory that is yours to free(3),
+ * and that grows as the bytes come; there is a NUL behind them. Waits. Returns 0, or as
+ * hob_http_read, or -ENOMEM. */
+HOB_API HOB_MUST_USE int hob_http_read_all(hob_http_request *req, size_t limit, char **ret_data,
+                                           size_t *ret_len);
+
+/* ---- the answer ---- */
+
+/* Adds a header to the answer, or (set) puts it in the place of those of that name. Not those that
+ * frame the answer: Content-Length, Transfer-Encoding, Connection, Trailer. Do not wait. Return 0, or
+ *   -EINVAL  not a header: no token as its name, CR, LF or another control byte in its value, or
+ *            one of those above
+ *   -ENOSPC  over 8 KiB in all
+ *   -EALREADY  the answer has begun */
+HOB_API HOB_MUST_USE int hob_http_add_header(hob_http_request *req, const char *name,
+                                             const char *value);
+HOB_API HOB_MUST_USE int hob_http_set_header(hob_http_request *req, const char *name,
+                                             const char *value);
+
+/* Closes the connection after this answer, which says so if it has not begun. Does not wait. */
+HOB_API void hob_http_close_after(hob_http_request *req);
+
+/* A whole answer: a status from 200 to 599 and `len` bytes of the media type `type` (NULL: as set, or
+ * none). To HEAD, and with 204 and 304, no body is sent. Waits when much is to be sent. Returns 0, or
+ *   -EALREADY  there is an answer already
+ *   -EINVAL    `type` is not a header's value
+ *   -EPIPE, -ECONNRESET, -ETIMEDOUT, -ECANCELED  it could not be sent */
+HOB_API HOB_MUST_USE int hob_http_reply(hob_http_request *req, int status, const char *type,
+                                        const void *data, size_t len);
+
+/* The same of UTF-8 text; NULL: the words that belong to the status, such as "Not Found". */
+HOB_API HOB_MUST_USE int hob_http_reply_text(hob_http_request *req, int status, const char *text);
+
+/* The bytes of the file, from its beginning, which must be a regular one. ETag and Last-Modified are
+ * told (unless they were set), conditions (If-Match, If-None-Match, If-Modified-Since,
+ * If-Unmodified-Since, If-Range) are heeded, and so is a Range with one part; one with several is
+ * answered whole. Between TCP and a file of the system the bytes do not come into the program.
+ * Returns as hob_http_reply, or an error of the file: before anything was sent, so that another
+ * answer can be given; -EISDIR when it is no regular file. */
+HOB_API HOB_MUST_USE int hob_http_reply_file(hob_http_request *req, const char *type,
+                                             hob_file *file);
+
+/* Begins an answer whose body follows by hob_http_write: `length` bytes; or -1: as many as come until
+ * the handler returns 0. Returns as hob_http_reply. Does not wait. */
+HOB_API HOB_MUST_USE int hob_http_begin(hob_http_request *req, int status, const char *type,
+                                        int64_t length);
+
+/* Writes a piece of the body. What is small is gathered, and sent with what follows, by
+ * hob_http_flush, or at the end. Waits while the client is slower. Returns `len`, or
+ *   -EMSGSIZE  it is more than `length`
+ *   -EPIPE, -ECONNRESET, -ETIMEDOUT, -ECANCELED */
+HOB_API HOB_MUST_USE ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len);
+
+/* Sends what was gathered: for answers that go on for long. Waits. Returns 0 or as hob_http_write. */
+HOB_API HOB_MUST_USE int hob_http_flush(hob_http_request *req);
+
+/* A header behind the body of an answer of unknown length, to a client of HTTP/1.1; to others it is
+ * not sent. At any time before the handler returns. Returns as hob_http_add_header. */
+HOB_API HOB_MUST_USE int hob_http_add_trailer(hob_http_request *req, const char *name,
+                                              const char *value);
+
+/* Reading gives the request's body, writing makes the answer's (200 of unknown length, if it has not
+ * begun): for hob_copy and its like. It lives as long as the request, and is not closed. */
+HOB_API hob_stream *hob_http_stream(hob_http_request *req);
+
+HOB_END_DECLS
+
+#endif

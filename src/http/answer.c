@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The answer: its head, the frame of its body, its end.
+ *
+ *            begin, reply                    all of it was written; the handler returned
+ *     NONE ───────────────▶ BODY ─────────────────────────────────────────────▶ DONE
+ *       │ the handler failed  │ it failed, and nothing was sent: the answer is taken back
+ *       └───────▶ 500 ◀───────┤
+ *                             └ something was: the connection ends in the middle of it
+ *
+ * An answer says truthfully how long it is; one that is cut off can be seen to be (RFC 9112 8).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/server.h"
+
+/* ---- words ---- */
+
+static const struct {
+    short       status;
+    const char *words;
+} WORDS[] = {
+    { 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 203, "Non-Authoritative Information" },
+    { 204, "No Content" }, { 205, "Reset Content" }, { 206, "Partial Content" },
+    { 300, "Multiple Choices" }, { 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
+    { 304, "Not Modified" }, { 307, "Temporary Redirect" }, { 308, "Permanent Redirect" },
+    { 400, "Bad Request" }, { 401, "Unauthorized" }, { 402, "Payment Required" }, { 403, "Forbidden" },
+    { 404, "Not Found" }, { 405, "Method Not Allowed" }, { 406, "Not Acceptable" },
+    { 407, "Proxy Authentication Required" }, { 408, "Request Timeout" }, { 409, "Conflict" },
+    { 410, "Gone" }, { 411, "Length Required" }, { 412, "Precondition Failed" },
+    { 413, "Content Too Large" }, { 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
+    { 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" }, { 421, "Misdirected Request" },
+    { 422, "Unprocessable Content" }, { 423, "Locked" }, { 424, "Failed Dependency" },
+    { 425, "Too Early" }, { 426, "Upgrade Required" }, { 428, "Precondition Required" },
+    { 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" },
+    { 451, "Unavailable For Legal Reasons" }, { 500, "Internal Server Error" },
+    { 501, "Not Implemented" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" },
+    { 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" }, { 507, "Insufficient Storage" },
+    { 511, "Network Authentication Required" },
+};
+
+const char *hob__http_status_words(int status)
+{
+    for (size_t i = 0; i < sizeof WORDS / sizeof WORDS[0]; i++) {
+        if (WORDS[i].status == status)
+            return WORDS[i].words;
+    }
+    return "Unknown";
+}
+
+/* ---- headers that the handler adds ---- */
+
+/* What frames the answer is told by us, and once. */
+static bool is_ours(const char *name, size_t len)
+{
+    static const char *const OURS[] = { "content-length", "transfer-encoding", "connection", "trailer",
+                                        "keep-alive", "upgrade" };
+    for (size_t i = 0; i < sizeof OURS / sizeof OURS[0]; i++) {
+        if (hob__h1_is(name, len, OURS[i]))
+            return true;
+    }
+    return false;
+}
+
+static int append(char *lines, size_t *len, size_t max, const char *name, const char *value)
+{
+    size_t name_len = strlen(name), value_len = strlen(value);
+
+    if (!hob__h1_is_token(name, name_len) || !hob__h1_is_value(value, value_len)
+        || is_ours(name, name_len))
+        return -EINVAL;
+    if (name_len > max || value_len > max || *len + name_len + value_len + 4 > max)
+        return -ENOSPC;
+    char *to = lines + *len;
+    memcpy(to, name, name_len);
+    memcpy(to + name_len, ": ", 2);
+    memcpy(to + name_len + 2, value, value_len);
+    memcpy(to + name_len + 2 + value_len, "\r\n", 2);
+    *len += name_len + value_len + 4;
+    return 0;
+}
+
+/* The next line of that name, from *at on. */
+static char *find_line(hob_http_request *req, const char *name, char *at, size_t *ret_len)
+{
+    size_t name_len = strlen(name);
+    char  *end = req->work->headers + req->headers_len;
+
+    while (at < end) {
+        size_t len = (size_t)((char *)memchr(at, '\n', (size_t)(end - at)) + 1 - at);
+        if (len > name_len && at[name_len] == ':' && strncasecmp(at, name, name_len) == 0) {
+            *ret_len = len;
+            return at;
+        }
+        at += len;
+    }
+    return NULL;
+}
+
+static bool has_header(hob_http_request *req, const char *name)
+{
+    size_t len;
+    return find_line(req, name, req->work->headers, &len) != NULL;
+}
+
+static void remove_header(hob_http_request *req, const char *name)
+{
+    size_t len;
+    for (char *line = req->work->headers; (line = find_line(req, name, line, &len)) != NULL;) {
+        size_t behind = req->headers_len - (size_t)(line - req->work->headers) - len;
+        memmove(line, line + len, behind);
+        req->headers_len -= len;
+    }
+}
+
+int hob_http_add_header(hob_http_request *req, const char *name, const char *value)
+{
+    if (req->state != ANSWER_NONE)
+        return -EALREADY;
+    return append(req->work->headers, &req->headers_len, HEADERS_BYTES_MAX, name, value);
+}
+
+int hob_http_set_header(hob_http_request *req, const char *name, const char *value)
+{
+    char   line[1]; // only to look at what is to be set, before what is there goes
+    size_t none = 0;
+
+    if (req->state != ANSWER_NONE)
+        return -EALREADY;
+    int r = append(line, &none, 0, name, value);
+    if (r == -EINVAL)
+        return r;
+    size_t need = strlen(name) + strlen(value) + 4, there = 0, len;
+    for (char *at = req->work->headers; (at = find_line(req, name, at, &len)) != NULL; at += len)
+        there += len;
+    if (req->headers_len - there + need > HEADERS_BYTES_MAX)
+        return -ENOSPC;
+    remove_header(req, name);
+    return append(req->work->headers, &req->headers_len, HEADERS_BYTES_MAX, name, value);
+}
+
+int hob_http_add_trailer(hob_http_request *req, const char *name, const char *value)
+{
+    if (req->state == ANSWER_DONE)
+        return -EALREADY;
+    return append(req->work->trailers, &req->trailers_len, TRAILERS_BYTES_MAX, name, value);
+}
+
+void hob_http_close_after(hob_http_request *req)
+{
+    req->closes = true;
+}
+
+/* ---- the head ---- */
+
+static const char *date_of(struct http_server *server)
+{
+    int64_t now_s = hob_wall_now() / HOB_SEC;
+    if (now_s != server->date_s) {
+        server->date_s = now_s;
+        hob__http_date_write(now_s, server->date);
+    }
+    return server->date;
+}
+
+static void put_text(struct http_conn *conn, const char *text)
+{
+    hob__http_put(conn, text, strlen(text));
+}
+
+static void put_number(struct http_conn *conn, uint64_t number)
+{
+    char  digits[24];
+    char *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    hob__http_put(conn, at, (size_t)(digits + sizeof digits - at));
+}
+
+static void put_status_line(struct http_conn *conn, int status)
+{
+    put_text(conn, "HTTP/1.1 ");
+    put_number(conn, (uint64_t)status);
+    put_text(conn, " ");
+    put_text(conn, hob__http_status_words(status));
+    put_text(conn, "\r\nDate: ");
+    hob__http_put(conn, date_of(conn->server), DATE_LEN);
+    put_text(conn, "\r\n");
+}
+
+/* RFC 9110 6.4.1, 8.6: what has no body, and what still tells how long it would be. */
+static void put_frame(hob_http_request *req, int64_t length)
+{
+    struct http_conn *conn = req->conn;
+    bool is_bodiless = req->status == 204 || req->status == 304;
+
+    if (is_bodiless || strcmp(req->method, "HEAD") == 0)
+        req->frame = FRAME_NO_BODY;
+    else if (length >= 0)
+        req->frame = FRAME_LENGTH;
+    else
+        req->frame = req->head.minor >= 1 ? FRAME_CHUNKED : FRAME_CLOSE;
+    if (req->frame == FRAME_CLOSE)
+        req->closes = true;
+
+    if (length >= 0 && !is_bodiless) {
+        put_text(conn, "Content-Length: ");
+        put_number(conn, (uint64_t)length);
+        put_text(conn, "\r\n");
+    } else if (!is_bodiless && req->head.minor >= 1) {
+        put_text(conn, "Transfer-Encoding: chunked\r\n");
+    }
+}
+
+static void put_connection(hob_http_request *req)
+{
+    struct http_conn *conn = req->conn;
+
+    if (!req->head.keep_alive || hob__http_drains(conn->server) || !hob__http_will_discard(req)
+        || conn->requests >= conn->server->opts.requests_max)
+        req->closes = true;
+    if (req->closes)
+        put_text(conn, "Connection: close\r\n");
+    else if (req->head.minor == 0)
+        put_text(conn, "Connection: keep-alive\r\n");
+}
+
+int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t length)
+{
+    struct http_conn *conn = req->conn;
+    size_t type_len = type != NULL ? strlen(type) : 0;
+
+    if (status < 200 || status > 599)
+        hob_mistake("hob_http_begin", "this is no status of an answer: 200 to 599 are");
+    if (req->state != ANSWER_NONE)
+        return -EALREADY;
+    if (type_len > VALUE_BYTES_MAX || !hob__h1_is_value(type, type_len))
+        return -EINVAL;
+    int r = hob__http_room(conn, 512 + 2 * VALUE_BYTES_MAX + req->headers_len);
+    if (r < 0)
+        return r;
+
+    req->answer_at = conn->work->out_len;
+    req->state = ANSWER_BODY;
+    req->is_sent = false;
+    req->status = status;
+    req->answer_left = length >= 0 ? (uint64_t)length : 0;
+    put_status_line(conn, status);
+    if (conn->server->opts.server_name != NULL && !has_header(req, "Server")) {
+        put_text(conn, "Server: ");
+        put_text(conn, conn->server->opts.server_name);
+        put_text(conn, "\r\n");
+    }
+    if (type != NULL) {
+        remove_header(req, "Content-Type");
+        put_text(conn, "Content-Type: ");
+        hob__http_put(conn, type, type_len);
+        put_text(conn, "\r\n");
+    }
+    hob__http_put(conn, req->work->headers, req->headers_len);
+    put_frame(req, length);
+    put_connection(req);
+    put_text(conn, "\r\n");
+    if (length == 0 || (length > 0 && req->frame == FRAME_NO_BODY))
+        req->answer_left = 0;
+    return 0;
+}
+
+/* ---- the body ---- */
+
+static ssize_t write_plain(hob_http_request *req, const void *data, size_t len)
+{
+    struct http_conn *conn = req->conn;
+
+    if (len <= OUT_BYTES - conn->work->out_len) {
+        hob__http_put(conn, data, len);
+        return 0;
+    }
+    struct iovec piece = { (void *)(uintptr_t)data, len };
+    return hob__http_send(conn, &piece, 1);
+}
+
+static ssize_t write_chunk(hob_http_request *req, const void *data, size_t len)
+{
+    struct http_conn *conn = req->conn;
+    char              size[24];
+    int               size_len = snprintf(size, sizeof size, "%zx\r\n", len);
+
+    if ((size_t)size_len + len + 2 <= OUT_BYTES - conn->work->out_len) {
+        hob__http_put(conn, size, (size_t)size_len);
+        hob__http_put(conn, data, len);
+        hob__http_put(conn, "\r\n", 2);
+        return 0;
+    }
+    struct iovec pieces[] = { { size, (size_t)size_len }, { (void *)(uintptr_t)data, len },
+                              { (void *)(uintptr_t) "\r\n", 2 } };
+    return hob__http_send(conn, pieces, 3);
+}
+
+ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len)
+{
+    struct http_conn *conn = req->conn;
+    ssize_t           r = 0;
+
+    if (req->state == ANSWER_NONE) {
+        r = hob_http_begin(req, 200, NULL, -1);
+        if (r < 0)
+            return r;
+    }
+    if (req->state == ANSWER_DONE)
+        return -EALREADY;
+    if (conn->broken != 0)
+        return conn->broken;
+    if (len == 0)
+        return 0;
+    switch (req->frame) {
+    case FRAME_NO_BODY:
+        return (ssize_t)len;
+    case FRAME_LENGTH:
+        if (len > req->answer_left)
+            return -EMSGSIZE;
+        req->answer_left -= len;
+        r = write_plain(req, data, len);
+        break;
+    case FRAME_CLOSE:
+        r = write_plain(req, data, len);
+        break;
+    case FRAME_CHUNKED:
+        r = write_chunk(req, data, len);
+        break;
+    }
+    if (r < 0)
+        return r;
+    req->answer_bytes += len;
+    return (ssize_t)len;
+}
+
+int hob_http_flush(hob_http_request *req)
+{
+    return hob__http_flush_out(req->conn);
+}
+
+int hob_http_reply(hob_http_request *req, int status, const char *type, const void *data, size_t len)
+{
+    int r = hob_http_begin(req, status, type, (int64_t)len);
+    if (r < 0)
+        return r;
+    ssize_t n = hob_http_write(req, data, len);
+    if (n < 0)
+        return (int)n;
+    req->state = ANSWER_DONE;
+    return 0;
+}
+
+int hob_http_reply_text(hob_http_request *req, int status, const char *text)
+{
+    char words[64];
+    if (text == NULL) {
+        snprintf(words, sizeof words, "%s\n", hob__http_status_words(status));
+        text = words;
+    }
+    return hob_http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+/* ---- the end ---- */
+
+int hob__http_refuse(hob_http_request *req, int status)
+{
+    char seconds[16];
+
+    req->state = ANSWER_NONE;
+    req->headers_len = req->trailers_len = 0;
+    req->answer_bytes = 0;
+    if (status == 503) {
+        snprintf(seconds, sizeof seconds, "%d", req->conn->server->opts.retry_after_s);
+        (void)!hob_http_add_header(req, "Retry-After", seconds);
+    }
+    return hob_http_reply_text(req, status, NULL);
+}
+
+/* What a handler's failure is to the client. */
+static int status_of(const hob_http_request *req, int result)
+{
+    switch (req->body_error) {
+    case -EMSGSIZE:
+        return 413;
+    case HOB_EHTTP:
+        return req->body_status != 0 ? req->body_status : 400;
+    case -ETIMEDOUT:
+        return 408;
+    default:
+        return result == -ETIMEDOUT ? 503 : 500;
+    }
+}
+
+static void take_back(hob_http_request *req)
+{
+    if (req->state != ANSWER_NONE)
+        req->work->out_len = req->answer_at;
+    req->state = ANSWER_NONE;
+}
+
+static void cut_off(hob_http_request *req)
+{
+    req->closes = true;
+    req->state = ANSWER_DONE;
+}
+
+/* The last chunk, and the trailers. */
+static int end_chunks(hob_http_request *req)
+{
+    struct http_conn *conn = req->conn;
+    int r = hob__http_room(conn, 5 + req->trailers_len);
+    if (r < 0)
+        return r;
+    put_text(conn, "0\r\n");
+    hob__http_put(conn, req->work->trailers, req->trailers_len);
+    put_text(conn, "\r\n");
+    return 0;
+}
+
+static bool is_whole(const hob_http_request *req)
+{
+    return req->state == ANSWER_DONE || (req->state == ANSWER_BODY && req->answer_left == 0);
+}
+
+void hob__http_finish(hob_http_request *req, int result)
+{
+    struct http_conn *conn = req->conn;
+
+    if (conn->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
+        conn->broken = -ECONNRESET;
+    if (conn->broken != 0) {
+        cut_off(req); // nobody is there, or would know what it belongs to
+        return;
+    }
+    if (result >= 0 && is_whole(req)) {
+        if (req->state == ANSWER_BODY && req->frame == FRAME_CHUNKED)
+            conn->broken = end_chunks(req);
+        req->state = ANSWER_DONE;
+        return;
+    }
+    if (req->body_error == 0)
+        conn->server->stats->failed++;
+    if (req->state != ANSWER_NONE && req->is_sent) {
+        cut_off(req);
+        return;
+    }
+    take_back(req);
+    if (req->body_error != 0)
+        req->closes = true;
+    conn->broken = hob__http_refuse(req, status_of(req, result));
+}
+
+/* ---- as a stream ---- */
+
+static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
+{
+    return hob_http_read((hob_http_request *)stream, buf, len);
+}
+
+static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
+{
+    return hob_http_write((hob_http_request *)stream, buf, len);
+}
+
+static int stream_shutdown(hob_stream *stream)
+{
+    (void)stream;
+    return -ENOTSUP; // the answer ends when the handler returns
+}
+
+static void stream_close(hob_stream *stream)
+{
+    (void)stream;
+    hob_mistake("hob_stream_close", "a request's stream ends with its handler, and is not to be closed");
+}
+
+const hob_stream_type hob__http_request_stream = {
+    .name = "http",
+    .read = stream_read,
+    .write_some = stream_write,
+    .write = stream_write,
+    .shutdown = stream_shutdown,
+    .close = stream_close,
+};
+
+hob_stream *hob_http_stream(hob_http_request *req)
+{
+    return &req->stream;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection while it has a task: one request after the other.
+ *
+ *     run ─▶ serve_one ─▶ read_head ─▶ handle ─▶ finish, discard ─▶ the next, that came with it
+ *                             │                                        │ none
+ *                             └── refused ─▶ 4xx, goodbye, closed      └─▶ sent; idle
+ *
+ * Answers stay in work->out while there are more requests to read: so those that came together are
+ * answered in one write.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "http/server.h"
+
+enum step {
+    STEP_NEXT,    /* another request                                           */
+    STEP_IDLE,    /* nothing has come of one                                   */
+    STEP_CLOSE,
+    STEP_GOODBYE, /* close, but so that the client gets to read the last answer */
+};
+
+/* ---- the end ---- */
+
+/* The client is told that there is no more. A close while bytes are unread would be a reset, which can
+ * overtake the answer: so what it still sends, if anything, is read for a while. */
+static void say_goodbye(struct http_conn *conn)
+{
+    char    buf[2048];
+    size_t  so_far = 0;
+    ssize_t n = 1;
+    bool    is_late;
+    int64_t deadline_ns = hob_in(LINGER_NS);
+
+    if (hob__http_flush_out(conn) < 0)
+        return;
+    hob__http_count_out(conn);
+    hob_scope s;
+    hob_scope_begin(&s);
+    hob_scope_deadline(&s, deadline_ns);
+    int r = hob_stream_shutdown(conn->stream);
+    (void)!hob_scope_end(&s);
+    if (r < 0 || !conn->lingers)
+        return;
+    while (n > 0 && so_far < LINGER_BYTES) {
+        n = hob__http_read_until(conn, buf, sizeof buf, deadline_ns, &is_late);
+        so_far += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* ---- what was answered ---- */
+
+static void record(const hob_http_request *req, int error)
+{
+    const hob_http_opts *opts = &req->conn->server->opts;
+    if (opts->record == NULL)
+        return;
+    hob_http_record record = {
+        .method = req->method,
+        .target = req->target,
+        .status = req->status,
+        .error = error,
+        .body_bytes = req->body_bytes,
+        .answer_bytes = req->answer_bytes,
+        .took_ns = hob_now() - req->begun_ns,
+        .stream = req->conn->stream,
+    };
+    opts->record(opts->record_arg, &record);
+}
+
+/* ---- heads ---- */
+
+static void begin_head(struct http_conn *conn)
+{
+    const hob_http_opts *opts = &conn->server->opts;
+    struct http_work    *work = conn->work;
+    hob_http_request    *req = &work->req;
+
+    memset(req, 0, sizeof *req);
+    req->conn = conn;
+    req->work = work;
+    req->method = req->target = req->path = req->query = req->host = "";
+    req->head.limits = (struct h1_limits){ opts->target_bytes_max, opts->head_bytes_max,
+                                           opts->headers_max };
+    req->head.fields = work->fields;
+}
+
+/* The request is none, or too much: its answer, and the end. */
+static enum step refuse(struct http_conn *conn, int status)
+{
+    hob_http_request *req = &conn->work->req;
+
+    req->begun_ns = hob_now();
+    conn->lingers = true;
+    req->closes = true;
+    req->head.minor = 1;
+    req->is_body_done = true;
+    (void)!hob__http_refuse(req, status);
+    record(req, 0);
+    return STEP_GOODBYE;
+}
+
+/* More bytes, by then. Whoever waits for the client sends first what the client may wait for.
+ * Returns what the read gave. */
+static ssize_t fill(struct http_conn *conn, int64_t deadline_ns, bool *ret_is_late)
+{
+    struct http_work *work = conn->work;
+
+    *ret_is_late = false;
+    int r = hob__http_flush_out(conn);
+    if (r < 0)
+        return r;
+    if (work->in_begin > 0) {
+        memmove(work->in, work->in + work->in_begin, work->in_end - work->in_begin);
+        work->in_end -= work->in_begin;
+        work->in_begin = 0;
+    }
+    ssize_t n = hob__http_read_until(conn, work->in + work->in_end, work->in_cap - work->in_end,
+                                     deadline_ns, ret_is_late);
+    if (n > 0)
+        work->in_end += (size_t)n;
+    return n;
+}
+
+/* Nothing of a request is there. Waits for its first bytes without a task, where that can be. */
+static enum step wait_for_bytes(struct http_conn *conn, bool was_ready)
+{
+    struct http_work *work = conn->work;
+
+    if (hob__http_flush_out(conn) < 0 || hob__http_drains(conn->server))
+        return STEP_CLOSE;
+    if (!was_ready) {
+        hob__http_count_out(conn);
+        if (!conn->is_lent && hob__http_idle(conn))
+            return STEP_IDLE;
+    }
+    ssize_t n = was_ready ? hob_stream_read(conn->stream, work->in, work->in_cap)
+                          : hob__http_wait(conn, work->in, work->in_cap);
+    if (n <= 0)
+        return STEP_CLOSE;
+    work->in_begin = 0;
+    work->in_end = (size_t)n;
+    return STEP_NEXT;
+}
+
+/* Reads a head that has begun. On STEP_NEXT its length is in *ret_len. */
+static enum step read_head(struct http_conn *conn, size_t *ret_len)
+{
+    const hob_http_opts *opts = &conn->server->opts;
+    struct http_work    *work = conn->work;
+    int64_t              deadline_ns = 0;
+
+    for (;;) {
+        int64_t len = hob__h1_head(&work->req.head, work->in + work->in_begin,
+                                   work->in_end - work->in_begin);
+        if (len > 0) {
+            *ret_len = (size_t)len;
+            return STEP_NEXT;
+        }
+        if (len < 0) {
+            conn->server->stats->bad++;
+            return refuse(conn, (int)-len);
+        }
+        if (deadline_ns == 0)
+            deadline_ns = opts->head_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(opts->head_ns);
+        bool    is_late;
+        ssize_t n = fill(conn, deadline_ns, &is_late);
+        if (n <= 0 && !is_late)
+            return STEP_CLOSE;
+        if (is_late) {
+            conn->server->stats->timed_out++;
+            return refuse(conn, 408);
+        }
+    }
+}
+
+/* ---- the handler ---- */
+
+/* The scope ends before the answer counts as whole: what was started in it may add to it. */
+static int call_handler(struct http_conn *conn)
+{
+    const struct http_server *server = conn->server;
+    hob_http_request         *req = &conn->work->req;
+    hob_scope                 scope;
+
+    hob_scope_begin(&scope);
+    if (server->opts.request_ns != HOB_FOREVER)
+        hob_scope_deadline(&scope, hob_in(server->opts.request_ns));
+    req->scope = &scope;
+    if (req->is_body_done)
+        hob__http_watch(conn);
+    int r = server->handler(req, server->arg);
+    if (r < 0)
+        hob_scope_cancel(&scope, "the handler failed");
+    int ended = hob_scope_end(&scope);
+    if (r >= 0 && hob_scope_failures(&scope) > 0)
+        r = ended;
+    hob__http_unwatch(conn);
+    req->scope = NULL;
+    return r < 0 ? r : 0;
+}
+
+static enum step handle(struct http_conn *conn, size_t head_len)
+{
+    struct http_server *server = conn->server;
+    hob_http_request   *req = &conn->work->req;
+
+    hob__http_request_begin(conn, head_len);
+    req->begun_ns = hob_now();
+    conn->requests++;
+    server->stats->requests++;
+    if (req->head.body == H1_LENGTH && req->head.length > server->opts.body_bytes_max) {
+        server->stats->bad++;
+        return refuse(conn, 413);
+    }
+
+    int r = call_handler(conn);
+    hob__http_finish(req, r);
+    record(req, r < 0 ? r : conn->broken);
+    if (conn->broken != 0)
+        return STEP_CLOSE;
+    if (!req->closes && hob__http_discard(req))
+        return STEP_NEXT;
+    conn->lingers = !req->is_body_done || conn->work->in_begin < conn->work->in_end;
+    return hob_cancelled() != 0 ? STEP_CLOSE : STEP_GOODBYE;
+}
+
+/* ---- one request ---- */
+
+static enum step serve_one(struct http_conn *conn, bool was_ready)
+{
+    struct http_work *work = conn->work;
+    size_t            head_len = 0;
+
+    if (work->in_begin == work->in_end) {
+        enum step step = wait_for_bytes(conn, was_ready);
+        if (step != STEP_NEXT)
+            return step;
+    }
+    begin_head(conn);
+    if (!hob__http_count_in(conn)) {
+        conn->server->stats->refused++;
+        return refuse(conn, 503);
+    }
+    enum step step = read_head(conn, &head_len);
+    return step == STEP_NEXT ? handle(conn, head_len) : step;
+}
+
+static enum step serve_all(struct http_conn *conn, bool was_ready)
+{
+    enum step step;
+
+    if (conn->is_refused) {
+        begin_head(conn);
+        step = refuse(conn, 503);
+    } else {
+        do {
+            step = serve_one(conn, was_ready);
+            was_ready = false;
+        } while (step == STEP_NEXT);
+    }
+    if (step == STEP_GOODBYE)
+        say_goodbye(conn);
+    else if (step == STEP_CLOSE)
+        (void)!hob__http_flush_out(conn); // what is cut off is seen to be
+    return step;
+}
+
+static bool wrap(struct http_conn *conn)
+{
+    const hob_http_opts *opts = &conn->server->opts;
+    hob_stream          *stream = NULL;
+
+    conn->is_wrapped = true;
+    if (opts->wrap == NULL || conn->is_lent)
+        return true;
+    if (opts->wrap(opts->wrap_arg, conn->stream, &stream) < 0)
+        return false;
+    conn->stream = stream;
+    return true;
+}
+
+int hob__http_run(void *arg)
+{
+    struct http_conn   *conn = arg;
+    struct http_server *server = conn->server;
+    bool                was_ready = conn->is_wrapped; // else it comes from accept
+    enum step           step = STEP_CLOSE;
+
+    conn->work = hob__http_work_take(server);
+    if (conn->work != NULL && (conn->is_wrapped || wrap(conn)))
+        step = serve_all(conn, was_ready);
+
+    // An idle connection gave its room back, and is somebody else's by now.
+    if (step != STEP_IDLE)
+        hob__http_close(conn);
+    return 0;
+}
+
+int hob__http_run_lent(struct http_conn *conn)
+{
+    conn->work = hob__http_work_take(conn->server);
+    if (conn->work == NULL)
+        return -ENOMEM;
+    (void)serve_all(conn, false);
+    return hob_cancelled();
+}

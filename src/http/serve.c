@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A server: who comes, who waits, who is too many, and when it ends.
+ *
+ *     accept ─▶ idle ── ready ─▶ a task (conn.c) ─▶ idle ─▶ ...
+ *
+ * A connection that waits is an operation that no task awaits (hob_stream_ready_prep), and a place in
+ * the list of the idle. All of them may wait for as long, so the first in the list is the next whose
+ * time is over, and one task looks after them all.
+ *
+ * Clients that go away are looked for only where it is worth it: a request that is answered without
+ * waiting is over before the loop's next turn, in which the others begin to be watched.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hob/stop.h"
+#include "hob/task.h"
+#include "http/server.h"
+
+/* ---- options ---- */
+
+enum { HEAD_BYTES_LIMIT = 65536 };
+
+static uint32_t or_else(uint32_t value, uint32_t normal)
+{
+    return value != 0 ? value : normal;
+}
+
+static int64_t time_or_else(int64_t value, int64_t normal)
+{
+    return value != 0 ? value : normal;
+}
+
+static void fill_in(hob_http_opts *opts)
+{
+    opts->target_bytes_max = or_else(opts->target_bytes_max, 8000);
+    opts->head_bytes_max = or_else(opts->head_bytes_max, 16384);
+    opts->headers_max = or_else(opts->headers_max, 100);
+    if (opts->body_bytes_max == 0)
+        opts->body_bytes_max = 1048576;
+    if (opts->discard_bytes_max == 0)
+        opts->discard_bytes_max = 65536;
+    opts->idle_ns = time_or_else(opts->idle_ns, 75 * HOB_SEC);
+    if (opts->idle_ns > 100000 * HOB_HOUR)
+        opts->idle_ns = HOB_FOREVER; // so that nothing overflows
+    opts->head_ns = time_or_else(opts->head_ns, 10 * HOB_SEC);
+    opts->body_ns = time_or_else(opts->body_ns, 5 * HOB_MINUTE);
+    opts->request_ns = time_or_else(opts->request_ns, 10 * HOB_MINUTE);
+    opts->bytes_per_s_min = or_else(opts->bytes_per_s_min, 500);
+    opts->connections_max = or_else(opts->connections_max, 20000);
+    opts->running_max = or_else(opts->running_max, 1000);
+    opts->requests_max = or_else(opts->requests_max, 10000);
+    if (opts->retry_after_s == 0)
+        opts->retry_after_s = 1;
+}
+
+static void check_opts(const hob_http_opts *opts, const char *function)
+{
+    if (opts->head_bytes_max > HEAD_BYTES_LIMIT)
+        hob_mistake(function, "head_bytes_max is over 64 KiB");
+    if (opts->target_bytes_max > HEAD_BYTES_LIMIT || opts->headers_max > 10000)
+        hob_mistake(function, "target_bytes_max is over 64 KiB, or headers_max over 10,000");
+    if (opts->idle_ns < 0 || opts->head_ns < 0 || opts->body_ns < 0 || opts->request_ns < 0
+        || opts->retry_after_s < 0)
+        hob_mistake(function, "a time is negative");
+    if (opts->server_name != NULL
+        && (strlen(opts->server_name) > VALUE_BYTES_MAX
+            || !hob__h1_is_value(opts->server_name, strlen(opts->server_name))))
+        hob_mistake(function, "server_name is not the value of a header");
+}
+
+static void server_init(struct http_server *server, const hob_http_opts *opts,
+                        hob_http_handler *handler, void *arg, const char *function)
+{
+    memset(server, 0, sizeof *server);
+    if (handler == NULL)
+        hob_mistake(function, "there is no handler: it is NULL");
+    if (opts != NULL)
+        server->opts = *opts;
+    check_opts(&server->opts, function);
+    fill_in(&server->opts);
+    server->handler = handler;
+    server->arg = arg;
+    server->stats = server->opts.stats != NULL ? server->opts.stats : &server->own_stats;
+    server->someone_idle.name = "an idle connection";
+}
+
+bool hob__http_drains(const struct http_server *server)
+{
+    return server->is_draining || hob_event_is_set(hob_stopping());
+}
+
+/* ---- connections ---- */
+
+static struct http_conn *conn_new(struct http_server *server, hob_stream *stream)
+{
+    struct http_conn *conn = hob__http_alloc(sizeof *conn);
+    if (conn == NULL)
+        return NULL;
+    conn->server = server;
+    conn->stream = stream;
+    conn->quiet.name = "a client is no longer watched";
+    server->stats->connections++;
+    return conn;
+}
+
+static void give_work(struct http_conn *conn)
+{
+    hob__http_work_give(conn->server, conn->work);
+    conn->work = NULL;
+}
+
+void hob__http_close(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    hob__http_count_out(conn);
+    give_work(conn);
+    if (conn->is_refused)
+        server->refusing--;
+    if (!conn->is_lent)
+        hob_stream_close(conn->stream);
+    server->stats->connections--;
+    free(conn);
+}
+
+bool hob__http_count_in(struct http_conn *conn)
+{
+    hob_http_stats *stats = conn->server->stats;
+    if (conn->is_counted)
+        return true;
+    if (stats->running >= conn->server->opts.running_max)
+        return false;
+    stats->running++;
+    conn->is_counted = true;
+    return true;
+}
+
+void hob__http_count_out(struct http_conn *conn)
+{
+    if (conn->is_counted)
+        conn->server->stats->running--;
+    conn->is_counted = false;
+}
+
+/* A task for it. Without memory for one, the connection is closed. */
+static void start(struct http_conn *conn)
+{
+    hob_task_opts opts = { .name = "http", .stack_bytes = conn->server->opts.stack_bytes };
+    if (hob_go_with(conn->server->scope, hob__http_run, conn, &opts) < 0)
+        hob__http_close(conn);
+}
+
+/* It gets a task that says 503, if there are not too many of those. */
+static void turn_away(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    server->stats->refused++;
+    if (server->refusing >= REFUSERS_MAX) {
+        hob__http_close(conn);
+        return;
+    }
+    server->refusing++;
+    conn->is_refused = true;
+    start(conn);
+}
+
+/* ---- those who wait ---- */
+
+static void idle_add(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    conn->next = NULL;
+    conn->prev = server->idle_last;
+    if (conn->prev != NULL)
+        conn->prev->next = conn;
+    else
+        server->idle_first = conn;
+    server->idle_last = conn;
+    server->stats->idle++;
+    hob_event_set(&server->someone_idle);
+}
+
+static void idle_remove(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    if (conn->prev != NULL)
+        conn->prev->next = conn->next;
+    else
+        server->idle_first = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    else
+        server->idle_last = conn->prev;
+    server->stats->idle--;
+}
+
+static void on_ready(void *arg, ssize_t result)
+{
+    struct http_conn *conn = arg;
+
+    idle_remove(conn);
+    if (result <= 0) // the client has ended; a limit; the server's end
+        hob__http_close(conn);
+    else if (hob__http_count_in(conn))
+        start(conn);
+    else
+        turn_away(conn);
+}
+
+bool hob__http_idle(struct http_conn *conn)
+{
+    if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
+        return false;
+    give_work(conn);
+    conn->idle_since_ns = hob_now();
+    idle_add(conn);
+    hob_op_call(conn->server->scope, &conn->op, on_ready, conn);
+    return true;
+}
+
+/* A task beside the others: asks those back who have waited for too long. Each leaves the list when its
+ * operation has come back; until then it is the first no more. */
+static int look_after_idle(void *arg)
+{
+    struct http_server *server = arg;
+    int64_t             idle_ns = server->opts.idle_ns;
+
+    while (idle_ns != HOB_FOREVER) {
+        struct http_conn *first = server->idle_first;
+        if (first == NULL) {
+            hob_event_reset(&server->someone_idle);
+            HOB_TRY(hob_event_wait(&server->someone_idle));
+            continue;
+        }
+        HOB_TRY(hob_sleep_until(first->idle_since_ns + idle_ns));
+        int64_t since = hob_now() - idle_ns;
+        for (struct http_conn *conn = server->idle_first;
+             conn != NULL && conn->idle_since_ns <= since; conn = conn->next)
+            hob_op_cancel(&conn->op);
+        HOB_TRY(hob_sleep(10 * HOB_MSEC)); // while they come back
+    }
+    return 0;
+}
+
+/* ---- clients that go away ---- */
+
+static void fresh_remove(struct http_conn *conn)
+{
+    if (conn->prev != NULL)
+        conn->prev->next = conn->next;
+    else
+        conn->server->fresh = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    conn->is_fresh = false;
+}
+
+static void on_watched(void *arg, ssize_t result)
+{
+    struct http_conn *conn = arg;
+    hob_http_request *req = &conn->work->req;
+    bool is_gone = (result < 0 && result != -ECANCELED && result != -ETIMEDOUT)
+                || (result == 0 && conn->server->opts.end_is_gone);
+
+    conn->is_watching = false;
+    if (is_gone && req->scope != NULL) {
+        conn->server->stats->gone++;
+        req->is_gone = true;
+        hob_scope_cancel(req->scope, "the client went away");
+    }
+    hob_event_set(&conn->quiet);
+}
+
+static void on_tick(void *arg, ssize_t result)
+{
+    struct http_server *server = arg;
+    (void)result;
+
+    server->is_ticking = false;
+    while (server->fresh != NULL) {
+        struct http_conn *conn = server->fresh;
+        fresh_remove(conn);
+        if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
+            continue;
+        conn->is_watching = true;
+        hob_event_reset(&conn->quiet);
+        hob_op_call(server->scope, &conn->op, on_watched, conn);
+    }
+}
+
+void hob__http_watch(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    if (conn->work->req.scope == NULL || conn->is_fresh || conn->is_watching)
+        return;
+    conn->prev = NULL;
+    conn->next = server->fresh;
+    if (conn->next != NULL)
+        conn->next->prev = conn;
+    server->fresh = conn;
+    conn->is_fresh = true;
+    if (!server->is_ticking) {
+        server->is_ticking = true;
+        hob_sleep_prep(&server->tick, 0);
+        hob_op_call(server->scope, &server->tick, on_tick, server);
+    }
+}
+
+void hob__http_unwatch(struct http_conn *conn)
+{
+    if (conn->is_fresh)
+        fresh_remove(conn);
+    if (!conn->is_watching)
+        return;
+    hob_op_cancel(&conn->op);
+    HOB_SHIELD(HOB_FOREVER) {
+        while (conn->is_watching)
+            (void)!hob_event_wait(&conn->quiet);
+    }
+}
+
+/* ---- those who wait with a task, since their stream cannot tell when it is ready ---- */
+
+ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
+{
+    struct http_server *server = conn->server;
+    bool                is_late;
+    hob_scope           scope;
+
+    hob_scope_begin(&scope);
+    conn->waiting = &scope;
+    conn->prev = NULL;
+    conn->next = server->waiting;
+    if (conn->next != NULL)
+        conn->next->prev = conn;
+    server->waiting = conn;
+
+    int64_t idle_ns = server->opts.idle_ns;
+    ssize_t n = hob__http_read_until(conn, buf, len,
+                                     idle_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(idle_ns), &is_late);
+    (void)!hob_scope_end(&scope);
+
+    conn->waiting = NULL;
+    if (conn->prev != NULL)
+        conn->prev->next = conn->next;
+    else
+        server->waiting = conn->next;
+    if (conn->next != NULL)
+        conn->next->prev = conn->prev;
+    return n;
+}
+
+/* ---- serving ---- */
+
+static void take_in(struct http_server *server, hob_tcp *tcp)
+{
+    bool              is_one_too_many = server->stats->connections >= server->opts.connections_max;
+    struct http_conn *conn = NULL;
+
+    server->stats->accepted++;
+    if (!is_one_too_many || server->refusing < REFUSERS_MAX)
+        conn = conn_new(server, hob_tcp_stream(tcp));
+    if (conn == NULL) {
+        server->stats->refused++;
+        hob_tcp_close(tcp);
+        return;
+    }
+    if (is_one_too_many) {
+        conn->is_wrapped = true; // it gets no TLS: what is said is not said to anybody in particular
+        turn_away(conn);
+    } else if (server->opts.wrap != NULL) {
+        start(conn);
+    } else {
+        conn->is_wrapped = true;
+        if (!hob__http_idle(conn))
+            start(conn);
+    }
+}
+
+static int accept_all(struct http_server *server, hob_tcp_listener *listener)
+{
+    for (;;) {
+        hob_tcp *tcp;
+        int      r = hob_tcp_accept(listener, &tcp);
+        if (r < 0)
+            return r;
+        take_in(server, tcp);
+    }
+}
+
+/* Nobody new; who has not asked for anything goes. */
+static void drain(struct http_server *server)
+{
+    server->is_draining = true;
+    for (struct http_conn *conn = server->idle_first; conn != NULL; conn = conn->next)
+        hob_op_cancel(&conn->op);
+    for (struct http_conn *conn = server->waiting; conn != NULL; conn = conn->next)
+        hob_scope_cancel(conn->waiting, "the server takes no more requests");
+}
+
+int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_http_handler *handler,
+                   void *arg)
+{
+    struct http_server server;
+    hob_scope          scope;
+    hob_task_opts      beside = { .name = "http: idle", .daemon = 1 };
+
+    server_init(&server, opts, handler, arg, "hob_http_serve");
+    hob_scope_begin(&scope);
+    hob_scope_policy(&scope, HOB_WAIT_ALL); // a task that could not start is one client's misfortune
+    server.scope = &scope;
+    int r = hob_go_with(&scope, look_after_idle, &server, &beside);
+    if (r >= 0)
+        r = accept_all(&server, listener);
+    if (r != HOB_ESTOPPING)
+        hob_scope_cancel(&scope, "the server has ended");
+    drain(&server);
+    (void)!hob_scope_end(&scope);
+    hob__http_spares_free(&server);
+    return r == HOB_ESTOPPING ? 0 : r;
+}
+
+static int drain_when_stopping(void *arg)
+{
+    HOB_TRY(hob_event_wait(hob_stopping()));
+    drain(arg);
+    return 0;
+}
+
+int hob_http_serve_stream(hob_stream *stream, const hob_http_opts *opts, hob_http_handler *handler,
+                          void *arg)
+{
+    struct http_server server;
+    hob_scope          scope;
+    hob_task_opts      beside = { .name = "http: stopping", .daemon = 1 };
+
+    server_init(&server, opts, handler, arg, "hob_http_serve_stream");
+    hob_scope_begin(&scope);
+    hob_scope_policy(&scope, HOB_WAIT_ALL);
+    server.scope = &scope;
+    int               r = hob_go_with(&scope, drain_when_stopping, &server, &beside);
+    struct http_conn *conn = r == 0 ? conn_new(&server, stream) : NULL;
+    if (r == 0 && conn == NULL)
+        r = -ENOMEM;
+    if (conn != NULL) {
+        conn->is_lent = conn->is_wrapped = true;
+        r = hob__http_run_lent(conn);
+        hob__http_close(conn);
+    }
+    (void)!hob_scope_end(&scope);
+    hob__http_spares_free(&server);
+    return r;
+}

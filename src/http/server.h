@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The server's inside: what its files share.
+ *
+ *     serve.c    accepts, keeps those who say nothing, turns away those who are too many
+ *     conn.c     a connection while it has a task: heads, requests one by one, the end
+ *     wire.c     its bytes in and out, and how long that may take
+ *     body.c     the request's body        request.c  the request's words
+ *     answer.c   the answer                file.c     of a file
+ *
+ *               first bytes: a task, its room           nothing left, all sent
+ *     (accept) ──▶ IDLE ──────────────────────▶ RUNNING ─────────────────────▶ IDLE
+ *                   │ the end, a limit             │ the end, a limit, a bad request
+ *                   └──────────────────────────────┴──────▶ (closed)
+ *
+ *   IDLE     in server->idle; conn->op waits for it to be ready, and is all there is.
+ *   RUNNING  its task has conn->work. While a handler runs that has read the whole body, conn->op
+ *            may watch for the client's going away (`is_watching`).
+ *
+ * Everything of a server is on one worker. Memory: a connection is malloc's; its room for work is
+ * lent by the server, which keeps some of them for the next.
+ */
+#ifndef HOB_HTTP_SERVER_H
+#define HOB_HTTP_SERVER_H
+
+#include "hob/http.h"
+#include "hob/sem.h"
+#include "hob/time.h"
+#include "http/h1.h"
+
+enum {
+    OUT_BYTES = 16384,        /* answers are gathered in so many                             */
+    IN_EXTRA = 4096,          /* behind a head: pieces of chunks, and trailers               */
+    HEADERS_BYTES_MAX = 8192, /* that a handler adds                                         */
+    TRAILERS_BYTES_MAX = 2048,
+    VALUE_BYTES_MAX = 1024,   /* of a media type or the server's name                        */
+    REFUSERS_MAX = 64,        /* tasks that say 503 to those who are too many                */
+    SPARES_MAX = 256,         /* rooms kept for the next                                     */
+};
+
+#define GRACE_NS (10 * HOB_SEC)  /* before the lowest rate counts                           */
+#define LINGER_NS (2 * HOB_SEC)  /* reading on after the last answer, so that it arrives    */
+#define LINGER_BYTES (256 * 1024)
+
+struct http_conn;
+
+struct http_server {
+    hob_http_opts     opts; /* the defaults filled in */
+    hob_http_handler *handler;
+    void             *arg;
+    hob_scope        *scope; /* the tasks and operations of connections */
+    hob_http_stats    own_stats, *stats;
+    bool              is_draining;
+    unsigned          refusing;
+
+    struct http_conn *idle_first, *idle_last; /* the one that has been for longest is the first */
+    hob_event         someone_idle;
+
+    struct http_conn *waiting; /* for a request, in a read of their tasks */
+    struct http_conn *fresh; /* their handlers run since this turn of the loop: not watched yet */
+    hob_op            tick;  /* is called in the next turn */
+    bool              is_ticking;
+
+    struct http_work *spare;
+    unsigned          spares;
+
+    int64_t date_s; /* of `date` */
+    char    date[32];
+};
+
+struct http_conn {
+    struct http_server *server;
+    hob_stream         *stream;
+    struct http_conn   *prev, *next; /* IDLE: among server->idle; RUNNING: in server->fresh
+                                      or server->waiting */
+    struct http_work   *work;        /* RUNNING */
+    int64_t             idle_since_ns;
+    hob_scope          *waiting;     /* RUNNING, but only to wait for a request: cancel it to end that */
+    uint32_t            requests;
+    bool                is_lent;    /* the stream is the caller's: it is not closed, nor left idle */
+    bool                is_wrapped;
+    bool                is_counted; /* in stats->running */
+    bool                is_refused; /* one too many: its task says so */
+    bool                lingers;    /* the client may send on when the last answer was sent */
+    bool                is_fresh, is_watching;
+    int                 broken;     /* why nothing more can be written; 0 */
+    hob_op              op;
+    hob_event           quiet;      /* set when conn->op has come back from watching */
+};
+
+enum answer_state { ANSWER_NONE, ANSWER_BODY, ANSWER_DONE };
+enum answer_frame { FRAME_LENGTH, FRAME_CHUNKED, FRAME_CLOSE, FRAME_NO_BODY };
+
+struct hob_http_request {
+    hob_stream        stream; /* first: hob_http_stream */
+    struct http_conn *conn;
+    struct http_work *work;
+    hob_scope        *scope;
+    int64_t           begun_ns;
+
+    /* As it came; the texts end in NUL. */
+    struct h1_head head, trailer;
+    const char    *method, *target, *path, *query, *host;
+
+    /* Its body. */
+    size_t           head_end; /* in work->in */
+    uint64_t         left;     /* H1_LENGTH */
+    struct h1_chunks chunks;
+    uint64_t         body_bytes;
+    int64_t          waited_ns; /* for its bytes */
+    bool             is_body_done, has_continued;
+    int              body_error;
+    int              body_status; /* of the answer to a trailer that is none */
+    const char      *trailer_bytes;
+
+    /* Its answer. */
+    enum answer_state state;
+    enum answer_frame frame;
+    int               status;
+    uint64_t          answer_left; /* FRAME_LENGTH */
+    uint64_t          answer_bytes;
+    size_t            answer_at;   /* where it begins in work->out, while nothing of it was sent */
+    bool              is_sent;     /* a byte of it was   */
+    bool              is_gone;     /* the client went away */
+    bool              closes;      /* the connection ends with it */
+    size_t            headers_len, trailers_len; /* in work->headers, work->trailers */
+};
+
+/* What a connection needs while it has a task. */
+struct http_work {
+    struct http_work *next_spare;
+    char             *in;    /* with in_cap bytes, of which [in_begin, in_end) are not taken */
+    size_t            in_cap, in_begin, in_end;
+    size_t            out_len;
+    struct h1_field  *fields, *trailer_fields;
+    char             *texts; /* room for a path and a host with a NUL behind them */
+    hob_http_request  req;
+    char              out[OUT_BYTES];
+    char              headers[HEADERS_BYTES_MAX], trailers[TRAILERS_BYTES_MAX];
+};
+
+/* ---- memory.c ---- */
+
+extern long hob__http_fail_at; /* for tests: the allocation of that number from now on fails; 0 */
+
+void             *hob__http_alloc(size_t size); /* NULL when there is none; all zero */
+struct http_work *hob__http_work_take(struct http_server *server);
+void              hob__http_work_give(struct http_server *server, struct http_work *work);
+void              hob__http_spares_free(struct http_server *server);
+
+/* ---- serve.c ---- */
+
+/* Whether one more request may run; then it is counted until count_out. */
+bool hob__http_count_in(struct http_conn *conn);
+void hob__http_count_out(struct http_conn *conn);
+
+/* Leaves it to wait for its next request. False: it cannot without a task. */
+bool hob__http_idle(struct http_conn *conn);
+
+/* Waits for the first bytes of a request in its task. As hob_stream_read. */
+ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len);
+void hob__http_close(struct http_conn *conn);
+bool hob__http_drains(const struct http_server *server);
+
+/* From now on its client's going away cancels req->scope; until unwatch. */
+void hob__http_watch(struct http_conn *conn);
+void hob__http_unwatch(struct http_conn *conn);
+
+/* ---- conn.c ---- */
+
+/* The task of a connection. Returns 0, and the connection is idle or gone. */
+int hob__http_run(void *conn);
+
+/* Serves it until it ends, waiting in between. Returns 0, or the error that cancelled it. */
+int hob__http_run_lent(struct http_conn *conn);
+
+/* ---- wire.c ---- */
+
+/* As hob_stream_read, until then; *ret_is_late tells that it was this deadline which ended it. */
+ssize_t hob__http_read_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
+                             bool *ret_is_late);
+
+/* Room in work->out for that much, at most OUT_BYTES: sends what is there, if need be. */
+int hob__http_room(struct http_conn *conn, size_t len);
+void hob__http_put(struct http_conn *conn, const void *data, size_t len); /* there is room */
+int hob__http_flush_out(struct http_conn *conn);
+
+/* Sends what was gathered and then these, at once. */
+int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count);
+
+/* When so many bytes must have gone. */
+int64_t hob__http_rate_deadline(const struct http_server *server, uint64_t len);
+
+/* ---- request.c, body.c, answer.c ---- */
+
+/* The head was read: its texts, and the body to come. */
+void hob__http_request_begin(struct http_conn *conn, size_t head_len);
+
+/* What the handler left of the body: reads it, so that the next request can come. False: there is too
+ * much of it, or it is broken. */
+bool hob__http_discard(hob_http_request *req);
+bool hob__http_will_discard(const hob_http_request *req);
+
+/* The handler has returned: gives the answer its end, or what there is to be said in its place. */
+void hob__http_finish(hob_http_request *req, int result);
+
+/* An answer to what is no request, or cannot be served: its status and its words. */
+int hob__http_refuse(hob_http_request *req, int status);
+
+extern const hob_stream_type hob__http_request_stream;
+const char *hob__http_status_words(int status);
+
+/* ---- date.c: RFC 9110 5.6.7 ---- */
+
+enum { DATE_LEN = 29 };
+void hob__http_date_write(int64_t seconds, char out[static 32]); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+bool hob__http_date_parse(const char *text, int64_t *ret_seconds); /* in any of the three forms */
+
+#endif

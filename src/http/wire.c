@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A connection's bytes, in and out, each with its time.
+ *
+ * Answers are gathered in work->out; what fills it, what is too large for it, and whoever is about to
+ * wait for the client sends it. What could not be written breaks the connection for good.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "http/server.h"
+
+ssize_t hob__http_read_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
+                             bool *ret_is_late)
+{
+    ssize_t   n;
+    hob_scope s;
+
+    *ret_is_late = false;
+    hob_scope_begin(&s);
+    hob_scope_deadline(&s, deadline_ns);
+    n = hob_stream_read(conn->stream, buf, len);
+    (void)!hob_scope_end(&s); // the result wins
+    if (n == -ETIMEDOUT && hob_cancelled() == 0 && hob_now() >= deadline_ns)
+        *ret_is_late = true;
+    return n;
+}
+
+int64_t hob__http_rate_deadline(const struct http_server *server, uint64_t len)
+{
+    uint64_t rate = server->opts.bytes_per_s_min;
+    uint64_t seconds = len / rate;
+    return hob_in(seconds > 1000000000 ? HOB_FOREVER
+                                       : GRACE_NS + (int64_t)seconds * HOB_SEC
+                                             + (int64_t)(len % rate * HOB_SEC / rate));
+}
+
+int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count)
+{
+    struct http_work *work = conn->work;
+    struct iovec      all[8] = { { work->out, work->out_len } };
+    uint64_t          len = work->out_len;
+    hob_scope         s;
+
+    if (conn->broken != 0)
+        return conn->broken;
+    for (int i = 0; i < count; i++) {
+        all[1 + i] = pieces[i];
+        len += pieces[i].iov_len;
+    }
+    if (len == 0)
+        return 0;
+
+    hob_scope_begin(&s);
+    hob_scope_deadline(&s, hob__http_rate_deadline(conn->server, len));
+    ssize_t n = count == 0 ? hob_stream_write(conn->stream, work->out, work->out_len)
+                           : hob_stream_writev(conn->stream, all, 1 + count);
+    (void)!hob_scope_end(&s);
+
+    conn->server->stats->writes++;
+    work->out_len = 0;
+    if (work->req.state != ANSWER_NONE)
+        work->req.is_sent = true;
+    if (n < 0) {
+        conn->broken = (int)n;
+        if (n == -ETIMEDOUT && hob_cancelled() == 0)
+            conn->server->stats->timed_out++;
+        return (int)n;
+    }
+    return 0;
+}
+
+int hob__http_flush_out(struct http_conn *conn)
+{
+    return hob__http_send(conn, NULL, 0);
+}
+
+int hob__http_room(struct http_conn *conn, size_t len)
+{
+    if (conn->broken != 0)
+        return conn->broken;
+    return OUT_BYTES - conn->work->out_len >= len ? 0 : hob__http_flush_out(conn);
+}
+
+void hob__http_put(struct http_conn *conn, const void *data, size_t len)
+{
+    memcpy(conn->work->out + conn->work->out_len, data, len);
+    conn->work->out_len += len;
+}
