@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Each example runs on each backend that this system has, and says what it should."""
 import contextlib
+import http.client as http_client
 import os
 import pathlib
 import re
@@ -593,6 +594,57 @@ def kitchen_live(backend):
            rf"backend {backend} +tasks 1\d\d\d ", r"peak memory \d+\.\d MiB")
     if max(len(line) for line in text.splitlines()) > 80:
         raise Failed(f"wider than 80 columns:\n{text}")
+
+
+@example(*REAL)
+def http(backend):
+    """Python's client as the peer: pages, an echo, parts of a file."""
+    with server(backend, "41_http") as port:
+        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+
+        def ask(method, path, body=None, headers=None):
+            conn.request(method, path, body, headers or {})
+            answer = conn.getresponse()
+            return answer, answer.read()
+
+        for method, path, status, part in (("GET", "/", 200, b"Hello"), ("GET", "/no", 404, b"Not Found"),
+                                           ("HEAD", "/", 200, b""), ("GET", "/count", 200, b"lift-off")):
+            answer, text = ask(method, path)
+            if answer.status != status or part not in text or (method == "HEAD" and text):
+                raise Failed(f"{method} {path}: {answer.status} {text}")
+        sent = os.urandom(500000)
+        pieces = [sent[i:i + 9999] for i in range(0, len(sent), 9999)]
+        for body in sent, iter(pieces):
+            if ask("POST", "/echo", body)[1] != sent:
+                raise Failed("not what was sent")
+        own = (ROOT / "examples" / "41_http.c").read_bytes()
+        answer, text = ask("GET", "/source", headers={"Range": "bytes=10-19"})
+        if answer.status != 206 or text != own[10:20]:
+            raise Failed(f"a part of the file: {answer.status} {text}")
+        answer, text = ask("GET", "/source", headers={"If-None-Match": answer.headers["ETag"]})
+        if answer.status != 304:
+            raise Failed(f"a file that it has: {answer.status}")
+
+
+@example(*REAL)
+def upload(backend):
+    with tempfile.TemporaryDirectory() as folder, server(backend, "42_upload", folder) as port:
+        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        sent = os.urandom(3000000)
+        for method, path, body, status in (("PUT", "/a.bin", sent, 201), ("GET", "/a.bin", None, 200),
+                                           ("GET", "/..", None, 404), ("GET", "/b", None, 404),
+                                           ("DELETE", "/a.bin", None, 405)):
+            conn.request(method, path, body)
+            answer = conn.getresponse()
+            got = answer.read()
+            if answer.status != status or (status == 200 and got != sent):
+                raise Failed(f"{method} {path}: {answer.status}, {len(got)} bytes")
+        with socket.create_connection(("127.0.0.1", port), SECONDS) as half:
+            half.sendall(b"PUT /half HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf")
+            half.shutdown(socket.SHUT_WR)
+            half.recv(1000)
+        if os.listdir(folder) != ["a.bin"]:
+            raise Failed(f"what came half is there: {os.listdir(folder)}")
 
 
 @example("sim")
