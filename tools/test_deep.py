@@ -44,16 +44,17 @@ class Part:
 
 def parts():
     only = "--programs-only"
-    # libhob-tls has parts of its own: with 30 seeds its points of torture would take an hour, and older
-    # kernels and interrupted calls are below it.
-    own = "--skip-suites tls"
+    # The libraries on top of the core have parts of their own: with 30 seeds the points of torture of TLS alone
+    # would take an hour, and older kernels and the way tasks are switched are below them.
+    own = "--skip-suites tls,dns,json,http"
+    public = "--skip-suites tls,json"  # JSON asks no backend for anything
     # OpenSSL gives the thread sanitizer nothing to report falsely; but this one has no threads, and fails
     # so many allocations that it takes minutes there.
     threads = "--skip-suites test_tls_memory"
     # What has not been tried on both other machines: tests/README.md says so, too.
     untried = ("test_process,test_stop,test_terminal,test_watch,test_watch_replay,test_path,test_dir,test_disk,"
                "test_file_calls,test_file_sync,test_replace,test_copy")
-    untried_elsewhere = (f"--skip-suites tls,http,{untried},test_offload,test_portal,test_ranges,"
+    untried_elsewhere = (f"{own},{untried},test_offload,test_portal,test_ranges,"
                          "test_sockopt,test_udp_many,test_multicast,test_inherit,test_handover")
     return [
         Part("long", "many seeds, and all points of torture", "-Dbuildtype=release",
@@ -62,12 +63,15 @@ def parts():
              f"{only} --suites tls --backends sim --pass '--deep --seeds 2'", build="build-long"),
         Part("tlsfaults", "TLS with each call failing", "-Dbuildtype=release",
              f"{only} --suites tls --backends sim --pass '--torture --seeds 1'", build="build-long"),
+        Part("ontop", "names, JSON and HTTP, long and with each call failing", "-Dbuildtype=release",
+             f"{only} --suites dns,json,http --backends sim --pass '--deep --torture --seeds 2'",
+             build="build-long"),
         Part("races", "long random runs on each backend", "-Dbuildtype=release",
-             f"{only} {own} --backends {REAL} --pass=--deep", build="build-long"),
+             f"{only} {public} --backends {REAL} --pass=--deep", build="build-long"),
         Part("kernels", "older kernels: one feature taken away at a time", "-Dbuildtype=release",
              f"{only} {own} --backends {LACKING}", build="build-long"),
         Part("interrupts", "each system call interrupted once", "-Dbuildtype=release",
-             f"{only} {own} --backends {REAL} --pass=--interrupt", build="build-long"),
+             f"{only} {public} --backends {REAL} --pass=--interrupt", build="build-long"),
         Part("asan", "address and undefined-behaviour sanitizers",
              f"-Db_sanitize=address,undefined -Db_lundef=false {CHECKED}",
              f"{only} --backends {REAL}",
