@@ -19,7 +19,7 @@
 
 #include "base/alloc.h"
 
-enum { FDS_SEEN_MAX = 65536 };
+enum { FDS_SEEN_MAX = 65536, WAIT_FOR_THREADS_MS = 5000 };
 
 static struct {
     unsigned char fds[FDS_SEEN_MAX / 8];
@@ -104,11 +104,12 @@ static void check_fds(void)
     }
 }
 
-/* A thread that was joined may be listed for a moment longer. */
+/* A thread that was joined, and those that the kernel had for a ring, may be listed for a while
+ * longer: on a busy machine for more than a second. */
 static void check_threads(void)
 {
     unsigned now = count_threads();
-    for (int i = 0; i < 200 && now > before.threads; i++) {
+    for (int i = 0; i < WAIT_FOR_THREADS_MS && now > before.threads; i++) {
         nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
         now = count_threads();
     }
