@@ -4,7 +4,7 @@
  * what is finished, and lets ready tasks run.
  *
  * It runs on the thread's own stack; tasks switch to it when no other task is ready, or when the
- * backend is due (RUNS_PER_POLL).
+ * backend is due (after RUNS_PER_POLL of them, or fewer when they are long: set_pace).
  */
 #include "core/crew.h"
 #include "core/remote.h"
@@ -20,6 +20,8 @@
 
 #define TRIM_EVERY (100 * HOB_MSEC)
 #define SOON       (50 * HOB_USEC)
+#define TURN_GOOD  (2 * HOB_MSEC) /* so long may the backend be left alone, about  */
+#define TURN_LONG  (8 * HOB_MSEC) /* and more than this is changed                 */
 
 enum { SPINS = 400 }; // some microseconds
 
@@ -169,11 +171,38 @@ static void poll_backend(struct worker *w)
         hob__watchdog_rouse(w);
 }
 
-static void run_what_is_due(struct worker *w)
+static uint32_t within(uint32_t count, uint32_t most)
+{
+    return count == 0 ? 1 : count < most ? count : most;
+}
+
+/* A turn counts runs, for a look at the clock costs more than most of them take. When those of the
+ * last turn were long, fewer do: else who computes, and yields as he should, would keep timers and
+ * the system waiting for as long as all the runs of a turn take. */
+static void set_pace(struct worker *w, int64_t turn_ns)
+{
+    uint32_t runs = w->runs_now - w->runs_left;
+    int64_t  run_ns = turn_ns / (runs > 0 ? runs : 1);
+    if (turn_ns > TURN_LONG) {
+        w->runs_now = run_ns < TURN_GOOD ? (uint32_t)(w->runs_now * TURN_GOOD / turn_ns) : 1;
+        if (run_ns > TURN_GOOD)
+            w->inline_now = (uint32_t)(w->inline_now * TURN_GOOD / run_ns);
+    } else if (turn_ns < TURN_GOOD) {
+        w->runs_now *= 2;
+        w->inline_now *= 2;
+    }
+    w->runs_now = within(w->runs_now, w->runs_per_turn);
+    w->inline_now = within(w->inline_now, INLINE_OPS_PER_RUN);
+}
+
+/* `was_full`: since the last time it did not sleep, for some were still ready. */
+static void run_what_is_due(struct worker *w, bool was_full)
 {
     int64_t before_ns = w->wheel.now_ns;
     bool    had_mail = hob__mail_read(w);
     run_due_timers(w);
+    if (was_full)
+        set_pace(w, w->wheel.now_ns - before_ns);
     w->mail_comes_soon = had_mail && w->wheel.now_ns - before_ns < SOON;
     if (hob_unlikely(deadlock_look_due(w) <= w->wheel.now_ns))
         hob__deadlocks_look(w);
@@ -185,8 +214,9 @@ static void loop_turn(struct worker *w)
 {
     hob_require(!w->forked, HOB__ONLY_EXEC);
     w->stats.turns++;
+    bool was_full = !list_is_empty(&w->ready);
     poll_backend(w);
-    run_what_is_due(w);
+    run_what_is_due(w, was_full);
 }
 
 void hob__loop_run(struct worker *w)
@@ -225,7 +255,7 @@ bool hob__loop_step(struct worker *w, int64_t *next_ns)
     if (moves) {
         hob__crew_not_dry(w); // in sim the world, which all share, brings things without a mail
         hob__mail_wake_up(&w->box);
-        run_what_is_due(w);
+        run_what_is_due(w, false); // between steps the host has its own to do
     } else if (until_ns < *next_ns) {
         *next_ns = until_ns;
     }

@@ -240,7 +240,7 @@ int hob_begin(const hob_run_opts *opts, hob_task_fn *main_fn, void *arg, hob_loo
         return r;
     }
     struct worker *w = loop->run.worker;
-    w->runs_per_turn = RUNS_PER_TURN;
+    w->runs_per_turn = w->runs_now = RUNS_PER_TURN;
     crew_waits_outside(&loop->run.crew);
     loop->host_counts = true;
     loop->last = HOB_STEP_MORE;

@@ -25,6 +25,11 @@
 #ifdef HOB_ASAN
 #include <sanitizer/asan_interface.h>
 #endif
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#else
+#define VALGRIND_MAKE_MEM_UNDEFINED(at, len) ((void)(at), (void)(len))
+#endif
 
 enum {
     STACK_MARGIN = 256,         /* a park this close to the end of the stack is an overflow */
@@ -36,16 +41,19 @@ enum {
 
 /* ---- switching ---- */
 
-static void clear_ended(struct worker *w)
+static __attribute__((noinline)) void free_ended(struct worker *w, struct task *task)
 {
-    struct task *task = w->ended;
-    if (hob_likely(task == NULL))
-        return;
     w->ended = NULL;
     hob__context_fini(&task->context);
     struct stack *stack = task->stack;
     task->tag = TAG_FREED;
     hob__stack_put(&w->stacks, stack);
+}
+
+static inline void clear_ended(struct worker *w)
+{
+    if (hob_unlikely(w->ended != NULL))
+        free_ended(w, w->ended);
 }
 
 /* Makes `next` the running task (NULL: none), and returns where it goes on. */
@@ -58,7 +66,7 @@ static inline struct context *turn_to(struct worker *w, struct task *next)
         return &w->loop;
     next->state = TASK_RUNNING;
     w->stats.switches++;
-    w->inline_left = INLINE_OPS_PER_RUN;
+    w->inline_left = w->inline_now;
     return &next->context;
 }
 
@@ -96,7 +104,7 @@ static struct task *pick(struct worker *w)
 
 void hob__tasks_run(struct worker *w)
 {
-    w->runs_left = w->runs_per_turn;
+    w->runs_left = w->runs_now;
     struct task *task = pick(w);
     if (task != NULL)
         switch_to(w, &w->loop, task);
@@ -453,6 +461,7 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
         hob_require(opts->copy_bytes <= hob__stack_bytes(stack) / 4,
                     "hob_go_copy: the argument is larger than a quarter of the task's stack");
         top = (char *)((uintptr_t)(top - opts->copy_bytes) & ~(uintptr_t)63);
+        VALGRIND_MAKE_MEM_UNDEFINED(top, opts->copy_bytes); // the last task's frames never returned
         memcpy(top, arg, opts->copy_bytes);
         task->arg = top;
     }

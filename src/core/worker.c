@@ -98,7 +98,8 @@ int hob__worker_new(const hob_run_opts *complete, struct crew *crew, uint32_t nu
     w->opts = *complete;
     w->crew = crew;
     w->number = number;
-    w->runs_per_turn = RUNS_PER_POLL;
+    w->runs_per_turn = w->runs_now = RUNS_PER_POLL;
+    w->inline_now = INLINE_OPS_PER_RUN;
     list_init(&w->ready);
     list_init(&w->done);
     list_init(&w->roots);

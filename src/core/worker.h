@@ -63,6 +63,7 @@ struct worker {
     struct list    ready;           /* tasks to run, oldest first               */
     uint64_t       id_next, ids_left; /* of the block that it took from the crew's  */
     uint32_t       runs_per_turn;   /* RUNS_PER_POLL, or fewer              */
+    uint32_t       runs_now, inline_now; /* so many while runs are long: set_pace */
     uint32_t       runs_left;       /* until the backend is to be polled        */
     uint32_t       inline_left;     /* of the current run                       */
     struct task   *ended;           /* whose stack nobody stands on any more    */

@@ -112,6 +112,55 @@ TEST_ON_ALL(fair, a_loop_with_checkpoints_does_not_stop_the_clock)
     check_ok(hob_scope_end(&s));
 }
 
+/* Computes for 2 ms, which is no fault, and lets others run. */
+struct computing {
+    bool yields, stop;
+    int  rounds;
+};
+
+static int compute_in_rounds(void *arg)
+{
+    struct computing *c = arg;
+    while (!c->stop) {
+        struct timespec now, until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_nsec += 2000000;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        do
+            clock_gettime(CLOCK_MONOTONIC, &now);
+        while (now.tv_sec < until.tv_sec ||
+               (now.tv_sec == until.tv_sec && now.tv_nsec < until.tv_nsec));
+        c->rounds++;
+        if (c->yields)
+            hob_yield();
+        else
+            HOB_TRY(hob_checkpoint());
+    }
+    return 0;
+}
+
+/* Once it is known that the rounds are long, a timer does not wait for dozens of them. */
+TEST_ON_ALL(fair, who_computes_in_long_rounds_does_not_stop_the_clock)
+{
+    if (strcmp(hob_test_backend(), "sim") == 0)
+        skip("virtual time stands still while anybody is ready");
+    for (int yields = 0; yields < 2; yields++) {
+        struct computing c = { .yields = yields };
+        HOB_SCOPE(s);
+        check_ok(hob_go(&s, compute_in_rounds, &c));
+        for (int i = 0; i < 3; i++)
+            check_ok(hob_sleep(HOB_MSEC));
+        int before = c.rounds;
+        for (int i = 0; i < 5; i++)
+            check_ok(hob_sleep(HOB_MSEC));
+        int after = c.rounds;
+        c.stop = true;
+        check_ok(hob_scope_end(&s));
+        check_lt(after - before, 100);
+    }
+}
+
 TEST_ON_ALL(fair, a_deadline_ends_a_loop_with_checkpoints)
 {
     bool never = false;
