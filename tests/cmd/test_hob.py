@@ -151,6 +151,22 @@ def test_a_comment_adds_flags(box):
     equal(run.returncode, 9)
 
 
+def test_an_included_header_links_its_library(box):
+    file = box.file("a.c", "#include <hob.h>\n#  include <hob/http.h> // hob/none.h\n"
+                    'int main(void)\n{\n    return hob_strerror(HOB_EHTTP) != NULL ? 0 : 1;\n}\n')
+    equal(box.hob("run", file).returncode, 0)
+    for name, call in (("http", "hob_http_serve"), ("tls", "hob_tls_close"), ("dns", "hob_dns_free"),
+                       ("json", "hob_json_free")):
+        if not (BUILD / f"libhob-{name}.a").exists():
+            continue  # what it needs is not on this machine
+        box.file("a.c", f'#include <hob.h>\n#include "hob/{name}.h"\n'
+                        f"int main(void)\n{{\n    void *volatile there = (void *){call};\n"
+                        f"    return there == NULL;\n}}\n")
+        run = box.hob("run", "a.c")
+        equal(run.stderr, "")
+        equal(run.returncode, 0)
+
+
 def test_standard_input_belongs_to_the_program(box):
     box.file("a.c", '#include <stdio.h>\nint main(void)\n{\n    int c;\n'
              "    while ((c = getchar()) != EOF)\n        putchar(c);\n    return 0;\n}\n")
