@@ -81,7 +81,7 @@ TEST_3(deadlines_and_cancels_reach_the_other_workers)
         HOB_SCOPE(s); // cancelled before it starts: it runs to its first wait
         hob_scope_cancel(&s, "enough");
         check_ok(hob_go_with(&s, sleep_for_ever, &there, ON(1)));
-        check_ok(hob_go_with(&s, sleep_for_ever, &there, &(hob_task_opts){ .where = HOB_ANYWHERE }));
+        check_ok(hob_go_with(&s, sleep_for_ever, NULL, &(hob_task_opts){ .where = HOB_ANYWHERE }));
         check_err(hob_scope_end(&s), -ECANCELED);
     }
     return 0;
