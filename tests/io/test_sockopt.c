@@ -182,6 +182,8 @@ TEST_ON_ALL(sockopt, a_client_comes_from_the_address_it_wants)
     hob_addr     from = hob_addr_loopback(0), seen;
     hob_tcp_opts opts = { .local = &from };
 
+    if (is_emulated())
+        skip("the emulator does not carry IP_BIND_ADDRESS_NO_PORT");
     if (!in_sim()) // the kernel has all of 127.0.0.0/8
         check_ok(hob_addr_parse("127.0.0.77:0", &from));
     check_ok(listen_here(&listener));
@@ -219,7 +221,7 @@ TEST_ON_ALL(sockopt, the_kernel_tells_what_it_knows_of_a_connection)
     check_ok(hob_tcp_info_get(b, &info));
     check_eq(info.lost, 0);
     check_eq(info.busy, 0);
-    if (in_sim())
+    if (in_sim() || is_emulated()) // which carries the older half of it
         return;
     check_eq(info.received_bytes, 5);
     check_gt(info.segment_bytes, 0);
