@@ -210,7 +210,7 @@ static int place_on_all(void *arg)
 TEST_AS(step, the_descriptor_tells_of_all_that_others_want_however_often_it_is_tried,
         HOB_TEST_NO_RUNTIME | HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
 {
-    int rounds = hob_test_is_deep() ? 3000 : all_is_slow() ? 20 : 150;
+    int rounds = hob_test_is_deep() ? 1000 : all_is_slow() ? 20 : 150;
     hob_test_timeout(hob_test_is_deep() ? 120 : 30);
     for (int i = 0; i < rounds; i++) {
         hob_loop  *loop;
