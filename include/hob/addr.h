@@ -34,6 +34,13 @@ HOB_API hob_addr hob_addr_loopback(uint16_t port);
 HOB_API HOB_MUST_USE int hob_addr_from_sockaddr(const struct sockaddr *sa, size_t len,
                                                 hob_addr *ret_addr);
 
+/* The address of an IP in network order: `len` is 4 (IPv4) or 16 (IPv6). No scope, no flow. */
+HOB_API hob_addr hob_addr_from_ip(const void *ip, size_t len, uint16_t port);
+
+/* Copies the IP of the address, in network order. Returns its length, 4 or 16; or 0 for an address
+ * that has none, and then writes nothing. */
+HOB_API size_t hob_addr_ip(const hob_addr *addr, uint8_t ret_ip[16]);
+
 /* The port, or 0 for an address that has none. */
 HOB_API uint16_t hob_addr_port(const hob_addr *addr);
 

@@ -82,7 +82,7 @@ static int read_line(struct dns_hosts *hosts, char *line, char *end)
     struct host_addr *entry = &hosts->addrs[hosts->addr_count++];
     entry->family = (uint8_t)addr.u.family;
     entry->name = hosts->names[first].at;
-    hob__dns_ip_of(&addr, entry->ip);
+    hob_addr_ip(&addr, entry->ip);
     return 0;
 }
 
@@ -143,7 +143,7 @@ const struct host_name *hob__dns_hosts_find(const struct dns_hosts *hosts, const
 const char *hob__dns_hosts_name_of(const struct dns_hosts *hosts, const hob_addr *addr, size_t *at)
 {
     uint8_t ip[16];
-    size_t  len = hob__dns_ip_of(addr, ip);
+    size_t  len = hob_addr_ip(addr, ip);
     while (*at < hosts->addr_count) {
         const struct host_addr *entry = &hosts->addrs[(*at)++];
         if (entry->family == addr->u.family && memcmp(entry->ip, ip, len) == 0)

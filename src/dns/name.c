@@ -205,40 +205,15 @@ bool hob__dns_literal(const char *text, uint16_t port, hob_addr *ret_addr)
            (ret_addr->u.family == AF_INET || ret_addr->u.family == AF_INET6);
 }
 
-size_t hob__dns_ip_of(const hob_addr *addr, uint8_t ret_ip[16])
-{
-    if (addr->u.family == AF_INET) {
-        memcpy(ret_ip, addr->u.raw + offsetof(struct sockaddr_in, sin_addr), 4);
-        return 4;
-    }
-    if (addr->u.family == AF_INET6) {
-        memcpy(ret_ip, addr->u.raw + offsetof(struct sockaddr_in6, sin6_addr), 16);
-        return 16;
-    }
-    return 0;
-}
-
 hob_addr hob__dns_addr_of(int family, const uint8_t *ip, uint16_t port)
 {
-    hob_addr addr = { .len = 0 };
-    if (family == AF_INET) {
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-        memcpy(&in.sin_addr, ip, 4);
-        memcpy(addr.u.raw, &in, sizeof in);
-        addr.len = sizeof in;
-    } else {
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-        memcpy(&in6.sin6_addr, ip, 16);
-        memcpy(addr.u.raw, &in6, sizeof in6);
-        addr.len = sizeof in6;
-    }
-    return addr;
+    return hob_addr_from_ip(ip, family == AF_INET ? 4 : 16, port);
 }
 
 int hob__dns_name_of_addr(const hob_addr *addr, struct dns_name *ret_name)
 {
     uint8_t ip[16];
-    size_t  count = hob__dns_ip_of(addr, ip);
+    size_t  count = hob_addr_ip(addr, ip);
     char    text[HOB_DNS_NAME_MAX + 1];
     size_t  len = 0;
 

@@ -34,8 +34,7 @@ bool hob__dns_literal(const char *text, uint16_t port, hob_addr *ret_addr);
  * -EAFNOSUPPORT. */
 int hob__dns_name_of_addr(const hob_addr *addr, struct dns_name *ret_name);
 
-/* The bytes of an IPv4 or IPv6 address: how many, or 0. And the other way round. */
-size_t   hob__dns_ip_of(const hob_addr *addr, uint8_t ret_ip[16]);
+/* The address of an IP of that family: AF_INET or AF_INET6. */
 hob_addr hob__dns_addr_of(int family, const uint8_t *ip, uint16_t port);
 
 #endif

@@ -24,7 +24,7 @@ int hob__dns_server_read(const char *text, hob_addr *ret_addr)
         (hob_addr_parse(text, &addr) < 0 || text[0] == ':' || hob_addr_port(&addr) == 0))
         return -EINVAL;
     uint8_t ip[16];
-    if (hob__dns_ip_of(&addr, ip) == 0)
+    if (hob_addr_ip(&addr, ip) == 0)
         return -EINVAL;
     *ret_addr = addr;
     return 0;

@@ -200,6 +200,33 @@ int hob_addr_from_sockaddr(const struct sockaddr *sa, size_t len, hob_addr *ret_
 
 /* ---- looking at them ---- */
 
+hob_addr hob_addr_from_ip(const void *ip, size_t len, uint16_t port)
+{
+    hob_require(ip != NULL, "hob_addr_from_ip: the IP is NULL");
+    hob_require(len == 4 || len == 16, "hob_addr_from_ip: an IP has 4 or 16 bytes");
+    if (len == 4) {
+        struct in_addr host;
+        memcpy(&host, ip, sizeof host);
+        return ipv4_addr(host, port);
+    }
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    memcpy(&in6.sin6_addr, ip, sizeof in6.sin6_addr);
+    return addr_of(&in6, sizeof in6);
+}
+
+size_t hob_addr_ip(const hob_addr *addr, uint8_t ret_ip[16])
+{
+    if (addr->len >= sizeof(struct sockaddr_in) && addr->u.family == AF_INET) {
+        memcpy(ret_ip, addr->u.raw + offsetof(struct sockaddr_in, sin_addr), 4);
+        return 4;
+    }
+    if (addr->len >= sizeof(struct sockaddr_in6) && addr->u.family == AF_INET6) {
+        memcpy(ret_ip, addr->u.raw + offsetof(struct sockaddr_in6, sin6_addr), 16);
+        return 16;
+    }
+    return 0;
+}
+
 uint16_t hob_addr_port(const hob_addr *addr)
 {
     if (addr->len == 0)

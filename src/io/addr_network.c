@@ -27,15 +27,10 @@ static struct ip from_v4(const void *four)
 /* False: it is no Internet address. */
 static bool ip_of(const hob_addr *addr, struct ip *ret_ip)
 {
-    if (addr->len >= sizeof(struct sockaddr_in) && addr->u.family == AF_INET) {
-        *ret_ip = from_v4(addr->u.raw + offsetof(struct sockaddr_in, sin_addr));
-        return true;
-    }
-    if (addr->len >= sizeof(struct sockaddr_in6) && addr->u.family == AF_INET6) {
-        memcpy(ret_ip->bytes, addr->u.raw + offsetof(struct sockaddr_in6, sin6_addr), 16);
-        return true;
-    }
-    return false;
+    size_t len = hob_addr_ip(addr, ret_ip->bytes);
+    if (len == 4)
+        *ret_ip = from_v4(ret_ip->bytes);
+    return len > 0;
 }
 
 static int read_bits(const char *text, int max)

@@ -58,24 +58,6 @@ static bool read_port(const struct field *field, uint16_t *ret_port)
     return value <= 0xffff;
 }
 
-static hob_addr addr_v4(const void *ip, uint16_t port)
-{
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
-    hob_addr           addr = { .len = sizeof in };
-    memcpy(&in.sin_addr, ip, 4);
-    memcpy(addr.u.raw, &in, sizeof in);
-    return addr;
-}
-
-static hob_addr addr_v6(const void *ip, uint16_t port)
-{
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-    hob_addr            addr = { .len = sizeof in6 };
-    memcpy(&in6.sin6_addr, ip, 16);
-    memcpy(addr.u.raw, &in6, sizeof in6);
-    return addr;
-}
-
 /* inet_pton also takes dots in IPv6, which the protocol does not. */
 static bool read_addr(int family, const struct field *ip, const struct field *port,
                       hob_addr *ret_addr)
@@ -91,7 +73,7 @@ static bool read_addr(int family, const struct field *ip, const struct field *po
         return false;
     if (inet_pton(family, text, bytes) != 1)
         return false;
-    *ret_addr = family == AF_INET ? addr_v4(bytes, number) : addr_v6(bytes, number);
+    *ret_addr = hob_addr_from_ip(bytes, family == AF_INET ? 4 : 16, number);
     return true;
 }
 
@@ -187,12 +169,12 @@ static void read_addrs(unsigned family, const unsigned char *at, hob_proxy_heade
 {
     switch (family) {
     case V2_INET:
-        header->source = addr_v4(at, read_u16(at + 8));
-        header->destination = addr_v4(at + 4, read_u16(at + 10));
+        header->source = hob_addr_from_ip(at, 4, read_u16(at + 8));
+        header->destination = hob_addr_from_ip(at + 4, 4, read_u16(at + 10));
         return;
     case V2_INET6:
-        header->source = addr_v6(at, read_u16(at + 32));
-        header->destination = addr_v6(at + 16, read_u16(at + 34));
+        header->source = hob_addr_from_ip(at, 16, read_u16(at + 32));
+        header->destination = hob_addr_from_ip(at + 16, 16, read_u16(at + 34));
         return;
     case V2_UNIX:
         header->source = read_path(at);

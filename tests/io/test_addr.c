@@ -117,6 +117,35 @@ static bool are_equal(const char *a, const char *b)
     return hob_addr_parse(a, &x) == 0 && hob_addr_parse(b, &y) == 0 && hob_addr_equal(&x, &y);
 }
 
+TEST_BARE(addr, an_ip_goes_in_and_out)
+{
+    static const uint8_t v4[4] = { 10, 0, 0, 1 };
+    static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 };
+    uint8_t              ip[16] = { 0 };
+    char                 text[HOB_ADDR_TEXT_MAX];
+
+    hob_addr addr = hob_addr_from_ip(v4, sizeof v4, 7);
+    check_str(hob_addr_format(&addr, text, sizeof text), "10.0.0.1:7");
+    check_eq(hob_addr_ip(&addr, ip), 4);
+    check(memcmp(ip, v4, sizeof v4) == 0);
+
+    addr = hob_addr_from_ip(v6, sizeof v6, 8);
+    check_str(hob_addr_format(&addr, text, sizeof text), "[2001:db8::1]:8");
+    check_eq(hob_addr_ip(&addr, ip), 16);
+    check(memcmp(ip, v6, sizeof v6) == 0);
+}
+
+TEST_BARE(addr, what_is_no_ip_address_has_none)
+{
+    hob_addr addr = { 0 };
+    uint8_t  ip[16] = { 42 };
+
+    check_eq(hob_addr_ip(&addr, ip), 0);
+    check_ok(hob_addr_parse("unix:/a", &addr));
+    check_eq(hob_addr_ip(&addr, ip), 0);
+    check_eq(ip[0], 42);
+}
+
 TEST_BARE(addr, equal_means_the_same_place)
 {
     check(are_equal("127.0.0.1:80", "127.0.0.1:80"));
