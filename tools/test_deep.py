@@ -15,6 +15,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+FAILURE_LINES = 5  # of a failure, said again at the end, where the log of a long run may be cut
 SUM = re.compile(r"^(\d+) passed, (\d+) failed$")
 CHECKED = "-Dbuildtype=debugoptimized -Dslow_checks=true -Dexamples=false"
 VALGRIND = ("valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "
@@ -106,12 +107,27 @@ def build(part, env):
     return True
 
 
-def run(part, word):
+class Failures:
+    """The lines about what failed, of all that a part prints."""
+
+    def __init__(self):
+        self.lines, self.left = [], 0
+
+    def read(self, line):
+        if line.startswith("FAILED"):
+            self.left = FAILURE_LINES
+        if self.left > 0:
+            self.left -= 1
+            self.lines.append(line.rstrip())
+
+
+def run(part, word, failures):
     """Returns how many passed and failed."""
     start = time.monotonic()
     env = {**os.environ, **part.env}
     print(f"== {part.name}: {part.what}", flush=True)
     if not build(part, env):
+        failures.read("FAILED: it cannot be built")
         return 0, 1
     command = [sys.executable, "tools/run_tests.py", part.build, *shlex.split(part.run),
                "--filter", word, f"--wrap={part.wrap}", "--timeout", "1500"]
@@ -120,6 +136,7 @@ def run(part, word):
     passed, failed, last = 0, 0, ""
     for line in tests.stdout:
         print(line, end="", flush=True)
+        failures.read(line)
         last = line.strip() or last
     tests.wait()
     found = SUM.match(last)
@@ -142,8 +159,13 @@ def main():
         if name not in [part.name for part in known]:
             parser.error(f"there is no part {name}")
 
-    totals = {part.name: run(part, options.filter) for part in known if part.name in wanted}
+    failures = {part.name: Failures() for part in known}
+    totals = {part.name: run(part, options.filter, failures[part.name])
+              for part in known if part.name in wanted}
     passed, failed = (sum(counts[i] for counts in totals.values()) for i in (0, 1))
+    for name in totals:
+        for line in failures[name].lines:
+            print(f"{name}: {line}")
     print("== summary")
     for name, counts in totals.items():
         print(f"{name:9} {counts[0]:5} passed, {counts[1]} failed")
