@@ -153,7 +153,7 @@ int main(int argc, char **argv)
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--deep") == 0)
-            races_wanted = 1000000, wakes_wanted = 10000000, depth = 6;
+            races_wanted = 1000000, wakes_wanted = 3000000, depth = 6;
         else if (strcmp(argv[i], "--interrupt") == 0)
             hob__interrupts_start();
         else if (strcmp(argv[i], "--torture") == 0)
