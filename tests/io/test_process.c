@@ -749,6 +749,7 @@ TEST_ON_ALL(process, it_can_have_a_terminal)
 TEST_ON_ALL(process, closing_its_terminal_hangs_it_up)
 {
     REAL_PROCESSES_HERE();
+    signal(SIGHUP, SIG_DFL); // nohup, which may have started us, is inherited
     hob_process_opts   opts = { .terminal = 1 };
     HOB_SCOPE(s);
     PROCESS(p);

@@ -347,6 +347,7 @@ static void no_core(void)
 static int end_in_raw_mode(void *arg)
 {
     no_core();
+    signal(SIGHUP, SIG_DFL); // nohup, which may have started us, is inherited
     ignore(dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO));
     return be_raw_then_end(arg);
 }
