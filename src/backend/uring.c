@@ -4,9 +4,9 @@
  *
  *     op ── submit ──▶ SQE ──▶ kernel ──▶ CQE ── poll ──▶ op.result ──▶ the done list
  *
- * Streams receive ahead: one multishot receive per connection fills buffers of a small pool
- * (uring_recv.h), and a RECV only takes what has come. Everything else is one SQE per op.
- * Ops of one descriptor and one direction go to the kernel one at a time, in order.
+ * Streams receive ahead: one multishot receive per connection fills buffers of a small pool, and a
+ * RECV only takes what has come. Everything else is one SQE per op (uring_prep.c). Ops of one
+ * descriptor and one direction go to the kernel one at a time, in order.
  *
  * A CQE names a slot and its generation, not an address: what comes late, or twice, is seen.
  * Room for a cancel is a field of the slot, so asking for one cannot fail; its SQE is made in
@@ -35,29 +35,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "backend/backend.h"
 #include "backend/uring.h"
+#include "backend/uring_slot.h"
 #include "base/alloc.h"
 #include "base/fault.h"
 #include "base/lack.h"
 #include "base/sys.h"
-#include "hob/addr.h"
-
-#if __has_include(<valgrind/memcheck.h>)
-#include <valgrind/memcheck.h> // 3.19 does not see what the kernel writes by way of a ring
-#else
-#define RUNNING_ON_VALGRIND 0
-#define VALGRIND_MAKE_MEM_DEFINED(at, len) ((void)(at), (void)(len))
-#endif
 
 enum {
-    COMPLETIONS_PER_ENTRY = 8,
-    ENTRIES_MIN = 8,
-    SUBMIT_TRIES = 1000,       /* the kernel is short of memory: then the op fails      */
     WORKERS_FOR_FILES = 8,     /* kernel threads for what blocks on a disk              */
     WORKERS_FOR_OTHERS = 64,
     FILE_THREADS = 4,          /* of ours, for what it cannot do                        */
@@ -68,160 +56,6 @@ enum {
 
 #define RETRY_NS 2000000
 #define FLAG_OF_NO_KERNEL 0x8000 /* of a receive: refused with -EINVAL */
-
-/* ---- slots: what the kernel is told as user_data ---- */
-
-static int slots_grow(struct uring *u)
-{
-    uint32_t     cap = u->slots_cap == 0 ? 256 : 2 * u->slots_cap;
-    struct slot *slots = hob__realloc(u->slots, cap * sizeof *slots);
-    if (slots == NULL)
-        return -ENOMEM;
-    for (uint32_t i = u->slots_cap; i < cap; i++)
-        slots[i] = (struct slot){ .next_free = i + 1 < cap ? i + 1 : SLOT_NONE };
-    u->slot_free = u->slots_cap;
-    u->slots = slots;
-    u->slots_cap = cap;
-    return 0;
-}
-
-/* A slot for something the kernel will know; SLOT_NONE when there is no memory. */
-static uint32_t slot_take(struct uring *u, enum slot_use use, void *owner)
-{
-    if (hob_unlikely(u->slot_free == SLOT_NONE) && slots_grow(u) < 0)
-        return SLOT_NONE;
-    uint32_t     index = u->slot_free;
-    struct slot *slot = &u->slots[index];
-    u->slot_free = slot->next_free;
-    slot->use = use;
-    slot->owner = owner;
-    slot->cancel = CANCEL_NO;
-    slot->extra = NULL;
-    return index;
-}
-
-static void slot_give(struct uring *u, uint32_t index)
-{
-    struct slot *slot = &u->slots[index];
-    hob_assert(slot->use != SLOT_FREE);
-    slot->use = SLOT_FREE;
-    slot->generation++;
-    slot->next_free = u->slot_free;
-    u->slot_free = index;
-}
-
-static uint64_t name_of(const struct uring *u, uint32_t index)
-{
-    return (uint64_t)u->slots[index].generation << 32 | index;
-}
-
-static void owed_link(struct uring *u, uint32_t index)
-{
-    struct slot *slot = &u->slots[index];
-    if (slot->in_owed)
-        return;
-    slot->in_owed = true;
-    slot->next_owed = u->owed;
-    u->owed = index;
-}
-
-/* A cancel will go out with the next poll, if the slot is in use then. */
-static void owe_cancel(struct uring *u, uint32_t index)
-{
-    struct slot *slot = &u->slots[index];
-    if (slot->cancel != CANCEL_NO)
-        return;
-    slot->cancel = CANCEL_OWED;
-    slot->cancel_generation = slot->generation;
-    owed_link(u, index);
-}
-
-static bool is_owed(const struct slot *slot)
-{
-    return slot->use != SLOT_FREE && slot->cancel == CANCEL_OWED &&
-           slot->cancel_generation == slot->generation;
-}
-
-/* ---- submission entries ---- */
-
-/* Takes the oldest completion out of the queue, without entering the kernel. The entry is ours only
- * until the queue moves on: so it is copied. */
-static bool next_completion(struct uring *u, struct io_uring_cqe *ret_cqe)
-{
-    struct io_uring_cqe *cqe;
-    unsigned             head;
-    io_uring_for_each_cqe(&u->ring, head, cqe) {
-        *ret_cqe = *cqe;
-        io_uring_cq_advance(&u->ring, 1);
-        return true;
-    }
-    return false;
-}
-
-/* Takes completions out of the queue, to be looked at by the next reap(): who asks for an entry may
- * be in the middle of something, and must not find another's op finished or begun meanwhile. */
-static void set_aside(struct uring *u)
-{
-    while (io_uring_cq_ready(&u->ring) > 0) {
-        if (u->aside_count == u->aside_cap) {
-            uint32_t             cap = u->aside_cap == 0 ? 64 : 2 * u->aside_cap;
-            struct io_uring_cqe *aside = hob__realloc(u->aside, cap * sizeof *aside);
-            if (aside == NULL)
-                return; // they stay where they are
-            u->aside = aside;
-            u->aside_cap = cap;
-        }
-        if (next_completion(u, &u->aside[u->aside_count]))
-            u->aside_count++;
-    }
-}
-
-/* The next free entry; NULL when the kernel takes none. */
-static struct io_uring_sqe *sqe_get(struct uring *u)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&u->ring);
-    for (int tries = 0; hob_unlikely(sqe == NULL) && tries < SUBMIT_TRIES; tries++) {
-        int r = hob__interrupt() ? -EINTR : io_uring_submit(&u->ring);
-        if (r < 0) // too many completions wait, or memory is short: take what is there
-            set_aside(u);
-        sqe = io_uring_get_sqe(&u->ring);
-    }
-    return sqe;
-}
-
-static void send_cancels(struct uring *u)
-{
-    while (u->owed != SLOT_NONE) {
-        uint32_t index = u->owed;
-        u->owed = u->slots[index].next_owed;
-        u->slots[index].in_owed = false;
-        if (!is_owed(&u->slots[index]))
-            continue;
-
-        struct io_uring_sqe *sqe = sqe_get(u);
-        if (sqe == NULL) {
-            owed_link(u, index); // the next poll tries again
-            return;
-        }
-        io_uring_prep_cancel64(sqe, name_of(u, index), 0);
-        u->slots[index].cancel = CANCEL_SENT;
-        io_uring_sqe_set_data64(sqe, NAME_CANCEL | name_of(u, index));
-    }
-}
-
-/* Whether it came in time is told by the op's own answer; but when the kernel did not find what it
- * still has, it was just about to try again (to send, to an almost full socket), and may now wait
- * for ever: it is asked again. */
-static void on_cancel(struct uring *u, uint64_t name, int result)
-{
-    uint32_t     index = (uint32_t)(name & ~NAME_CANCEL);
-    struct slot *slot = &u->slots[index];
-    if (result != -ENOENT || slot->use == SLOT_FREE || slot->generation != name >> 32 ||
-        slot->cancel != CANCEL_SENT)
-        return;
-    slot->cancel = CANCEL_NO;
-    owe_cancel(u, index);
-}
 
 /* ---- finishing ---- */
 
@@ -244,12 +78,6 @@ static void finish_now(struct op *op, int64_t result)
 
 /* ---- one SQE per op ---- */
 
-static bool is_inward(const struct op *op)
-{
-    return op->kind == OP_RECV || op->kind == OP_RECVMSG || op->kind == OP_RECVMANY ||
-           op->kind == OP_READ || op->kind == OP_ACCEPT || (op->kind == OP_SPLICE && op->splice.inward);
-}
-
 /* Ops with an order among themselves: streams and messages, and files at their position. */
 static bool is_ordered(const struct op *op)
 {
@@ -266,115 +94,6 @@ static bool is_ordered(const struct op *op)
     }
 }
 
-static void prep_stat(struct op *op, struct io_uring_sqe *sqe, struct statx *out)
-{
-    if (op->desc != NULL)
-        io_uring_prep_statx(sqe, op->desc->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, out);
-    else
-        io_uring_prep_statx(sqe, AT_FDCWD, op->stat.path, 0, STATX_BASIC_STATS, out);
-}
-
-/* The kernel's flags for a whole transfer are 32 bits wide; more goes in parts. */
-static unsigned length_of(size_t len)
-{
-    return len > INT32_MAX ? INT32_MAX : (unsigned)len;
-}
-
-/* A datagram that finds the receiver's queue full must come back to us (Linux 6.18 and before):
- * the kernel has copied its bytes by then, makes the call again when it can, and sends none. */
-static unsigned send_flags(const struct op *op)
-{
-    return op->desc->kind == DESC_DGRAM ? MSG_DONTWAIT : 0;
-}
-
-/* Where a WRITE at the file's position begins, or negative when it is no such. */
-static int64_t position_of(const struct op *op)
-{
-    if (op->desc->kind != DESC_FILE || op->rw.offset >= 0)
-        return -1;
-    return hob__sys_seek(op->desc->fd, 0, SEEK_CUR);
-}
-
-/* A write at the file's position that a full disk or a limit cuts short leaves the position where
- * it was (Linux 6.18 and before): the kernel tries the rest at once, and an error there hides what
- * was done from it. The next write would overwrite these bytes. */
-static void mend_position(const struct op *op, int64_t before, int64_t written)
-{
-    if (before < 0 || written <= 0 || (size_t)written >= op->rw.len)
-        return;
-    if ((hob__sys_get_status_flags(op->desc->fd) & O_APPEND) == 0)
-        (void)hob__sys_seek(op->desc->fd, before + written, SEEK_SET);
-}
-
-static void prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot)
-{
-    int fd = op->desc != NULL ? op->desc->fd : -1;
-    switch (op->kind) {
-    case OP_RECV:
-        io_uring_prep_recv(sqe, fd, op->recv.buf, op->recv.len, 0);
-        return;
-    case OP_SEND:
-        io_uring_prep_send(sqe, fd, op->send.buf, op->send.len, MSG_NOSIGNAL);
-        return;
-    case OP_RECVMSG:
-        io_uring_prep_recvmsg(sqe, fd, op->msg.msg, (unsigned)op->msg.flags | MSG_CMSG_CLOEXEC);
-        return;
-    case OP_SENDMSG:
-        io_uring_prep_sendmsg(sqe, fd, op->msg.msg,
-                              (unsigned)op->msg.flags | MSG_NOSIGNAL | send_flags(op));
-        return;
-    case OP_ACCEPT:
-        io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return;
-    case OP_CONNECT:
-        io_uring_prep_connect(sqe, fd, (const struct sockaddr *)op->connect.addr->u.raw,
-                              op->connect.addr->len);
-        return;
-    case OP_READ:
-        io_uring_prep_read(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
-        return;
-    case OP_WRITE:
-        op->result = position_of(op); // until it is done
-        io_uring_prep_write(sqe, fd, op->rw.buf, length_of(op->rw.len), (uint64_t)op->rw.offset);
-        return;
-    case OP_SPLICE: // of a file; of all else, the call is made by us
-        if (op->splice.inward)
-            io_uring_prep_splice(sqe, fd, -1, op->splice.pipe_fd, -1, length_of(op->splice.len), 0);
-        else
-            io_uring_prep_splice(sqe, op->splice.pipe_fd, -1, fd, -1, length_of(op->splice.len), 0);
-        return;
-    case OP_OPEN:
-        io_uring_prep_openat(sqe, AT_FDCWD, op->open.path, op->open.flags | O_CLOEXEC,
-                             op->open.mode);
-        return;
-    case OP_FSYNC:
-        io_uring_prep_fsync(sqe, fd, 0);
-        return;
-    case OP_STAT:
-        prep_stat(op, sqe, slot->extra);
-        return;
-    case OP_FS:
-        hob__uring_prep_fs(sqe, op->fs.call, op->desc != NULL ? fd : AT_FDCWD);
-        return;
-    case OP_POLL:
-        io_uring_prep_poll_add(sqe, op->poll.fd, op->poll.events);
-        return;
-    default:
-        hob_unreachable("an op that io_uring does not carry");
-    }
-}
-
-/* A detour: the op's own call said EAGAIN (a descriptor that others made non-blocking, or a Unix
- * socket's queue is full, which its own readiness does not tell); it is made again when the
- * descriptor is ready, or soon. */
-static void prep_detour(struct uring *u, struct op *op, struct io_uring_sqe *sqe)
-{
-    if (op->kind == OP_CONNECT || (op->kind == OP_SENDMSG && op->desc->kind == DESC_DGRAM))
-        io_uring_prep_timeout(sqe, &u->retry_time, 0, 0);
-    else
-        io_uring_prep_poll_add(sqe, op->desc->fd, is_inward(op) ? POLLIN : POLLOUT);
-}
-
 /* On purpose: the kernel is not asked, and the op is made again. */
 static void prep_interrupted(struct io_uring_sqe *sqe)
 {
@@ -386,21 +105,21 @@ static void prep_interrupted(struct io_uring_sqe *sqe)
 static bool fly(struct uring *u, struct op *op, enum slot_use use)
 {
     struct io_uring_sqe *sqe = NULL;
-    uint32_t             index = slot_take(u, use, op);
+    uint32_t             index = uring_slot_take(u, use, op);
     op->result = -ENOMEM;
     if (hob_likely(index != SLOT_NONE) && op->kind == OP_STAT) {
         u->slots[index].extra = hob__alloc(sizeof(struct statx));
         if (u->slots[index].extra == NULL) {
-            slot_give(u, index);
+            uring_slot_give(u, index);
             return false;
         }
     }
     if (hob_likely(index != SLOT_NONE))
-        sqe = sqe_get(u);
+        sqe = uring_sqe(u);
     if (hob_unlikely(sqe == NULL)) {
         if (index != SLOT_NONE) {
             hob__free(u->slots[index].extra);
-            slot_give(u, index);
+            uring_slot_give(u, index);
             op->result = -EAGAIN;
         }
         return false;
@@ -409,12 +128,12 @@ static bool fly(struct uring *u, struct op *op, enum slot_use use)
     if (use == SLOT_PAUSE)
         io_uring_prep_timeout(sqe, &u->retry_time, 0, 0);
     else if (use == SLOT_DETOUR)
-        prep_detour(u, op, sqe);
+        hob__uring_prep_detour(u, op, sqe);
     else if (u->slots[index].interrupted)
         prep_interrupted(sqe);
     else
-        prep(op, sqe, &u->slots[index]);
-    io_uring_sqe_set_data64(sqe, name_of(u, index));
+        hob__uring_prep(op, sqe, &u->slots[index]);
+    io_uring_sqe_set_data64(sqe, uring_name_of(u, index));
     op->slot = index + 1;
     if (op->desc != NULL)
         carrier_of(op->desc)->in_kernel++;
@@ -433,7 +152,7 @@ static bool needs_thread(const struct uring *u, const struct op *op)
 static bool fly_in_thread(struct uring *u, struct op *op)
 {
     struct blocking_job *job = hob__alloc(sizeof *job);
-    uint32_t             index = job != NULL ? slot_take(u, SLOT_THREAD, op) : SLOT_NONE;
+    uint32_t             index = job != NULL ? uring_slot_take(u, SLOT_THREAD, op) : SLOT_NONE;
     op->result = -ENOMEM;
     if (index == SLOT_NONE) {
         hob__free(job);
@@ -457,7 +176,7 @@ static void land_from_thread(struct uring *u, struct op *op, int64_t result)
 {
     hob__free(u->slots[op->slot - 1].extra);
     u->slots[op->slot - 1].extra = NULL;
-    slot_give(u, op->slot - 1);
+    uring_slot_give(u, op->slot - 1);
     op->slot = 0;
     if (op->desc != NULL)
         carrier_of(op->desc)->in_kernel--;
@@ -486,7 +205,7 @@ static struct op *first_waiting(struct desc *desc, bool inward)
 {
     list_for_each(node, &desc->ops) {
         struct op *op = container_of(node, struct op, link);
-        if (op->slot == 0 && is_ordered(op) && is_inward(op) == inward)
+        if (op->slot == 0 && is_ordered(op) && uring_is_inward(op) == inward)
             return op;
     }
     return NULL;
@@ -621,12 +340,12 @@ static bool may_arm(const struct uring *u, const struct desc *desc, const struct
 
 static bool arm(struct uring *u, struct desc *desc)
 {
-    uint32_t index = slot_take(u, SLOT_MULTISHOT, desc);
+    uint32_t index = uring_slot_take(u, SLOT_MULTISHOT, desc);
     if (index == SLOT_NONE)
         return false;
-    struct io_uring_sqe *sqe = sqe_get(u);
+    struct io_uring_sqe *sqe = uring_sqe(u);
     if (sqe == NULL) {
-        slot_give(u, index);
+        uring_slot_give(u, index);
         return false;
     }
     io_uring_prep_recv_multishot(sqe, desc->fd, NULL, 0, 0);
@@ -634,7 +353,7 @@ static bool arm(struct uring *u, struct desc *desc)
         sqe->ioprio |= FLAG_OF_NO_KERNEL; // what multishot is to an older one
     sqe->flags |= IOSQE_BUFFER_SELECT;
     sqe->buf_group = 0;
-    io_uring_sqe_set_data64(sqe, name_of(u, index));
+    io_uring_sqe_set_data64(sqe, uring_name_of(u, index));
     struct carrier *c = carrier_of(desc);
     c->multishot = index + 1;
     c->stopping = false;
@@ -739,7 +458,7 @@ static void start_here(struct uring *u, struct desc *desc, struct op *op)
     }
     if (splices_in && c->multishot != 0) {
         if (!c->stopping)
-            owe_cancel(u, c->multishot - 1);
+            hob__uring_owe_cancel(u, c->multishot - 1);
         c->stopping = true;
         return; // its end comes here again
     }
@@ -752,7 +471,7 @@ static void start_here(struct uring *u, struct desc *desc, struct op *op)
         finish(u, op, op->result);
         return;
     }
-    c->busy[is_inward(op)] = true;
+    c->busy[uring_is_inward(op)] = true;
 }
 
 static void on_multishot(struct uring *u, struct desc *desc, const struct io_uring_cqe *cqe)
@@ -787,7 +506,7 @@ static void on_multishot(struct uring *u, struct desc *desc, const struct io_uri
         kick(u, desc, true);
     } else if (c->held_count >= RECEIVE_AHEAD_MAX && !c->stopping) {
         c->stopping = true; // nobody reads: let the rest wait in the socket, and the peer with it
-        owe_cancel(u, c->multishot - 1);
+        hob__uring_owe_cancel(u, c->multishot - 1);
     }
 }
 
@@ -836,54 +555,16 @@ static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum s
     return false;
 }
 
-/* Tells Valgrind what the kernel wrote. */
-static void mark_written(const struct op *op, const struct statx *statx, int64_t result)
-{
-    if (op->kind == OP_FS && op->fs.call->what == FS_STATX && result >= 0)
-        VALGRIND_MAKE_MEM_DEFINED(op->fs.call->buf, sizeof *statx);
-    if (op->kind == OP_FS && op->fs.call->what == FS_READV && result > 0) {
-        const struct iovec *iov = op->fs.call->buf;
-        for (size_t i = 0; i < op->fs.call->len; i++)
-            VALGRIND_MAKE_MEM_DEFINED(iov[i].iov_base, iov[i].iov_len);
-    }
-    if (statx != NULL && result >= 0)
-        VALGRIND_MAKE_MEM_DEFINED(statx, sizeof *statx);
-    if (result <= 0)
-        return;
-    if (op->kind == OP_RECV)
-        VALGRIND_MAKE_MEM_DEFINED(op->recv.buf, (size_t)result);
-    if (op->kind == OP_READ)
-        VALGRIND_MAKE_MEM_DEFINED(op->rw.buf, (size_t)result);
-}
-
-static void mark_message(const struct op *op, int64_t result)
-{
-    const struct msghdr *msg = op->msg.msg;
-    if (result < 0)
-        return;
-    for (size_t i = 0, left = (size_t)result; i < msg->msg_iovlen && left > 0; i++) {
-        size_t part = msg->msg_iov[i].iov_len < left ? msg->msg_iov[i].iov_len : left;
-        VALGRIND_MAKE_MEM_DEFINED(msg->msg_iov[i].iov_base, part);
-        left -= part;
-    }
-    VALGRIND_MAKE_MEM_DEFINED(msg, sizeof *msg);
-    VALGRIND_MAKE_MEM_DEFINED(msg->msg_name, msg->msg_namelen);
-    VALGRIND_MAKE_MEM_DEFINED(msg->msg_control, msg->msg_controllen);
-}
-
 static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t result)
 {
     enum slot_use use = slot->use, next;
     struct statx *statx = slot->extra;
     int64_t       result_before = op->result;
     slot->extra = NULL;
-    slot_give(u, op->slot - 1);
+    uring_slot_give(u, op->slot - 1);
     op->slot = 0;
-    if (RUNNING_ON_VALGRIND) {
-        mark_written(op, statx, result);
-        if (op->kind == OP_RECVMSG)
-            mark_message(op, result);
-    }
+    if (RUNNING_ON_VALGRIND)
+        hob__uring_mark_written(op, statx, result);
     if (statx != NULL) {
         if (result >= 0)
             hob__stat_from_statx(statx, op->stat.out);
@@ -902,17 +583,17 @@ static void on_op(struct uring *u, struct op *op, struct slot *slot, int64_t res
     if (goes_on) {
         if (fly(u, op, next)) {
             if (op->cancel_asked)
-                owe_cancel(u, op->slot - 1); // after it has looked
+                hob__uring_owe_cancel(u, op->slot - 1); // after it has looked
             return;
         }
         result = op->result;
     }
     if (op->kind == OP_WRITE)
-        mend_position(op, result_before, result);
+        hob__uring_mend_position(op, result_before, result);
     if (op->kind == OP_POLL && result == 0)
         result = POLLERR; // the kernel never answers so; but 0 would read as "nothing"
     struct desc *desc = op->desc;
-    bool         ordered = is_ordered(op), inward = is_inward(op);
+    bool         ordered = is_ordered(op), inward = uring_is_inward(op);
     finish(u, op, result);
     if (ordered) {
         carrier_of(desc)->busy[inward] = false;
@@ -932,7 +613,7 @@ static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
         return;
     }
     if ((cqe->user_data & NAME_CANCEL) != 0) {
-        on_cancel(u, cqe->user_data, cqe->res);
+        hob__uring_on_cancel(u, cqe->user_data, cqe->res);
         return;
     }
     uint32_t     index = (uint32_t)cqe->user_data;
@@ -944,7 +625,7 @@ static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
     if (slot->use == SLOT_MULTISHOT) {
         struct desc *desc = slot->owner;
         if (!(cqe->flags & IORING_CQE_F_MORE)) {
-            slot_give(u, index);
+            uring_slot_give(u, index);
             carrier_of(desc)->in_kernel--;
             u->in_kernel--;
         }
@@ -967,7 +648,7 @@ static void reap(struct uring *u)
             cqe = u->aside[u->aside_next++];
         } else {
             u->aside_next = u->aside_count = 0;
-            if (!next_completion(u, &cqe))
+            if (!uring_next_completion(u, &cqe))
                 return;
         }
         on_completion(u, &cqe);
@@ -1039,7 +720,7 @@ static void uring_submit(struct backend *b, struct op *op)
         submit_recv(u, op);
     } else if (is_ordered(op)) {
         enlist(u, op);
-        kick(u, op->desc, is_inward(op));
+        kick(u, op->desc, uring_is_inward(op));
         take_back_if_done(u, op);
     } else {
         submit_loose(u, op);
@@ -1055,7 +736,7 @@ static void uring_cancel(struct backend *b, struct op *op)
     if (op->slot == 0)
         finish(u, op, -ECANCELED);
     else if (u->slots[op->slot - 1].use != SLOT_THREAD)
-        owe_cancel(u, op->slot - 1);
+        hob__uring_owe_cancel(u, op->slot - 1);
     else if (hob__blocking_cancel(u->slots[op->slot - 1].extra))
         land_from_thread(u, op, -ECANCELED);
 }
@@ -1098,7 +779,7 @@ static void uring_release(struct backend *b, struct desc *desc)
         uring_cancel(b, container_of(node, struct op, link));
     if (c->multishot != 0) {
         c->stopping = true;
-        owe_cancel(u, c->multishot - 1);
+        hob__uring_owe_cancel(u, c->multishot - 1);
     }
     if (is_free_of_ops(desc)) {
         let_go(u, desc);
@@ -1131,69 +812,12 @@ static void arm_wake(struct uring *u)
 {
     if (hob_likely(u->wake_armed))
         return;
-    struct io_uring_sqe *sqe = sqe_get(u);
+    struct io_uring_sqe *sqe = uring_sqe(u);
     if (sqe == NULL)
         return;
     io_uring_prep_read(sqe, u->wake_fd, &u->wake_count, sizeof u->wake_count, 0);
     io_uring_sqe_set_data64(sqe, NAME_WAKE);
     u->wake_armed = true;
-}
-
-static int64_t clock_ns(clockid_t clock)
-{
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
-
-/* Sleeps outside of the ring, and enters it only for what is there then: for kernels whose wait
- * knows no time (before 5.11), and for Valgrind, which lets no other thread run meanwhile. */
-static void enter_when_ready(struct uring *u, int64_t left_ns)
-{
-    struct pollfd ring = { .fd = u->ring.ring_fd, .events = POLLIN };
-    int64_t       ms = left_ns / 1000000 + (left_ns % 1000000 != 0); // never early
-    (void)io_uring_submit(&u->ring);
-    if (io_uring_cq_ready(&u->ring) == 0)
-        (void)hob__sys_poll(&ring, 1, left_ns == INT64_MAX ? -1 : ms > 3600000 ? 3600000 : (int)ms);
-    (void)io_uring_get_events(&u->ring);
-}
-
-/* Enters the kernel: hands over the SQEs, and sleeps for at least one completion if told to. */
-static void enter(struct uring *u, int64_t deadline_ns)
-{
-    bool may_sleep = deadline_ns != 0; // only a sleep can be interrupted
-    u->was_interrupted = may_sleep && hob__interrupts_all() && !u->was_interrupted;
-    if (hob_unlikely(u->was_interrupted)) {
-        hob__interrupt_note();
-        (void)io_uring_submit(&u->ring); // what is handed over comes before the sleep
-        return;                          // the loop comes again
-    }
-    bool sleeps_outside = RUNNING_ON_VALGRIND || !(u->ring.features & IORING_FEAT_EXT_ARG);
-    if (deadline_ns == INT64_MAX && sleeps_outside) {
-        enter_when_ready(u, INT64_MAX);
-        return;
-    }
-    if (deadline_ns == INT64_MAX) {
-        (void)io_uring_submit_and_wait(&u->ring, 1); // interrupted: the loop comes again
-        return;
-    }
-    int64_t left_ns = deadline_ns == 0 ? 0 : deadline_ns - clock_ns(CLOCK_MONOTONIC);
-    if (left_ns <= 0) {
-        bool pending = io_uring_sq_ready(&u->ring) > 0 ||
-                       (IO_URING_READ_ONCE(*u->ring.sq.kflags) &
-                        (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) ||
-                       !u->tells_of_work;
-        if (pending)
-            (void)io_uring_submit_and_get_events(&u->ring);
-        return;
-    }
-    if (sleeps_outside) {
-        enter_when_ready(u, left_ns);
-        return;
-    }
-    struct __kernel_timespec timeout = { left_ns / 1000000000, left_ns % 1000000000 };
-    struct io_uring_cqe     *cqe;
-    (void)io_uring_submit_and_wait_timeout(&u->ring, &cqe, 1, &timeout, NULL);
 }
 
 /* More completions than the queue holds: the kernel keeps them for the next enter. */
@@ -1237,11 +861,11 @@ static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done
     arm_wake(u);
     if (hob_unlikely(u->event_fd >= 0))
         clear_event(u);
-    send_cancels(u);
+    hob__uring_send_cancels(u);
     if (u->aside_count > 0 || io_uring_cq_ready(&u->ring) > 0)
         deadline_ns = 0;
     note_overflow(u);
-    enter(u, deadline_ns);
+    hob__uring_enter(u, deadline_ns);
     note_overflow(u);
     reap(u);
     collect_jobs(u);
@@ -1299,13 +923,13 @@ static int64_t uring_due(struct backend *b)
 static int64_t uring_now(struct backend *b)
 {
     (void)b;
-    return clock_ns(CLOCK_MONOTONIC);
+    return hob__sys_clock_ns(CLOCK_MONOTONIC);
 }
 
 static int64_t uring_wall_now(struct backend *b)
 {
     (void)b;
-    return clock_ns(CLOCK_REALTIME);
+    return hob__sys_clock_ns(CLOCK_REALTIME);
 }
 
 static uint64_t uring_random(struct backend *b)
@@ -1324,73 +948,6 @@ static void uring_stats(struct backend *b, struct backend_stats *ret_stats)
 }
 
 /* ---- opening and closing ---- */
-
-/* Without these no answer would be right: completions could be lost, ops that wait would each take
- * a thread, and there is no reading at a file's position. All are there since Linux 5.7. */
-#define NEEDED (IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS | IORING_FEAT_FAST_POLL)
-
-/* What the kernel says, or an older one would say. */
-static int queue_init(struct uring *u, unsigned entries, struct io_uring_params *params)
-{
-    static const struct { enum feature lack; unsigned flags; unsigned features; } old[] = {
-        { LACK_DEFER_TASKRUN, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER, 0 },
-        { LACK_COOP_TASKRUN, IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, 0 },
-        { LACK_NODROP, 0, IORING_FEAT_NODROP },
-        { LACK_FAST_POLL, 0, IORING_FEAT_FAST_POLL },
-        { LACK_EXT_ARG, IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN,
-          IORING_FEAT_EXT_ARG },
-    };
-    unsigned missing = 0;
-    // Deferred work does not wake who sleeps outside of the ring.
-    if (RUNNING_ON_VALGRIND && (params->flags & IORING_SETUP_DEFER_TASKRUN) != 0)
-        return -EINVAL;
-    if (hob__fault())
-        return -ENOMEM;
-    if (hob__lacks(LACK_IO_URING))
-        return -ENOSYS;
-    for (size_t i = 0; i < sizeof old / sizeof old[0]; i++) {
-        if (!hob__lacks(old[i].lack))
-            continue;
-        if ((params->flags & old[i].flags) != 0)
-            return -EINVAL;
-        missing |= old[i].features;
-    }
-    int r = io_uring_queue_init_params(entries, &u->ring, params);
-    if (r == 0)
-        u->ring.features &= ~missing; // liburing looks here too
-    return r;
-}
-
-/* Fewer entries where locked memory is scarce (it counts for users who are not root), and
- * without what older kernels do not know. */
-static int open_ring(struct uring *u, const struct backend_opts *opts)
-{
-    static const unsigned setups[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-            IORING_SETUP_SUBMIT_ALL,
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
-        0,
-    };
-    int r = -EINVAL;
-    for (size_t i = 0; i < sizeof setups / sizeof setups[0] && r == -EINVAL; i++) {
-        unsigned entries = opts->ring_entries;
-        do {
-            struct io_uring_params params = {
-                .flags = setups[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
-                .cq_entries = opts->completions != 0 ? opts->completions
-                                                     : entries * COMPLETIONS_PER_ENTRY,
-            };
-            r = queue_init(u, entries, &params);
-            u->tells_of_work = setups[i] & IORING_SETUP_TASKRUN_FLAG;
-            if (r == 0 && (u->ring.features & NEEDED) != NEEDED) {
-                io_uring_queue_exit(&u->ring);
-                return -ENOSYS;
-            }
-            entries /= 4;
-        } while (r == -ENOMEM && entries >= ENTRIES_MIN);
-    }
-    return r;
-}
 
 /* Without a pool every receive has its own memory: slower, but as right. */
 static void open_pool(struct uring *u, const struct backend_opts *opts)
@@ -1454,10 +1011,10 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
     list_init(&u->loose);
     list_init(&u->leaving);
 
-    int r = open_ring(u, opts);
+    int r = hob__uring_open_ring(u, opts);
     if (r == 0) {
         u->ring_is_open = true;
-        r = slots_grow(u);
+        r = hob__uring_slots_grow(u);
     }
     if (r == 0) {
         r = hob__sys_eventfd(0, EFD_CLOEXEC);
@@ -1469,7 +1026,7 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
     }
     uint64_t seed = 0;
     (void)hob__sys_getrandom(&seed, sizeof seed, 0); // without: a less random start
-    u->rand.state = seed ^ (uint64_t)clock_ns(CLOCK_MONOTONIC);
+    u->rand.state = seed ^ (uint64_t)hob__sys_clock_ns(CLOCK_MONOTONIC);
     open_pool(u, opts);
     hob__uring_probe_fs(u);
     hob__blocking_open(&u->threads, opts->blocking_threads > 0 ? opts->blocking_threads : FILE_THREADS,

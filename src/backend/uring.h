@@ -13,6 +13,13 @@
 #include "base/rand.h"
 #include "op/fs.h"
 
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h> // 3.19 does not see what the kernel writes by way of a ring
+#else
+#define RUNNING_ON_VALGRIND 0
+#define VALGRIND_MAKE_MEM_DEFINED(at, len) ((void)(at), (void)(len))
+#endif
+
 #define SLOT_NONE   UINT32_MAX
 #define NAME_WAKE   (UINT64_MAX - 1)   /* user_data that names no slot; UINT64_MAX is liburing's */
 #define NAME_CANCEL (UINT64_C(1) << 31) /* with the name of the slot: a cancel of what is in it   */
@@ -106,6 +113,29 @@ struct uring {
     struct rand      rand;
 };
 
+/* uring_ring.c: opens the ring with fewer entries where locked memory is scarce (it counts for users
+ * who are not root), and without what older kernels do not know. 0, -ENOSYS, -ENOMEM, -EPERM... */
+int hob__uring_open_ring(struct uring *u, const struct backend_opts *opts);
+
+/* Hands over the entries, and sleeps for at least one completion if told to. */
+void hob__uring_enter(struct uring *u, int64_t deadline_ns);
+
+/* uring_prep.c */
+void hob__uring_prep(struct op *op, struct io_uring_sqe *sqe, struct slot *slot);
+
+/* A detour: the op's own call said EAGAIN (a descriptor that others made non-blocking, or a Unix
+ * socket's queue is full, which its own readiness does not tell); it is made again when the
+ * descriptor is ready, or soon. */
+void hob__uring_prep_detour(struct uring *u, struct op *op, struct io_uring_sqe *sqe);
+
+/* A write at the file's position that a full disk or a limit cuts short leaves the position where
+ * it was (Linux 6.18 and before): the kernel tries the rest at once, and an error there hides what
+ * was done from it. The next write would overwrite these bytes. */
+void hob__uring_mend_position(const struct op *op, int64_t before, int64_t written);
+
+/* Tells Valgrind what the kernel wrote. */
+void hob__uring_mark_written(const struct op *op, const struct statx *statx, int64_t result);
+
 /* uring_fs.c: the calls on files that the kernel carries out by the ring. */
 bool hob__uring_knows_fs(const struct uring *u, const struct fs_call *call);
 void hob__uring_prep_fs(struct io_uring_sqe *sqe, struct fs_call *call, int fd);
@@ -114,6 +144,12 @@ void hob__uring_probe_fs(struct uring *u);
 static inline struct carrier *carrier_of(struct desc *desc)
 {
     return (struct carrier *)desc->carrier;
+}
+
+static inline bool uring_is_inward(const struct op *op)
+{
+    return op->kind == OP_RECV || op->kind == OP_RECVMSG || op->kind == OP_RECVMANY ||
+           op->kind == OP_READ || op->kind == OP_ACCEPT || (op->kind == OP_SPLICE && op->splice.inward);
 }
 
 /* Buffers lie a cache line more than their size apart, so that their beginnings, which is all
