@@ -163,6 +163,27 @@ int  hob__conn_shutdown(struct conn *conn);
 /* The kinds of connection, by which a stream can be known. */
 extern const struct conn_kind hob__tcp_kind, hob__unix_kind, hob__pipe_kind;
 
+/* socket_stream.c: those of TCP and Unix as a stream. */
+ssize_t hob__socket_stream_read(hob_stream *stream, void *buf, size_t len);
+ssize_t hob__socket_stream_write(hob_stream *stream, const void *buf, size_t len);
+ssize_t hob__socket_stream_write_some(hob_stream *stream, const void *buf, size_t len);
+ssize_t hob__socket_stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count);
+int     hob__socket_stream_ready_prep(hob_stream *stream, hob_op *place);
+int     hob__socket_stream_shutdown(hob_stream *stream);
+void    hob__socket_stream_close(hob_stream *stream);
+
+#define SOCKET_STREAM(its_name)                                  \
+    {                                                            \
+        .name = its_name,                                        \
+        .read = hob__socket_stream_read,                         \
+        .write_some = hob__socket_stream_write_some,             \
+        .write = hob__socket_stream_write,                       \
+        .writev_some = hob__socket_stream_writev_some,           \
+        .ready_prep = hob__socket_stream_ready_prep,             \
+        .shutdown = hob__socket_stream_shutdown,                 \
+        .close = hob__socket_stream_close,                       \
+    }
+
 /* Making one: a new socket connects to `peer`, which is lent until the op ended.
  * `out` is where the user wants the connection. */
 void hob__conn_connect_prep(hob_op *place, struct conn *conn, const hob_addr *peer, void *out);

@@ -106,62 +106,8 @@ void hob_tcp_close(hob_tcp *conn)
 
 /* ---- as a stream ---- */
 
-static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
-{
-    return hob_tcp_read((hob_tcp *)stream, buf, len);
-}
-
-static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
-{
-    return hob_tcp_write((hob_tcp *)stream, buf, len);
-}
-
-static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
-{
-    return hob_tcp_write_some((hob_tcp *)stream, buf, len);
-}
-
-static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count)
-{
-    hob_tcp *conn = (hob_tcp *)stream;
-
-    hob_require(is_open(conn), "hob_stream_writev" NOT_OPEN);
-    hob_require(conn_can_write(&conn->conn, OP_SEND) && conn_can_write(&conn->conn, OP_SENDMSG),
-                "hob_stream_writev" TWO_WRITERS);
-    return hob__conn_sendv_some(&conn->conn, pieces, count);
-}
-
-static int stream_ready_prep(hob_stream *stream, hob_op *place)
-{
-    hob_tcp *conn = (hob_tcp *)stream;
-
-    hob_require(is_open(conn), "hob_stream_ready_prep" NOT_OPEN);
-    hob_require(conn_can_read(&conn->conn, OP_RECV), "hob_stream_ready_prep" TWO_READERS);
-    hob__conn_look_prep(place, &conn->conn);
-    return 0;
-}
-
-static int stream_shutdown(hob_stream *stream)
-{
-    return hob_tcp_shutdown((hob_tcp *)stream);
-}
-
-static void stream_close(hob_stream *stream)
-{
-    hob_tcp_close((hob_tcp *)stream);
-}
-
 const struct conn_kind hob__tcp_kind = {
-    .stream = {
-        .name = "tcp",
-        .read = stream_read,
-        .write_some = stream_write_some,
-        .write = stream_write,
-        .writev_some = stream_writev_some,
-        .ready_prep = stream_ready_prep,
-        .shutdown = stream_shutdown,
-        .close = stream_close,
-    },
+    .stream = SOCKET_STREAM("tcp"),
     .tag = TAG_TCP,
     .desc_kind = DESC_STREAM,
     .what = "TCP connection",

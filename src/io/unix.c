@@ -101,62 +101,8 @@ void hob_unix_close(hob_unix *conn)
 
 /* ---- as a stream ---- */
 
-static ssize_t stream_read(hob_stream *stream, void *buf, size_t len)
-{
-    return hob_unix_read((hob_unix *)stream, buf, len);
-}
-
-static ssize_t stream_write(hob_stream *stream, const void *buf, size_t len)
-{
-    return hob_unix_write((hob_unix *)stream, buf, len);
-}
-
-static ssize_t stream_write_some(hob_stream *stream, const void *buf, size_t len)
-{
-    return hob_unix_write_some((hob_unix *)stream, buf, len);
-}
-
-static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces, int count)
-{
-    hob_unix *conn = (hob_unix *)stream;
-
-    hob_require(is_open(conn), "hob_stream_writev" NOT_OPEN);
-    hob_require(conn_can_write(&conn->conn, OP_SEND) && conn_can_write(&conn->conn, OP_SENDMSG),
-                "hob_stream_writev" TWO_WRITERS);
-    return hob__conn_sendv_some(&conn->conn, pieces, count);
-}
-
-static int stream_ready_prep(hob_stream *stream, hob_op *place)
-{
-    hob_unix *conn = (hob_unix *)stream;
-
-    hob_require(is_open(conn), "hob_stream_ready_prep" NOT_OPEN);
-    hob_require(conn_can_read(&conn->conn, OP_RECV), "hob_stream_ready_prep" TWO_READERS);
-    hob__conn_look_prep(place, &conn->conn);
-    return 0;
-}
-
-static int stream_shutdown(hob_stream *stream)
-{
-    return hob_unix_shutdown((hob_unix *)stream);
-}
-
-static void stream_close(hob_stream *stream)
-{
-    hob_unix_close((hob_unix *)stream);
-}
-
 const struct conn_kind hob__unix_kind = {
-    .stream = {
-        .name = "unix",
-        .read = stream_read,
-        .write_some = stream_write_some,
-        .write = stream_write,
-        .writev_some = stream_writev_some,
-        .ready_prep = stream_ready_prep,
-        .shutdown = stream_shutdown,
-        .close = stream_close,
-    },
+    .stream = SOCKET_STREAM("unix"),
     .tag = TAG_UNIX,
     .desc_kind = DESC_STREAM,
     .passes_fds = true,
