@@ -55,6 +55,7 @@ typedef struct hob_http_record {
     uint64_t    answer_bytes; /* of the answer's body                  */
     int64_t     took_ns;      /* from the end of its head              */
     hob_stream *stream;       /* the connection                        */
+    int         version;      /* as hob_http_version                   */
 } hob_http_record;
 
 /* What a server has counted; kept true all the time. */
@@ -140,7 +141,11 @@ HOB_API const char *hob_http_path(const hob_http_request *req);   /* "/a/b", sti
                                                                      "*" of OPTIONS *          */
 HOB_API const char *hob_http_query(const hob_http_request *req);  /* behind the ?; "": none    */
 HOB_API const char *hob_http_host(const hob_http_request *req);   /* with its port; "": HTTP/1.0 */
-HOB_API int hob_http_minor_version(const hob_http_request *req);  /* 1 of HTTP/1.1; or 0       */
+HOB_API int         hob_http_version(const hob_http_request *req); /* 10 of HTTP/1.0; 11; 20    */
+
+/* What an extended CONNECT of HTTP/2 asks for (RFC 8441), such as "websocket"; "": it is none. Its
+ * path and host are those of the resource. */
+HOB_API const char *hob_http_protocol(const hob_http_request *req);
 
 /* The value of a header, without blanks at its ends; of several of that name the first. NULL: there
  * is none. Names are compared without regard to case. */

@@ -101,13 +101,13 @@ static char *find_line(hob_http_request *req, const char *name, char *at, size_t
     return NULL;
 }
 
-static bool has_header(hob_http_request *req, const char *name)
+bool hob__http_has_header(hob_http_request *req, const char *name)
 {
     size_t len;
     return find_line(req, name, req->work->headers, &len) != NULL;
 }
 
-static void remove_header(hob_http_request *req, const char *name)
+void hob__http_remove_header(hob_http_request *req, const char *name)
 {
     size_t len;
     for (char *line = req->work->headers; (line = find_line(req, name, line, &len)) != NULL;) {
@@ -139,7 +139,7 @@ int hob_http_set_header(hob_http_request *req, const char *name, const char *val
         there += len;
     if (req->headers_len - there + need > HEADERS_BYTES_MAX)
         return -ENOSPC;
-    remove_header(req, name);
+    hob__http_remove_header(req, name);
     return append(req->work->headers, &req->headers_len, HEADERS_BYTES_MAX, name, value);
 }
 
@@ -155,84 +155,10 @@ void hob_http_close_after(hob_http_request *req)
     req->closes = true;
 }
 
-/* ---- the head ---- */
-
-static const char *date_of(struct http_server *server)
-{
-    int64_t now_s = hob_wall_now() / HOB_SEC;
-    if (now_s != server->date_s) {
-        server->date_s = now_s;
-        hob__http_date_write(now_s, server->date);
-    }
-    return server->date;
-}
-
-static void put_text(struct http_conn *conn, const char *text)
-{
-    hob__http_put(conn, text, strlen(text));
-}
-
-static void put_number(struct http_conn *conn, uint64_t number)
-{
-    char  digits[24];
-    char *at = digits + sizeof digits;
-    do
-        *--at = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    hob__http_put(conn, at, (size_t)(digits + sizeof digits - at));
-}
-
-static void put_status_line(struct http_conn *conn, int status)
-{
-    put_text(conn, "HTTP/1.1 ");
-    put_number(conn, (uint64_t)status);
-    put_text(conn, " ");
-    put_text(conn, hob__http_status_words(status));
-    put_text(conn, "\r\nDate: ");
-    hob__http_put(conn, date_of(conn->server), DATE_LEN);
-    put_text(conn, "\r\n");
-}
-
-/* RFC 9110 6.4.1, 8.6: what has no body, and what still tells how long it would be. */
-static void put_frame(hob_http_request *req, int64_t length)
-{
-    struct http_conn *conn = req->conn;
-    bool is_bodiless = req->status == 204 || req->status == 304;
-
-    if (is_bodiless || strcmp(req->method, "HEAD") == 0)
-        req->frame = FRAME_NO_BODY;
-    else if (length >= 0)
-        req->frame = FRAME_LENGTH;
-    else
-        req->frame = req->head.minor >= 1 ? FRAME_CHUNKED : FRAME_CLOSE;
-    if (req->frame == FRAME_CLOSE)
-        req->closes = true;
-
-    if (length >= 0 && !is_bodiless) {
-        put_text(conn, "Content-Length: ");
-        put_number(conn, (uint64_t)length);
-        put_text(conn, "\r\n");
-    } else if (!is_bodiless && req->head.minor >= 1) {
-        put_text(conn, "Transfer-Encoding: chunked\r\n");
-    }
-}
-
-static void put_connection(hob_http_request *req)
-{
-    struct http_conn *conn = req->conn;
-
-    if (!req->head.keep_alive || hob__http_drains(conn->server) || !hob__http_will_discard(req)
-        || conn->requests >= conn->server->opts.requests_max)
-        req->closes = true;
-    if (req->closes)
-        put_text(conn, "Connection: close\r\n");
-    else if (req->head.minor == 0)
-        put_text(conn, "Connection: keep-alive\r\n");
-}
+/* ---- the head and the body ---- */
 
 int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t length)
 {
-    struct http_conn *conn = req->conn;
     size_t type_len = type != NULL ? strlen(type) : 0;
 
     if (status < 200 || status > 599)
@@ -241,99 +167,36 @@ int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t 
         return -EALREADY;
     if (type_len > VALUE_BYTES_MAX || !hob__h1_is_value(type, type_len))
         return -EINVAL;
-    int r = hob__http_room(conn, 512 + 2 * VALUE_BYTES_MAX + req->headers_len);
+    int r = req->transport->begin(req, status, type, type_len, length);
     if (r < 0)
         return r;
 
-    req->answer_at = conn->work->out_len;
     req->state = ANSWER_BODY;
     req->is_sent = false;
     req->status = status;
-    req->answer_left = length >= 0 ? (uint64_t)length : 0;
-    put_status_line(conn, status);
-    if (conn->server->opts.server_name != NULL && !has_header(req, "Server")) {
-        put_text(conn, "Server: ");
-        put_text(conn, conn->server->opts.server_name);
-        put_text(conn, "\r\n");
-    }
-    if (type != NULL) {
-        remove_header(req, "Content-Type");
-        put_text(conn, "Content-Type: ");
-        hob__http_put(conn, type, type_len);
-        put_text(conn, "\r\n");
-    }
-    hob__http_put(conn, req->work->headers, req->headers_len);
-    put_frame(req, length);
-    put_connection(req);
-    put_text(conn, "\r\n");
-    if (length == 0 || (length > 0 && req->frame == FRAME_NO_BODY))
-        req->answer_left = 0;
+    req->answer_left = length > 0 && req->frame != FRAME_NO_BODY ? (uint64_t)length : 0;
     return 0;
-}
-
-/* ---- the body ---- */
-
-static ssize_t write_plain(hob_http_request *req, const void *data, size_t len)
-{
-    struct http_conn *conn = req->conn;
-
-    if (len <= OUT_BYTES - conn->work->out_len) {
-        hob__http_put(conn, data, len);
-        return 0;
-    }
-    struct iovec piece = { (void *)(uintptr_t)data, len };
-    return hob__http_send(conn, &piece, 1);
-}
-
-static ssize_t write_chunk(hob_http_request *req, const void *data, size_t len)
-{
-    struct http_conn *conn = req->conn;
-    char              size[24];
-    int               size_len = snprintf(size, sizeof size, "%zx\r\n", len);
-
-    if ((size_t)size_len + len + 2 <= OUT_BYTES - conn->work->out_len) {
-        hob__http_put(conn, size, (size_t)size_len);
-        hob__http_put(conn, data, len);
-        hob__http_put(conn, "\r\n", 2);
-        return 0;
-    }
-    struct iovec pieces[] = { { size, (size_t)size_len }, { (void *)(uintptr_t)data, len },
-                              { (void *)(uintptr_t) "\r\n", 2 } };
-    return hob__http_send(conn, pieces, 3);
 }
 
 ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len)
 {
-    struct http_conn *conn = req->conn;
-    ssize_t           r = 0;
-
     if (req->state == ANSWER_NONE) {
-        r = hob_http_begin(req, 200, NULL, -1);
+        int r = hob_http_begin(req, 200, NULL, -1);
         if (r < 0)
             return r;
     }
     if (req->state == ANSWER_DONE)
         return -EALREADY;
-    if (conn->broken != 0)
-        return conn->broken;
-    if (len == 0)
-        return 0;
-    switch (req->frame) {
-    case FRAME_NO_BODY:
+    if (*req->broken != 0)
+        return *req->broken;
+    if (len == 0 || req->frame == FRAME_NO_BODY)
         return (ssize_t)len;
-    case FRAME_LENGTH:
+    if (req->frame == FRAME_LENGTH) {
         if (len > req->answer_left)
             return -EMSGSIZE;
         req->answer_left -= len;
-        r = write_plain(req, data, len);
-        break;
-    case FRAME_CLOSE:
-        r = write_plain(req, data, len);
-        break;
-    case FRAME_CHUNKED:
-        r = write_chunk(req, data, len);
-        break;
     }
+    int r = req->transport->write(req, data, len);
     if (r < 0)
         return r;
     req->answer_bytes += len;
@@ -342,7 +205,7 @@ ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len)
 
 int hob_http_flush(hob_http_request *req)
 {
-    return hob__http_flush_out(req->conn);
+    return req->transport->flush(req);
 }
 
 int hob_http_reply(hob_http_request *req, int status, const char *type, const void *data, size_t len)
@@ -350,9 +213,12 @@ int hob_http_reply(hob_http_request *req, int status, const char *type, const vo
     int r = hob_http_begin(req, status, type, (int64_t)len);
     if (r < 0)
         return r;
-    ssize_t n = hob_http_write(req, data, len);
-    if (n < 0)
-        return (int)n;
+    if (len > 0 && req->frame != FRAME_NO_BODY) {
+        r = req->transport->write(req, data, len);
+        if (r < 0)
+            return r;
+        req->answer_bytes += len;
+    }
     req->state = ANSWER_DONE;
     return 0;
 }
@@ -407,21 +273,8 @@ static void take_back(hob_http_request *req)
 
 static void cut_off(hob_http_request *req)
 {
-    req->closes = true;
+    req->closes = req->is_cut = true;
     req->state = ANSWER_DONE;
-}
-
-/* The last chunk, and the trailers. */
-static int end_chunks(hob_http_request *req)
-{
-    struct http_conn *conn = req->conn;
-    int r = hob__http_room(conn, 5 + req->trailers_len);
-    if (r < 0)
-        return r;
-    put_text(conn, "0\r\n");
-    hob__http_put(conn, req->work->trailers, req->trailers_len);
-    put_text(conn, "\r\n");
-    return 0;
 }
 
 static bool is_whole(const hob_http_request *req)
@@ -431,22 +284,20 @@ static bool is_whole(const hob_http_request *req)
 
 void hob__http_finish(hob_http_request *req, int result)
 {
-    struct http_conn *conn = req->conn;
-
-    if (conn->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
-        conn->broken = -ECONNRESET;
-    if (conn->broken != 0) {
+    if (*req->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
+        *req->broken = -ECONNRESET;
+    if (*req->broken != 0) {
         cut_off(req); // nobody is there, or would know what it belongs to
         return;
     }
     if (result >= 0 && is_whole(req)) {
         if (req->state == ANSWER_BODY && req->frame == FRAME_CHUNKED)
-            conn->broken = end_chunks(req);
+            *req->broken = req->transport->end_chunks(req);
         req->state = ANSWER_DONE;
         return;
     }
     if (req->body_error == 0)
-        conn->server->stats->failed++;
+        req->conn->server->stats->failed++;
     if (req->state != ANSWER_NONE && req->is_sent) {
         cut_off(req);
         return;
@@ -454,7 +305,7 @@ void hob__http_finish(hob_http_request *req, int result)
     take_back(req);
     if (req->body_error != 0)
         req->closes = true;
-    conn->broken = hob__http_refuse(req, status_of(req, result));
+    *req->broken = hob__http_refuse(req, status_of(req, result));
 }
 
 /* ---- as a stream ---- */

@@ -13,7 +13,7 @@
 
 #include "http/server.h"
 
-static int fail(hob_http_request *req, int error)
+int hob__http_body_fail(hob_http_request *req, int error)
 {
     req->body_error = error;
     return error;
@@ -23,7 +23,7 @@ static int fail(hob_http_request *req, int error)
 
 /* When the next bytes must have come: both the time in all and the lowest rate count only what was
  * spent waiting. */
-static int64_t body_deadline(const hob_http_request *req)
+int64_t hob__http_body_deadline(const hob_http_request *req)
 {
     const struct http_server *server = req->conn->server;
     int64_t total = server->opts.body_ns, rate = hob__http_rate_deadline(server, req->body_bytes);
@@ -58,17 +58,17 @@ static ssize_t read_below(hob_http_request *req, void *buf, size_t len)
         return r;
 
     int64_t before = hob_now();
-    ssize_t n = hob__http_read_until(req->conn, buf, len, body_deadline(req), &is_late);
+    ssize_t n = hob__http_read_until(req->conn, buf, len, hob__http_body_deadline(req), &is_late);
     req->waited_ns += hob_now() - before;
     if (n > 0)
         return n;
     if (n == 0)
-        return fail(req, HOB_EOF);
+        return hob__http_body_fail(req, HOB_EOF);
     if (n == -ECANCELED || (n == -ETIMEDOUT && !is_late))
         return n; // the scope's: another read, shielded, may go on
     if (is_late)
         req->conn->server->stats->timed_out++;
-    return fail(req, (int)n);
+    return hob__http_body_fail(req, (int)n);
 }
 
 /* Up to `len` bytes of the body's data, of which `left` are to come. */
@@ -120,7 +120,7 @@ static int read_trailer(hob_http_request *req)
         int64_t len = hob__h1_head(&req->trailer, bytes, work->in_end - work->in_begin);
         if (len < 0) {
             req->body_status = (int)-len;
-            return fail(req, HOB_EHTTP);
+            return hob__http_body_fail(req, HOB_EHTTP);
         }
         if (len == 0) {
             ssize_t n = read_frame(req);
@@ -149,7 +149,7 @@ static int next_chunk(hob_http_request *req)
         int    got = hob__h1_chunk(&req->chunks, work->in + work->in_begin,
                                    work->in_end - work->in_begin, &used);
         if (got < 0)
-            return fail(req, HOB_EHTTP);
+            return hob__http_body_fail(req, HOB_EHTTP);
         work->in_begin += used;
         if (got == H1_CHUNKS_END)
             return read_trailer(req);
@@ -168,7 +168,7 @@ static ssize_t read_chunked(hob_http_request *req, void *buf, size_t len)
     if (r <= 0)
         return r;
     if (req->chunks.left > req->conn->server->opts.body_bytes_max - req->body_bytes)
-        return fail(req, -EMSGSIZE);
+        return hob__http_body_fail(req, -EMSGSIZE);
     ssize_t n = read_data(req, buf, len, req->chunks.left);
     if (n > 0)
         req->chunks.left -= (uint64_t)n;
@@ -184,6 +184,14 @@ static ssize_t read_length(hob_http_request *req, void *buf, size_t len)
     return n;
 }
 
+ssize_t hob__h1_read(hob_http_request *req, void *buf, size_t len)
+{
+    int r = say_continue(req);
+    if (r < 0)
+        return r;
+    return req->head.body == H1_CHUNKED ? read_chunked(req, buf, len) : read_length(req, buf, len);
+}
+
 /* ---- what a handler calls ---- */
 
 ssize_t hob_http_read(hob_http_request *req, void *buf, size_t len)
@@ -192,16 +200,11 @@ ssize_t hob_http_read(hob_http_request *req, void *buf, size_t len)
         return req->body_error;
     if (len == 0 || req->is_body_done)
         return 0;
-    int r = say_continue(req);
-    if (r < 0)
-        return r;
-
-    ssize_t n = req->head.body == H1_CHUNKED ? read_chunked(req, buf, len)
-                                             : read_length(req, buf, len);
+    ssize_t n = req->transport->read(req, buf, len);
     if (n > 0)
         req->body_bytes += (uint64_t)n;
     if (req->is_body_done)
-        hob__http_watch(req->conn);
+        req->transport->watch(req->conn);
     return n;
 }
 
@@ -227,14 +230,14 @@ int hob_http_read_all(hob_http_request *req, size_t limit, char **ret_data, size
     if (limit > SIZE_MAX / 4)
         limit = SIZE_MAX / 4;
     if (req->head.body == H1_LENGTH && req->left > limit && req->body_bytes == 0)
-        return fail(req, -EMSGSIZE);
+        return hob__http_body_fail(req, -EMSGSIZE);
     do {
         int r = cap - len < 2 ? grow(&data, &cap, limit) : 0;
         n = r < 0 ? r : hob_http_read(req, data + len, cap - len - 1);
         if (n > 0)
             len += (size_t)n;
         if (len > limit)
-            n = fail(req, -EMSGSIZE);
+            n = hob__http_body_fail(req, -EMSGSIZE);
     } while (n > 0);
     if (n < 0) {
         free(data);

@@ -25,7 +25,7 @@ enum step {
 
 /* The client is told that there is no more. A close while bytes are unread would be a reset, which can
  * overtake the answer: so what it still sends, if anything, is read for a while. */
-static void say_goodbye(struct http_conn *conn)
+void hob__http_goodbye(struct http_conn *conn)
 {
     char    buf[2048];
     size_t  so_far = 0;
@@ -51,7 +51,7 @@ static void say_goodbye(struct http_conn *conn)
 
 /* ---- what was answered ---- */
 
-static void record(const hob_http_request *req, int error)
+void hob__http_record(const hob_http_request *req, int error)
 {
     const hob_http_opts *opts = &req->conn->server->opts;
     if (opts->record == NULL)
@@ -65,22 +65,24 @@ static void record(const hob_http_request *req, int error)
         .answer_bytes = req->answer_bytes,
         .took_ns = hob_now() - req->begun_ns,
         .stream = req->conn->stream,
+        .version = hob_http_version(req),
     };
     opts->record(opts->record_arg, &record);
 }
 
 /* ---- heads ---- */
 
-static void begin_head(struct http_conn *conn)
+void hob__http_request_init(hob_http_request *req, struct http_conn *conn, struct http_work *work,
+                            const struct http_transport *transport)
 {
     const hob_http_opts *opts = &conn->server->opts;
-    struct http_work    *work = conn->work;
-    hob_http_request    *req = &work->req;
 
     memset(req, 0, sizeof *req);
+    req->transport = transport;
     req->conn = conn;
     req->work = work;
-    req->method = req->target = req->path = req->query = req->host = "";
+    req->broken = &conn->broken;
+    req->method = req->target = req->path = req->query = req->host = req->protocol = "";
     req->head.limits = (struct h1_limits){ opts->target_bytes_max, opts->head_bytes_max,
                                            opts->headers_max };
     req->head.fields = work->fields;
@@ -97,7 +99,7 @@ static enum step refuse(struct http_conn *conn, int status)
     req->head.minor = 1;
     req->is_body_done = true;
     (void)!hob__http_refuse(req, status);
-    record(req, 0);
+    hob__http_record(req, 0);
     return STEP_GOODBYE;
 }
 
@@ -178,10 +180,9 @@ static enum step read_head(struct http_conn *conn, size_t *ret_len)
 /* ---- the handler ---- */
 
 /* The scope ends before the answer counts as whole: what was started in it may add to it. */
-static int call_handler(struct http_conn *conn)
+int hob__http_call(hob_http_request *req)
 {
-    const struct http_server *server = conn->server;
-    hob_http_request         *req = &conn->work->req;
+    const struct http_server *server = req->conn->server;
     hob_scope                 scope;
 
     hob_scope_begin(&scope);
@@ -189,14 +190,14 @@ static int call_handler(struct http_conn *conn)
         hob_scope_deadline(&scope, hob_in(server->opts.request_ns));
     req->scope = &scope;
     if (req->is_body_done)
-        hob__http_watch(conn);
+        req->transport->watch(req->conn);
     int r = server->handler(req, server->arg);
     if (r < 0)
         hob_scope_cancel(&scope, "the handler failed");
     int ended = hob_scope_end(&scope);
     if (r >= 0 && hob_scope_failures(&scope) > 0)
         r = ended;
-    hob__http_unwatch(conn);
+    req->transport->unwatch(req->conn);
     req->scope = NULL;
     return r < 0 ? r : 0;
 }
@@ -206,7 +207,7 @@ static enum step handle(struct http_conn *conn, size_t head_len)
     struct http_server *server = conn->server;
     hob_http_request   *req = &conn->work->req;
 
-    hob__http_request_begin(conn, head_len);
+    hob__http_request_begin(req, head_len);
     req->begun_ns = hob_now();
     conn->requests++;
     server->stats->requests++;
@@ -215,9 +216,9 @@ static enum step handle(struct http_conn *conn, size_t head_len)
         return refuse(conn, 413);
     }
 
-    int r = call_handler(conn);
+    int r = hob__http_call(req);
     hob__http_finish(req, r);
-    record(req, r < 0 ? r : conn->broken);
+    hob__http_record(req, r < 0 ? r : conn->broken);
     if (conn->broken != 0)
         return STEP_CLOSE;
     if (!req->closes && hob__http_discard(req))
@@ -238,7 +239,7 @@ static enum step serve_one(struct http_conn *conn, bool was_ready)
         if (step != STEP_NEXT)
             return step;
     }
-    begin_head(conn);
+    hob__http_request_init(&conn->work->req, conn, conn->work, &hob__http_h1);
     if (!hob__http_count_in(conn)) {
         conn->server->stats->refused++;
         return refuse(conn, 503);
@@ -252,7 +253,7 @@ static enum step serve_all(struct http_conn *conn, bool was_ready)
     enum step step;
 
     if (conn->is_refused) {
-        begin_head(conn);
+        hob__http_request_init(&conn->work->req, conn, conn->work, &hob__http_h1);
         step = refuse(conn, 503);
     } else {
         do {
@@ -261,7 +262,7 @@ static enum step serve_all(struct http_conn *conn, bool was_ready)
         } while (step == STEP_NEXT);
     }
     if (step == STEP_GOODBYE)
-        say_goodbye(conn);
+        hob__http_goodbye(conn);
     else if (step == STEP_CLOSE)
         (void)!hob__http_flush_out(conn); // what is cut off is seen to be
     return step;

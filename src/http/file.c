@@ -157,7 +157,7 @@ static int wanted_part(const hob_http_request *req, const struct facts *facts, s
 /* ---- sending ---- */
 
 /* From the file to the connection, past the program where that can be. */
-static int send_whole(hob_http_request *req, hob_file *file, uint64_t len)
+int hob__h1_send_file(hob_http_request *req, hob_file *file, uint64_t len)
 {
     struct http_conn *conn = req->conn;
     hob_copied        copied = { 0 };
@@ -258,6 +258,7 @@ int hob_http_reply_file(hob_http_request *req, const char *type, hob_file *file)
     r = hob_http_begin(req, status, type, (int64_t)range.len);
     if (r < 0 || req->frame == FRAME_NO_BODY)
         return r;
-    return status == 200 && range.len > PIECE ? send_whole(req, file, range.len)
-                                              : send_part(req, file, range);
+    if (status == 200 && range.len > PIECE && req->transport->send_file != NULL)
+        return req->transport->send_file(req, file, range.len);
+    return send_part(req, file, range);
 }

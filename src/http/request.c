@@ -54,10 +54,9 @@ static void set_target(hob_http_request *req, char *bytes)
     }
 }
 
-void hob__http_request_begin(struct http_conn *conn, size_t head_len)
+void hob__http_request_begin(hob_http_request *req, size_t head_len)
 {
-    struct http_work *work = conn->work;
-    hob_http_request *req = &work->req;
+    struct http_work *work = req->work;
 
     if (req->head.body != H1_NO_BODY && work->in_begin > 0) { // room behind it, for what comes
         memmove(work->in, work->in + work->in_begin, work->in_end - work->in_begin);
@@ -69,6 +68,7 @@ void hob__http_request_begin(struct http_conn *conn, size_t head_len)
     req->head_end = work->in_begin;
     req->left = req->head.body == H1_LENGTH ? req->head.length : 0;
     req->is_body_done = req->head.body == H1_NO_BODY;
+    req->bytes = bytes;
     req->method = end_text(bytes, req->head.method);
     set_target(req, bytes);
     end_fields(bytes, &req->head);
@@ -103,9 +103,14 @@ const char *hob_http_host(const hob_http_request *req)
     return req->host;
 }
 
-int hob_http_minor_version(const hob_http_request *req)
+int hob_http_version(const hob_http_request *req)
 {
-    return req->head.minor;
+    return req->transport->version == 11 ? 10 + req->head.minor : req->transport->version;
+}
+
+const char *hob_http_protocol(const hob_http_request *req)
+{
+    return req->protocol;
 }
 
 static const char *find(const struct h1_head *head, const char *bytes, const char *name)
@@ -119,15 +124,9 @@ static const char *find(const struct h1_head *head, const char *bytes, const cha
     return NULL;
 }
 
-/* The head begins with its method, or with an empty line before it. */
-static const char *head_bytes(const hob_http_request *req)
-{
-    return req->method - req->head.method.at;
-}
-
 const char *hob_http_header(const hob_http_request *req, const char *name)
 {
-    return find(&req->head, head_bytes(req), name);
+    return find(&req->head, req->bytes, name);
 }
 
 int hob_http_header_at(const hob_http_request *req, size_t index, const char **ret_name,
@@ -136,8 +135,8 @@ int hob_http_header_at(const hob_http_request *req, size_t index, const char **r
     if (index >= req->head.field_count)
         return 0;
     const struct h1_field *field = &req->head.fields[index];
-    *ret_name = head_bytes(req) + field->name.at;
-    *ret_value = head_bytes(req) + field->value.at;
+    *ret_name = req->bytes + field->name.at;
+    *ret_value = req->bytes + field->value.at;
     return 1;
 }
 

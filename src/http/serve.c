@@ -328,10 +328,10 @@ void hob__http_unwatch(struct http_conn *conn)
 
 /* ---- those who wait with a task, since their stream cannot tell when it is ready ---- */
 
-ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
+ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
+                             bool *ret_is_late)
 {
     struct http_server *server = conn->server;
-    bool                is_late;
     hob_scope           scope;
 
     hob_scope_begin(&scope);
@@ -342,9 +342,7 @@ ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
         conn->next->prev = conn;
     server->waiting = conn;
 
-    int64_t idle_ns = server->opts.idle_ns;
-    ssize_t n = hob__http_read_until(conn, buf, len,
-                                     idle_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(idle_ns), &is_late);
+    ssize_t n = hob__http_read_until(conn, buf, len, deadline_ns, ret_is_late);
     (void)!hob_scope_end(&scope);
 
     conn->waiting = NULL;
@@ -355,6 +353,14 @@ ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
     return n;
+}
+
+ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
+{
+    int64_t idle_ns = conn->server->opts.idle_ns;
+    bool    is_late;
+    return hob__http_wait_until(conn, buf, len, idle_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(idle_ns),
+                                &is_late);
 }
 
 /* ---- serving ---- */

@@ -7,6 +7,8 @@
  *     wire.c     its bytes in and out, and how long that may take
  *     body.c     the request's body        request.c  the request's words
  *     answer.c   the answer                file.c     of a file
+ *     h1_answer.c  how HTTP/1.1 writes one
+ *     h2.h       introduces those of HTTP/2
  *
  *               first bytes: a task, its room           nothing left, all sent
  *     (accept) ──▶ IDLE ──────────────────────▶ RUNNING ─────────────────────▶ IDLE
@@ -43,6 +45,7 @@ enum {
 #define LINGER_BYTES (256 * 1024)
 
 struct http_conn;
+struct h2_conn;
 
 struct http_server {
     hob_http_opts     opts; /* the defaults filled in */
@@ -74,6 +77,7 @@ struct http_conn {
     struct http_conn   *prev, *next; /* IDLE: among server->idle; RUNNING: in server->fresh
                                       or server->waiting */
     struct http_work   *work;        /* RUNNING */
+    struct h2_conn     *h2;          /* it speaks HTTP/2 */
     int64_t             idle_since_ns;
     hob_scope          *waiting;     /* RUNNING, but only to wait for a request: cancel it to end that */
     uint32_t            requests;
@@ -83,6 +87,7 @@ struct http_conn {
     bool                is_refused; /* one too many: its task says so */
     bool                lingers;    /* the client may send on when the last answer was sent */
     bool                is_fresh, is_watching;
+    uint8_t             speaks;     /* 11, 20: agreed upon; 0: its first bytes tell */
     int                 broken;     /* why nothing more can be written; 0 */
     hob_op              op;
     hob_event           quiet;      /* set when conn->op has come back from watching */
@@ -91,16 +96,52 @@ struct http_conn {
 enum answer_state { ANSWER_NONE, ANSWER_BODY, ANSWER_DONE };
 enum answer_frame { FRAME_LENGTH, FRAME_CHUNKED, FRAME_CLOSE, FRAME_NO_BODY };
 
+/* How a version of HTTP carries bodies and answers; what they are is the same in all. All return 0
+ * or a negative error; what may wait says so. */
+struct http_transport {
+    int version; /* 11, 20 */
+
+    /* A piece of the body, which is not over yet: as hob_http_read. Waits. */
+    ssize_t (*read)(hob_http_request *req, void *buf, size_t len);
+
+    /* The head of an answer, with req->headers_len bytes of headers; sets req->frame. */
+    int (*begin)(hob_http_request *req, int status, const char *type, size_t type_len,
+                 int64_t length);
+
+    /* A piece of its body: gathers it, or sends it. Waits. */
+    int (*write)(hob_http_request *req, const void *data, size_t len);
+
+    /* Sends what was gathered. Waits. */
+    int (*flush)(hob_http_request *req);
+
+    /* The end of a FRAME_CHUNKED body. */
+    int (*end_chunks)(hob_http_request *req);
+
+    /* All of a file as the body, past the program; NULL: it must be read and written. Waits. */
+    int (*send_file)(hob_http_request *req, hob_file *file, uint64_t len);
+
+    /* The body is read: the client's going away is looked for; and no longer. */
+    void (*watch)(struct http_conn *conn);
+    void (*unwatch)(struct http_conn *conn);
+
+    /* The request becomes a stream of bytes both ways (RFC 8441), for as long as its handler runs. */
+    int (*upgrade)(hob_http_request *req, hob_stream **ret_stream);
+};
+
 struct hob_http_request {
     hob_stream        stream; /* first: hob_http_stream */
+    const struct http_transport *transport;
     struct http_conn *conn;
     struct http_work *work;
+    int              *broken; /* why nothing more can be written: the connection's, or its own */
     hob_scope        *scope;
     int64_t           begun_ns;
 
     /* As it came; the texts end in NUL. */
     struct h1_head head, trailer;
+    const char    *bytes; /* of the head */
     const char    *method, *target, *path, *query, *host;
+    const char    *protocol; /* of an extended CONNECT; "" */
 
     /* Its body. */
     size_t           head_end; /* in work->in */
@@ -123,6 +164,7 @@ struct hob_http_request {
     bool              is_sent;     /* a byte of it was   */
     bool              is_gone;     /* the client went away */
     bool              closes;      /* the connection ends with it */
+    bool              is_cut;      /* it ended in its middle */
     size_t            headers_len, trailers_len; /* in work->headers, work->trailers */
 };
 
@@ -136,7 +178,7 @@ struct http_work {
     char             *texts; /* room for a path and a host with a NUL behind them */
     hob_http_request  req;
     char              out[OUT_BYTES];
-    char              headers[HEADERS_BYTES_MAX], trailers[TRAILERS_BYTES_MAX];
+    char              headers[HEADERS_BYTES_MAX + VALUE_BYTES_MAX + 64], trailers[TRAILERS_BYTES_MAX];
 };
 
 /* ---- memory.c ---- */
@@ -159,6 +201,10 @@ bool hob__http_idle(struct http_conn *conn);
 
 /* Waits for the first bytes of a request in its task. As hob_stream_read. */
 ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len);
+
+/* The same until then. Whoever wants to be heard meanwhile cancels conn->waiting. */
+ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
+                             bool *ret_is_late);
 void hob__http_close(struct http_conn *conn);
 bool hob__http_drains(const struct http_server *server);
 
@@ -173,6 +219,17 @@ int hob__http_run(void *conn);
 
 /* Serves it until it ends, waiting in between. Returns 0, or the error that cancelled it. */
 int hob__http_run_lent(struct http_conn *conn);
+
+/* Calls the handler in a scope of the request's. Waits. Returns what became of both. */
+int hob__http_call(hob_http_request *req);
+
+/* Makes a request of what has room: nothing is known of it yet. */
+void hob__http_request_init(hob_http_request *req, struct http_conn *conn, struct http_work *work,
+                            const struct http_transport *transport);
+void hob__http_record(const hob_http_request *req, int error);
+
+/* Sends what is left, says that there is no more, and reads on for a while if conn->lingers. */
+void hob__http_goodbye(struct http_conn *conn);
 
 /* ---- wire.c ---- */
 
@@ -193,8 +250,16 @@ int64_t hob__http_rate_deadline(const struct http_server *server, uint64_t len);
 
 /* ---- request.c, body.c, answer.c ---- */
 
-/* The head was read: its texts, and the body to come. */
-void hob__http_request_begin(struct http_conn *conn, size_t head_len);
+/* The head was read, at work->in_begin: its texts, and the body to come. */
+void hob__http_request_begin(hob_http_request *req, size_t head_len);
+
+/* What is the same in all versions of the headers that a handler added. */
+bool hob__http_has_header(hob_http_request *req, const char *name);
+void hob__http_remove_header(hob_http_request *req, const char *name);
+
+/* The body's failure, remembered; and when its next bytes must have come. */
+int     hob__http_body_fail(hob_http_request *req, int error);
+int64_t hob__http_body_deadline(const hob_http_request *req);
 
 /* What the handler left of the body: reads it, so that the next request can come. False: there is too
  * much of it, or it is broken. */
@@ -207,6 +272,12 @@ void hob__http_finish(hob_http_request *req, int result);
 /* An answer to what is no request, or cannot be served: its status and its words. */
 int hob__http_refuse(hob_http_request *req, int status);
 
+/* ---- the parts of HTTP/1.1: h1_answer.c, body.c, file.c ---- */
+
+extern const struct http_transport hob__http_h1;
+ssize_t hob__h1_read(hob_http_request *req, void *buf, size_t len);
+int     hob__h1_send_file(hob_http_request *req, hob_file *file, uint64_t len);
+
 extern const hob_stream_type hob__http_request_stream;
 const char *hob__http_status_words(int status);
 
@@ -215,5 +286,22 @@ const char *hob__http_status_words(int status);
 enum { DATE_LEN = 29 };
 void hob__http_date_write(int64_t seconds, char out[static 32]); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 bool hob__http_date_parse(const char *text, int64_t *ret_seconds); /* in any of the three forms */
+
+/* Now, as DATE_LEN bytes: written once a second. */
+static inline const char *hob__http_date_now(struct http_server *server)
+{
+    int64_t now_s = hob_wall_now() / HOB_SEC;
+    if (now_s != server->date_s) {
+        server->date_s = now_s;
+        hob__http_date_write(now_s, server->date);
+    }
+    return server->date;
+}
+
+/* RFC 9110 6.4.1: what has no body, whatever was asked. */
+static inline bool hob__http_is_bodiless(int status)
+{
+    return status == 204 || status == 304;
+}
 
 #endif

@@ -411,7 +411,7 @@ static int look_at(hob_http_request *req, void *arg)
     check_str(hob_http_path(req), "/p/q");
     check_str(hob_http_query(req), "x=y");
     check_str(hob_http_host(req), "b:80");
-    check_eq(hob_http_minor_version(req), 1);
+    check_eq(hob_http_version(req), 11);
     check_str(hob_http_header(req, "X-NAME"), "a  b");
     check_str(hob_http_header(req, "empty"), "");
     check(hob_http_header(req, "x-nam") == NULL);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How HTTP/1.1 writes an answer: into the connection's room, behind the answers before it.
+ *
+ *     [ status line, Date, headers, how its end is found │ body, or chunks │ trailers ]
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "http/server.h"
+
+/* ---- the head ---- */
+
+static void put_text(struct http_conn *conn, const char *text)
+{
+    hob__http_put(conn, text, strlen(text));
+}
+
+static void put_number(struct http_conn *conn, uint64_t number)
+{
+    char  digits[24];
+    char *at = digits + sizeof digits;
+    do
+        *--at = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    hob__http_put(conn, at, (size_t)(digits + sizeof digits - at));
+}
+
+static void put_status_line(struct http_conn *conn, int status)
+{
+    put_text(conn, "HTTP/1.1 ");
+    put_number(conn, (uint64_t)status);
+    put_text(conn, " ");
+    put_text(conn, hob__http_status_words(status));
+    put_text(conn, "\r\nDate: ");
+    hob__http_put(conn, hob__http_date_now(conn->server), DATE_LEN);
+    put_text(conn, "\r\n");
+}
+
+/* RFC 9110 6.4.1, 8.6: what has no body, and what still tells how long it would be. */
+static void put_frame(hob_http_request *req, int status, int64_t length)
+{
+    struct http_conn *conn = req->conn;
+    bool              is_bodiless = hob__http_is_bodiless(status);
+
+    if (is_bodiless || strcmp(req->method, "HEAD") == 0)
+        req->frame = FRAME_NO_BODY;
+    else if (length >= 0)
+        req->frame = FRAME_LENGTH;
+    else
+        req->frame = req->head.minor >= 1 ? FRAME_CHUNKED : FRAME_CLOSE;
+    if (req->frame == FRAME_CLOSE)
+        req->closes = true;
+
+    if (length >= 0 && !is_bodiless) {
+        put_text(conn, "Content-Length: ");
+        put_number(conn, (uint64_t)length);
+        put_text(conn, "\r\n");
+    } else if (!is_bodiless && req->head.minor >= 1) {
+        put_text(conn, "Transfer-Encoding: chunked\r\n");
+    }
+}
+
+static void put_connection(hob_http_request *req)
+{
+    struct http_conn *conn = req->conn;
+
+    if (!req->head.keep_alive || hob__http_drains(conn->server) || !hob__http_will_discard(req)
+        || conn->requests >= conn->server->opts.requests_max)
+        req->closes = true;
+    if (req->closes)
+        put_text(conn, "Connection: close\r\n");
+    else if (req->head.minor == 0)
+        put_text(conn, "Connection: keep-alive\r\n");
+}
+
+static int begin(hob_http_request *req, int status, const char *type, size_t type_len, int64_t length)
+{
+    struct http_conn *conn = req->conn;
+    int               r = hob__http_room(conn, 512 + 2 * VALUE_BYTES_MAX + req->headers_len);
+    if (r < 0)
+        return r;
+
+    req->answer_at = conn->work->out_len;
+    put_status_line(conn, status);
+    if (conn->server->opts.server_name != NULL && !hob__http_has_header(req, "Server")) {
+        put_text(conn, "Server: ");
+        put_text(conn, conn->server->opts.server_name);
+        put_text(conn, "\r\n");
+    }
+    if (type != NULL) {
+        if (req->headers_len > 0)
+            hob__http_remove_header(req, "Content-Type");
+        put_text(conn, "Content-Type: ");
+        hob__http_put(conn, type, type_len);
+        put_text(conn, "\r\n");
+    }
+    hob__http_put(conn, req->work->headers, req->headers_len);
+    put_frame(req, status, length);
+    put_connection(req);
+    put_text(conn, "\r\n");
+    return 0;
+}
+
+/* ---- the body ---- */
+
+static int write_plain(hob_http_request *req, const void *data, size_t len)
+{
+    struct http_conn *conn = req->conn;
+
+    if (len <= OUT_BYTES - conn->work->out_len) {
+        hob__http_put(conn, data, len);
+        return 0;
+    }
+    struct iovec piece = { (void *)(uintptr_t)data, len };
+    return hob__http_send(conn, &piece, 1);
+}
+
+static int write_chunk(hob_http_request *req, const void *data, size_t len)
+{
+    struct http_conn *conn = req->conn;
+    char              size[24];
+    int               size_len = snprintf(size, sizeof size, "%zx\r\n", len);
+
+    if ((size_t)size_len + len + 2 <= OUT_BYTES - conn->work->out_len) {
+        hob__http_put(conn, size, (size_t)size_len);
+        hob__http_put(conn, data, len);
+        hob__http_put(conn, "\r\n", 2);
+        return 0;
+    }
+    struct iovec pieces[] = { { size, (size_t)size_len }, { (void *)(uintptr_t)data, len },
+                              { (void *)(uintptr_t) "\r\n", 2 } };
+    return hob__http_send(conn, pieces, 3);
+}
+
+static int write_piece(hob_http_request *req, const void *data, size_t len)
+{
+    return req->frame == FRAME_CHUNKED ? write_chunk(req, data, len) : write_plain(req, data, len);
+}
+
+static int flush(hob_http_request *req)
+{
+    return hob__http_flush_out(req->conn);
+}
+
+/* The last chunk, and the trailers. */
+static int end_chunks(hob_http_request *req)
+{
+    struct http_conn *conn = req->conn;
+    int r = hob__http_room(conn, 5 + req->trailers_len);
+    if (r < 0)
+        return r;
+    put_text(conn, "0\r\n");
+    hob__http_put(conn, req->work->trailers, req->trailers_len);
+    put_text(conn, "\r\n");
+    return 0;
+}
+
+const struct http_transport hob__http_h1 = {
+    .version = 11,
+    .read = hob__h1_read,
+    .begin = begin,
+    .write = write_piece,
+    .flush = flush,
+    .end_chunks = end_chunks,
+    .send_file = hob__h1_send_file,
+    .watch = hob__http_watch,
+    .unwatch = hob__http_unwatch,
+};
