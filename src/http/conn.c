@@ -186,11 +186,11 @@ int hob__http_call(hob_http_request *req)
     hob_scope                 scope;
 
     hob_scope_begin(&scope);
-    if (server->opts.request_ns != HOB_FOREVER)
-        hob_scope_deadline(&scope, hob_in(server->opts.request_ns));
     req->scope = &scope;
     if (req->is_body_done)
         req->transport->watch(req->conn);
+    else
+        hob__http_limit(req->conn);
     int r = server->handler(req, server->arg);
     if (r < 0)
         hob_scope_cancel(&scope, "the handler failed");
@@ -208,7 +208,8 @@ static enum step handle(struct http_conn *conn, size_t head_len)
     hob_http_request   *req = &conn->work->req;
 
     hob__http_request_begin(req, head_len);
-    req->begun_ns = hob_now();
+    if (server->opts.record != NULL)
+        req->begun_ns = hob_now();
     conn->requests++;
     server->stats->requests++;
     if (req->head.body == H1_LENGTH && req->head.length > server->opts.body_bytes_max) {

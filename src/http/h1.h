@@ -15,6 +15,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+/* ---- kinds of bytes ---- */
+
+enum {
+    H1_TOKEN = 1,  /* tchar of RFC 9110 5.6.2                                             */
+    H1_HOST = 2,   /* unreserved and sub-delims of RFC 3986: of a reg-name, but for %41   */
+    H1_TARGET = 4, /* VCHAR, but no #                                                     */
+};
+
+extern const uint8_t hob__h1_kinds[256];
+
+static inline bool h1_has_kind(char c, unsigned kind)
+{
+    return (hob__h1_kinds[(unsigned char)c] & kind) != 0;
+}
 
 /* ---- finding bytes ---- */
 
@@ -26,8 +42,28 @@ size_t hob__h1_text_plain(const char *bytes, size_t len);
 bool hob__h1_is_token(const char *bytes, size_t len); /* RFC 9110 5.6.2; not an empty one */
 bool hob__h1_is_value(const char *bytes, size_t len); /* of a field; an empty one, too    */
 
-/* Whether `len` bytes are this word, which is in lower case, without regard to case. */
-bool hob__h1_is(const char *bytes, size_t len, const char *word);
+/* Whether `len` bytes are this word, without regard to case. The word has small letters, digits and
+ * what lies before the capital letters in ASCII: - : / */
+static inline bool hob__h1_is(const char *bytes, size_t len, const char *word)
+{
+    size_t i = 0;
+
+    if (len != strlen(word))
+        return false;
+    for (; len - i >= 8; i += 8) {
+        uint64_t b, w;
+        memcpy(&b, bytes + i, 8);
+        memcpy(&w, word + i, 8);
+        // They may differ in the bit of a letter that makes it small.
+        if (((b ^ w) & ~((w & 0x4040404040404040) >> 1)) != 0)
+            return false;
+    }
+    for (; i < len; i++) {
+        if (((bytes[i] ^ word[i]) & ~((word[i] & 0x40) >> 1)) != 0)
+            return false;
+    }
+    return true;
+}
 
 /* The next element of a list (RFC 9110 5.6.1) of which [*at, end) is left: trimmed, never empty.
  * False: there is no more. */

@@ -11,6 +11,23 @@
 
 /* ---- the head ---- */
 
+/* The clock is looked at once in a turn of the loop. */
+void hob__http_renew_lines(struct http_server *server)
+{
+    int64_t now_s = hob_wall_now() / HOB_SEC;
+
+    server->is_date_fresh = server->is_ticking; // on_tick ends it
+    if (now_s == server->date_s && server->lines_len > 0)
+        return;
+    const char *name = server->opts.server_name;
+    char        date[32];
+    server->date_s = now_s;
+    hob__http_date_write(now_s, date);
+    server->lines_len = (size_t)snprintf(server->lines, sizeof server->lines, "Date: %s\r\n%s%s%s", date,
+                                         name != NULL ? "Server: " : "", name != NULL ? name : "",
+                                         name != NULL ? "\r\n" : "");
+}
+
 static void put_text(struct http_conn *conn, const char *text)
 {
     hob__http_put(conn, text, strlen(text));
@@ -28,13 +45,28 @@ static void put_number(struct http_conn *conn, uint64_t number)
 
 static void put_status_line(struct http_conn *conn, int status)
 {
+    static const char ok[] = "HTTP/1.1 200 OK\r\n";
+
+    if (status == 200) {
+        hob__http_put(conn, ok, sizeof ok - 1);
+        return;
+    }
     put_text(conn, "HTTP/1.1 ");
     put_number(conn, (uint64_t)status);
     put_text(conn, " ");
     put_text(conn, hob__http_status_words(status));
-    put_text(conn, "\r\nDate: ");
-    hob__http_put(conn, hob__http_date_now(conn->server), DATE_LEN);
     put_text(conn, "\r\n");
+}
+
+static void put_first_lines(hob_http_request *req, int status)
+{
+    struct http_server *server = req->conn->server;
+    bool is_named = req->headers_len > 0 && hob__http_has_header(req, "Server");
+
+    put_status_line(req->conn, status);
+    if (!server->is_date_fresh)
+        hob__http_renew_lines(server);
+    hob__http_put(req->conn, server->lines, is_named ? DATE_LINE_LEN : server->lines_len);
 }
 
 /* RFC 9110 6.4.1, 8.6: what has no body, and what still tells how long it would be. */
@@ -82,12 +114,7 @@ static int begin(hob_http_request *req, int status, const char *type, size_t typ
         return r;
 
     req->answer_at = conn->work->out_len;
-    put_status_line(conn, status);
-    if (conn->server->opts.server_name != NULL && !hob__http_has_header(req, "Server")) {
-        put_text(conn, "Server: ");
-        put_text(conn, conn->server->opts.server_name);
-        put_text(conn, "\r\n");
-    }
+    put_first_lines(req, status);
     if (type != NULL) {
         if (req->headers_len > 0)
             hob__http_remove_header(req, "Content-Type");

@@ -20,12 +20,12 @@ static const char *at(const char *bytes, struct h1_span span)
 
 /* ---- lines ---- */
 
-/* How long a line may be that begins here. */
-static uint32_t line_max(const struct h1_head *head)
+/* Where the line that begins at head->line must have ended, with its CRLF: at or behind its begin. */
+static uint32_t line_end_max(const struct h1_head *head)
 {
-    uint32_t left = head->limits.head_max > head->line ? head->limits.head_max - head->line : 0;
-    uint32_t request_line = METHOD_MAX + head->limits.target_max + VERSION_LEN + 4;
-    return !head->has_line && request_line < left ? request_line : left;
+    uint32_t of_request = head->line + METHOD_MAX + head->limits.target_max + VERSION_LEN + 4;
+    uint32_t of_head = head->limits.head_max;
+    return !head->has_line && of_request < of_head ? of_request : of_head;
 }
 
 /* What a line that is too long is answered with; `known` bytes of the head are there. */
@@ -41,9 +41,8 @@ static int too_long(const struct h1_head *head, const char *bytes, size_t known)
 /* The line that begins at head->line, without its CRLF: its length; NEED_MORE; or a status. */
 static int64_t next_line(struct h1_head *head, const char *bytes, size_t len)
 {
-    uint64_t end = (uint64_t)head->line + line_max(head);
-    size_t   known = len < end ? len : (size_t)end;
-    size_t   stop = head->scanned + hob__h1_text(bytes + head->scanned, known - head->scanned);
+    size_t end = line_end_max(head), known = len < end ? len : end;
+    size_t stop = head->scanned + hob__h1_text(bytes + head->scanned, known - head->scanned);
 
     head->scanned = (uint32_t)stop;
     if (stop < known && bytes[stop] != '\r')
@@ -67,15 +66,19 @@ static int version(struct h1_head *head, const char *text)
     return 0;
 }
 
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
 /* uri-host [":" port], as in Host and in a target: RFC 9110 7.2, RFC 3986 3.2.2. */
 static bool is_host(const char *host, size_t len)
 {
-    static const char MARKS[] = "-._~!$&'()*+,;=";
-    size_t            i = 0;
+    size_t i = 0;
 
     if (len > 0 && host[0] == '[') {
         for (i = 1; i < len && host[i] != ']'; i++) {
-            if (strchr("0123456789abcdefABCDEF:.", host[i]) == NULL || host[i] == '\0')
+            if (!is_hex(host[i]) && host[i] != ':' && host[i] != '.')
                 return false; // a zone, or an address of a later version: none of ours
         }
         if (i == len || i < 3)
@@ -83,12 +86,8 @@ static bool is_host(const char *host, size_t len)
         i++;
     } else {
         for (; i < len && host[i] != ':'; i++) {
-            char c = host[i];
-            bool is_alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-            bool is_mark = c != '\0' && strchr(MARKS, c) != NULL;
-            bool is_escape = c == '%' && len - i > 2 && memchr("0123456789abcdefABCDEF", host[i + 1], 22)
-                          && memchr("0123456789abcdefABCDEF", host[i + 2], 22);
-            if (!is_alnum && !is_mark && !is_escape)
+            bool is_escape = host[i] == '%' && len - i > 2 && is_hex(host[i + 1]) && is_hex(host[i + 2]);
+            if (!h1_has_kind(host[i], H1_HOST) && !is_escape)
                 return false;
         }
         if (i == 0)
@@ -138,10 +137,6 @@ static int target_form(struct h1_head *head, const char *bytes)
     const char *target = at(bytes, head->target);
     uint32_t    len = head->target.len;
 
-    for (uint32_t i = 0; i < len; i++) {
-        if ((unsigned char)target[i] <= ' ' || (unsigned char)target[i] >= 0x7f || target[i] == '#')
-            return -400;
-    }
     if (head->method.len == 7 && memcmp(at(bytes, head->method), "CONNECT", 7) == 0)
         return is_host(target, len) && target[len - 1] != ':' && memchr(target, ':', len) != NULL
                    ? -501 // nobody's tunnel
@@ -157,30 +152,34 @@ static int target_form(struct h1_head *head, const char *bytes)
     return absolute_form(head, bytes);
 }
 
+/* How many bytes of that kind there are at the beginning of what is in a line: the CR at its end is of
+ * no kind. */
+static uint32_t kind_len(const char *bytes, unsigned kind)
+{
+    const char *p = bytes;
+    while (h1_has_kind(*p, kind))
+        p++;
+    return (uint32_t)(p - bytes);
+}
+
 /* method SP target SP version, with one blank each. */
 static int request_line(struct h1_head *head, const char *bytes, uint32_t len)
 {
     const char *line = bytes + head->line;
-    const char *blank = memchr(line, ' ', len);
-    if (blank == NULL)
-        return -400;
-    uint32_t method_len = (uint32_t)(blank - line);
-    if (method_len > METHOD_MAX || !hob__h1_is_token(line, method_len))
+    uint32_t    method_len = kind_len(line, H1_TOKEN);
+    if (method_len == 0 || method_len > METHOD_MAX || line[method_len] != ' ')
         return -400;
 
-    const char *target = blank + 1;
-    const char *target_end = memchr(target, ' ', len - method_len - 1);
-    if (target_end == NULL || target_end == target)
-        return -400;
-    uint32_t target_len = (uint32_t)(target_end - target);
-    if (len - method_len - target_len - 2 != VERSION_LEN)
+    const char *target = line + method_len + 1;
+    uint32_t    target_len = kind_len(target, H1_TARGET);
+    if (target_len == 0 || target[target_len] != ' ' || len - method_len - target_len - 2 != VERSION_LEN)
         return -400;
     if (target_len > head->limits.target_max)
         return -414;
 
     head->method = (struct h1_span){ head->line, method_len };
     head->target = (struct h1_span){ head->line + method_len + 1, target_len };
-    int r = version(head, target_end + 1);
+    int r = version(head, target + target_len + 1);
     return r < 0 ? r : target_form(head, bytes);
 }
 
@@ -194,11 +193,10 @@ static bool is_blank(char c)
 static int field(struct h1_head *head, const char *bytes, uint32_t len)
 {
     const char *line = bytes + head->line;
-    const char *colon = memchr(line, ':', len);
-    if (colon == NULL)
-        return -400; // no field; or a line that goes on (obs-fold): RFC 9112 5.2
-    uint32_t name_len = (uint32_t)(colon - line);
-    if (!hob__h1_is_token(line, name_len)) // so a blank before the colon, too: RFC 9112 5.1
+    uint32_t    name_len = kind_len(line, H1_TOKEN);
+    // Else it is no field; or a line that goes on (obs-fold, RFC 9112 5.2); or there is a blank before
+    // the colon (RFC 9112 5.1).
+    if (name_len == 0 || line[name_len] != ':')
         return -400;
     if (head->field_count == head->limits.fields_max)
         return -431;
@@ -248,6 +246,11 @@ static void connection(struct seen *seen, const char *value, const char *end)
 {
     const char *item;
     size_t      len;
+
+    if (hob__h1_is(value, (size_t)(end - value), "keep-alive")) { // as most say
+        seen->keep_alive = true;
+        return;
+    }
     while (hob__h1_list_next(&value, end, &item, &len)) {
         if (hob__h1_is(item, len, "close"))
             seen->close = true;

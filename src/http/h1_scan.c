@@ -77,26 +77,21 @@ size_t hob__h1_text(const char *bytes, size_t len)
 
 /* ---- tokens, words, numbers ---- */
 
-/* tchar of RFC 9110 5.6.2. */
-static const bool TOKEN[256] = {
-    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
-    ['-'] = 1, ['.'] = 1, ['^'] = 1, ['_'] = 1, ['`'] = 1, ['|'] = 1, ['~'] = 1,
-    ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1, ['4'] = 1, ['5'] = 1, ['6'] = 1, ['7'] = 1,
-    ['8'] = 1, ['9'] = 1,
-    ['A'] = 1, ['B'] = 1, ['C'] = 1, ['D'] = 1, ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1,
-    ['I'] = 1, ['J'] = 1, ['K'] = 1, ['L'] = 1, ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1,
-    ['Q'] = 1, ['R'] = 1, ['S'] = 1, ['T'] = 1, ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1,
-    ['Y'] = 1, ['Z'] = 1,
-    ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1, ['f'] = 1, ['g'] = 1, ['h'] = 1,
-    ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1, ['n'] = 1, ['o'] = 1, ['p'] = 1,
-    ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1, ['v'] = 1, ['w'] = 1, ['x'] = 1,
-    ['y'] = 1, ['z'] = 1,
+/* From 0x21, the first that is visible, to 0x7e, the last; all others have none. */
+const uint8_t hob__h1_kinds[256] = {
+    [0x21] =
+    7, 4, 1, 7, 5, 7, 7, 6, 6, 7, 7, 6, 7, 7, 4, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 6, 4, 6, 4, 4, 4,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 4, 4, 5, 7, 5,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 5, 4, 7,
 };
 
 bool hob__h1_is_token(const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        if (!TOKEN[(unsigned char)bytes[i]])
+        if (!h1_has_kind(bytes[i], H1_TOKEN))
             return false;
     }
     return len > 0;
@@ -105,18 +100,6 @@ bool hob__h1_is_token(const char *bytes, size_t len)
 bool hob__h1_is_value(const char *bytes, size_t len)
 {
     return hob__h1_text(bytes, len) == len;
-}
-
-bool hob__h1_is(const char *bytes, size_t len, const char *word)
-{
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)bytes[i];
-        if (c >= 'A' && c <= 'Z')
-            c |= 0x20;
-        if (word[i] == '\0' || c != (unsigned char)word[i])
-            return false;
-    }
-    return word[len] == '\0';
 }
 
 static bool is_blank(char c)

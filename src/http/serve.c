@@ -9,7 +9,8 @@
  * time is over, and one task looks after them all.
  *
  * Clients that go away are looked for only where it is worth it: a request that is answered without
- * waiting is over before the loop's next turn, in which the others begin to be watched.
+ * waiting is over before the loop's next turn, in which the others begin to be watched. Likewise the
+ * deadline of a request, and the clock for the Date of answers.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -248,7 +249,17 @@ static int look_after_idle(void *arg)
     return 0;
 }
 
-/* ---- clients that go away ---- */
+/* ---- clients that go away, and handlers that take too long ---- */
+
+void hob__http_limit(struct http_conn *conn)
+{
+    hob_http_request *req = &conn->work->req;
+    int64_t           request_ns = conn->server->opts.request_ns;
+
+    if (!req->is_limited && request_ns != HOB_FOREVER)
+        hob_scope_deadline(req->scope, hob_in(request_ns));
+    req->is_limited = true;
+}
 
 static void fresh_remove(struct http_conn *conn)
 {
@@ -282,10 +293,11 @@ static void on_tick(void *arg, ssize_t result)
     struct http_server *server = arg;
     (void)result;
 
-    server->is_ticking = false;
+    server->is_ticking = server->is_date_fresh = false;
     while (server->fresh != NULL) {
         struct http_conn *conn = server->fresh;
         fresh_remove(conn);
+        hob__http_limit(conn);
         if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
             continue;
         conn->is_watching = true;

@@ -25,6 +25,8 @@
 #ifndef HOB_HTTP_SERVER_H
 #define HOB_HTTP_SERVER_H
 
+#include <string.h>
+
 #include "hob/http.h"
 #include "hob/sem.h"
 #include "hob/time.h"
@@ -36,6 +38,7 @@ enum {
     HEADERS_BYTES_MAX = 8192, /* that a handler adds                                         */
     TRAILERS_BYTES_MAX = 2048,
     VALUE_BYTES_MAX = 1024,   /* of a media type or the server's name                        */
+    DATE_LINE_LEN = 37,       /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"                   */
     REFUSERS_MAX = 64,        /* tasks that say 503 to those who are too many                */
     SPARES_MAX = 256,         /* rooms kept for the next                                     */
 };
@@ -67,8 +70,12 @@ struct http_server {
     struct http_work *spare;
     unsigned          spares;
 
-    int64_t date_s; /* of `date` */
-    char    date[32];
+    /* The lines that each answer begins with, "Date: ...\r\n" and then the Server header, if any. They
+     * are looked after in the first answer of a turn of the loop. */
+    bool   is_date_fresh;
+    int64_t date_s;
+    size_t lines_len;
+    char   lines[DATE_LINE_LEN + VALUE_BYTES_MAX + 16];
 };
 
 struct http_conn {
@@ -135,7 +142,8 @@ struct hob_http_request {
     struct http_work *work;
     int              *broken; /* why nothing more can be written: the connection's, or its own */
     hob_scope        *scope;
-    int64_t           begun_ns;
+    int64_t           begun_ns; /* if answers are recorded */
+    bool              is_limited; /* the scope has its deadline */
 
     /* As it came; the texts end in NUL. */
     struct h1_head head, trailer;
@@ -208,7 +216,11 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
 void hob__http_close(struct http_conn *conn);
 bool hob__http_drains(const struct http_server *server);
 
-/* From now on its client's going away cancels req->scope; until unwatch. */
+/* Gives the scope of its request the deadline that it has from hob_http_opts. Whoever answers without
+ * waiting needs none: so it comes in the loop's next turn, or earlier if it can make a difference. */
+void hob__http_limit(struct http_conn *conn);
+
+/* From now on its client's going away cancels req->scope, and so does the deadline; until unwatch. */
 void hob__http_watch(struct http_conn *conn);
 void hob__http_unwatch(struct http_conn *conn);
 
@@ -239,7 +251,11 @@ ssize_t hob__http_read_until(struct http_conn *conn, void *buf, size_t len, int6
 
 /* Room in work->out for that much, at most OUT_BYTES: sends what is there, if need be. */
 int hob__http_room(struct http_conn *conn, size_t len);
-void hob__http_put(struct http_conn *conn, const void *data, size_t len); /* there is room */
+static inline void hob__http_put(struct http_conn *conn, const void *data, size_t len) // there is
+{
+    memcpy(conn->work->out + conn->work->out_len, data, len);
+    conn->work->out_len += len;
+}
 int hob__http_flush_out(struct http_conn *conn);
 
 /* Sends what was gathered and then these, at once. */
@@ -287,15 +303,15 @@ enum { DATE_LEN = 29 };
 void hob__http_date_write(int64_t seconds, char out[static 32]); /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 bool hob__http_date_parse(const char *text, int64_t *ret_seconds); /* in any of the three forms */
 
-/* Now, as DATE_LEN bytes: written once a second. */
+/* Makes server->lines anew if they are of an earlier second. */
+void hob__http_renew_lines(struct http_server *server);
+
+/* Now, as DATE_LEN bytes. */
 static inline const char *hob__http_date_now(struct http_server *server)
 {
-    int64_t now_s = hob_wall_now() / HOB_SEC;
-    if (now_s != server->date_s) {
-        server->date_s = now_s;
-        hob__http_date_write(now_s, server->date);
-    }
-    return server->date;
+    if (!server->is_date_fresh)
+        hob__http_renew_lines(server);
+    return server->lines + strlen("Date: ");
 }
 
 /* RFC 9110 6.4.1: what has no body, whatever was asked. */

@@ -81,9 +81,3 @@ int hob__http_room(struct http_conn *conn, size_t len)
         return conn->broken;
     return OUT_BYTES - conn->work->out_len >= len ? 0 : hob__http_flush_out(conn);
 }
-
-void hob__http_put(struct http_conn *conn, const void *data, size_t len)
-{
-    memcpy(conn->work->out + conn->work->out_len, data, len);
-    conn->work->out_len += len;
-}
