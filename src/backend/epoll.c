@@ -403,8 +403,9 @@ static void stop_waiting(struct op *op)
         no_retry(c);
 }
 
-/* The direction may have something: gives it to those who wait, the oldest first. */
-static void run_waiting(struct epoll_backend *self, struct desc *desc, enum dir dir,
+/* The direction may have something: gives it to those who wait, the oldest first. With `has_bytes` it
+ * surely has, for the first of them: who only looks need not be told by the kernel again. */
+static void run_waiting(struct epoll_backend *self, struct desc *desc, enum dir dir, bool has_bytes,
                         struct list *done)
 {
     struct carrier *c = carrier_of(desc);
@@ -415,7 +416,8 @@ static void run_waiting(struct epoll_backend *self, struct desc *desc, enum dir 
         struct op *op = container_of(node, struct op, link);
         if (!waits_for_readiness(op, dir))
             continue;
-        int64_t r = try_op(op, dir);
+        int64_t r = has_bytes && op_is_look(op) ? 1 : try_op(op, dir);
+        has_bytes = false;
         if (r == -EAGAIN) {
             if (needs_retry(op))
                 retry_later(self, desc);
@@ -432,18 +434,19 @@ static void desc_event(struct epoll_backend *self, struct desc *desc, uint32_t e
     struct carrier *c = carrier_of(desc);
 
     // After these, what follows the last byte is not announced again, nor is what
-    // follows urgent data.
-    if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI))
+    // follows urgent data. Without them, something to read is a byte.
+    bool is_more_than_bytes = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI);
+    if (is_more_than_bytes)
         c->short_is_empty = false;
     if (events & (EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         c->blocked[DIR_IN] = false;
         if (c->waiting[DIR_IN] > 0)
-            run_waiting(self, desc, DIR_IN, done);
+            run_waiting(self, desc, DIR_IN, !is_more_than_bytes && desc->kind == DESC_STREAM, done);
     }
     if (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
         c->blocked[DIR_OUT] = false;
         if (c->waiting[DIR_OUT] > 0)
-            run_waiting(self, desc, DIR_OUT, done);
+            run_waiting(self, desc, DIR_OUT, false, done);
     }
 }
 
@@ -864,7 +867,7 @@ static void run_retries(struct epoll_backend *self, struct list *done)
     list_for_each (node, &self->retried) {
         struct carrier *c = container_of(node, struct carrier, retry_link);
         c->blocked[DIR_OUT] = false;
-        run_waiting(self, desc_of(c), DIR_OUT, done);
+        run_waiting(self, desc_of(c), DIR_OUT, false, done);
     }
 }
 
