@@ -9,8 +9,8 @@
  * time is over, and one task looks after them all.
  *
  * Clients that go away are looked for only where it is worth it: a request that is answered without
- * waiting is over before the loop's next turn, in which the others begin to be watched. Likewise the
- * deadline of a request, and the clock for the Date of answers.
+ * waiting is over before the loop's next turn, in which the others begin to be watched. Likewise for
+ * deadlines of requests and of sending, and for the clock.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -214,12 +214,22 @@ static void on_ready(void *arg, ssize_t result)
         turn_away(conn);
 }
 
+/* What the clock said in this turn. */
+static int64_t turn_time(struct http_server *server)
+{
+    if (!server->is_time_fresh) {
+        server->now_ns = hob_now();
+        server->is_time_fresh = server->is_ticking; // on_tick ends it
+    }
+    return server->now_ns;
+}
+
 bool hob__http_idle(struct http_conn *conn)
 {
     if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
         return false;
     give_work(conn);
-    conn->idle_since_ns = hob_now();
+    conn->idle_since_ns = turn_time(conn->server);
     idle_add(conn);
     hob_op_call(conn->server->scope, &conn->op, on_ready, conn);
     return true;
@@ -247,6 +257,60 @@ static int look_after_idle(void *arg)
         HOB_TRY(hob_sleep(10 * HOB_MSEC)); // while they come back
     }
     return 0;
+}
+
+/* ---- what is mostly over in the turn in which it began ---- */
+
+static void on_tick(void *arg, ssize_t result);
+
+static void tick_later(struct http_server *server)
+{
+    if (server->is_ticking)
+        return;
+    server->is_ticking = true;
+    hob_sleep_prep(&server->tick, 0);
+    hob_op_call(server->scope, &server->tick, on_tick, server);
+}
+
+void hob__http_sending_begin(struct http_conn *conn, hob_scope *scope, uint64_t len)
+{
+    struct http_work *work = conn->work, *next = conn->server->writing;
+
+    work->sending = scope;
+    work->sending_len = len;
+    work->sending_prev = NULL;
+    work->sending_next = next;
+    if (next != NULL)
+        next->sending_prev = work;
+    conn->server->writing = work;
+    tick_later(conn->server);
+}
+
+void hob__http_sending_end(struct http_conn *conn)
+{
+    struct http_work *work = conn->work;
+
+    if (work->sending == NULL)
+        return; // its time had begun
+    work->sending = NULL;
+    if (work->sending_prev != NULL)
+        work->sending_prev->sending_next = work->sending_next;
+    else
+        conn->server->writing = work->sending_next;
+    if (work->sending_next != NULL)
+        work->sending_next->sending_prev = work->sending_prev;
+}
+
+static void limit_sending(struct http_server *server)
+{
+    struct http_work *next;
+
+    for (struct http_work *work = server->writing; work != NULL; work = next) {
+        next = work->sending_next;
+        hob_scope_deadline(work->sending, hob__http_rate_deadline(server, work->sending_len));
+        work->sending = NULL;
+    }
+    server->writing = NULL;
 }
 
 /* ---- clients that go away, and handlers that take too long ---- */
@@ -293,7 +357,8 @@ static void on_tick(void *arg, ssize_t result)
     struct http_server *server = arg;
     (void)result;
 
-    server->is_ticking = server->is_date_fresh = false;
+    server->is_ticking = server->is_date_fresh = server->is_time_fresh = false;
+    limit_sending(server);
     while (server->fresh != NULL) {
         struct http_conn *conn = server->fresh;
         fresh_remove(conn);
@@ -318,11 +383,7 @@ void hob__http_watch(struct http_conn *conn)
         conn->next->prev = conn;
     server->fresh = conn;
     conn->is_fresh = true;
-    if (!server->is_ticking) {
-        server->is_ticking = true;
-        hob_sleep_prep(&server->tick, 0);
-        hob_op_call(server->scope, &server->tick, on_tick, server);
-    }
+    tick_later(server);
 }
 
 void hob__http_unwatch(struct http_conn *conn)

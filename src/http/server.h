@@ -63,19 +63,24 @@ struct http_server {
     hob_event         someone_idle;
 
     struct http_conn *waiting; /* for a request, in a read of their tasks */
-    struct http_conn *fresh; /* their handlers run since this turn of the loop: not watched yet */
-    hob_op            tick;  /* is called in the next turn */
+    /* Begun in this turn of the loop, and mostly over before the next. */
+    struct http_conn *fresh;   /* their handlers run: not watched yet, and without a deadline */
+    struct http_work *writing; /* they send: without a deadline                               */
+    hob_op            tick;    /* is called in the next turn                                  */
     bool              is_ticking;
+
+    bool    is_time_fresh; /* now_ns is of this turn, in which a tick will come */
+    int64_t now_ns;
 
     struct http_work *spare;
     unsigned          spares;
 
     /* The lines that each answer begins with, "Date: ...\r\n" and then the Server header, if any. They
      * are looked after in the first answer of a turn of the loop. */
-    bool   is_date_fresh;
+    bool    is_date_fresh;
     int64_t date_s;
-    size_t lines_len;
-    char   lines[DATE_LINE_LEN + VALUE_BYTES_MAX + 16];
+    size_t  lines_len;
+    char    lines[DATE_LINE_LEN + VALUE_BYTES_MAX + 16];
 };
 
 struct http_conn {
@@ -182,6 +187,9 @@ struct http_work {
     char             *in;    /* with in_cap bytes, of which [in_begin, in_end) are not taken */
     size_t            in_cap, in_begin, in_end;
     size_t            out_len;
+    hob_scope        *sending; /* while it sends so many bytes, and its time has not begun */
+    uint64_t          sending_len;
+    struct http_work *sending_prev, *sending_next; /* in server->writing */
     struct h1_field  *fields, *trailer_fields;
     char             *texts; /* room for a path and a host with a NUL behind them */
     hob_http_request  req;
@@ -219,6 +227,11 @@ bool hob__http_drains(const struct http_server *server);
 /* Gives the scope of its request the deadline that it has from hob_http_opts. Whoever answers without
  * waiting needs none: so it comes in the loop's next turn, or earlier if it can make a difference. */
 void hob__http_limit(struct http_conn *conn);
+
+/* The time for sending so many bytes, which is done in that scope, begins in the loop's next turn;
+ * until its end. */
+void hob__http_sending_begin(struct http_conn *conn, hob_scope *scope, uint64_t len);
+void hob__http_sending_end(struct http_conn *conn);
 
 /* From now on its client's going away cancels req->scope, and so does the deadline; until unwatch. */
 void hob__http_watch(struct http_conn *conn);

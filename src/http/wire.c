@@ -52,9 +52,10 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
         return 0;
 
     hob_scope_begin(&s);
-    hob_scope_deadline(&s, hob__http_rate_deadline(conn->server, len));
+    hob__http_sending_begin(conn, &s, len);
     ssize_t n = count == 0 ? hob_stream_write(conn->stream, work->out, work->out_len)
                            : hob_stream_writev(conn->stream, all, 1 + count);
+    hob__http_sending_end(conn);
     (void)!hob_scope_end(&s);
 
     conn->server->stats->writes++;
