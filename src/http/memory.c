@@ -7,7 +7,7 @@
 
 long hob__http_fail_at;
 
-_Static_assert(sizeof(struct http_conn) <= 320, "an idle connection is small");
+_Static_assert(sizeof(struct http_conn) <= 216, "an idle connection is small");
 
 void *hob__http_alloc(size_t size)
 {
@@ -48,6 +48,8 @@ struct http_work *hob__http_work_take(struct http_server *server)
     if (work != NULL) {
         work->in_begin = work->in_end = work->out_len = 0;
         work->req.state = ANSWER_NONE;
+        work->quiet = (hob_event){ .name = "a client is no longer watched" };
+        work->waiting = work->sending = NULL;
     }
     return work;
 }

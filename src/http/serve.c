@@ -102,7 +102,6 @@ static struct http_conn *conn_new(struct http_server *server, hob_stream *stream
         return NULL;
     conn->server = server;
     conn->stream = stream;
-    conn->quiet.name = "a client is no longer watched";
     server->stats->connections++;
     return conn;
 }
@@ -349,7 +348,7 @@ static void on_watched(void *arg, ssize_t result)
         req->is_gone = true;
         hob_scope_cancel(req->scope, "the client went away");
     }
-    hob_event_set(&conn->quiet);
+    hob_event_set(&conn->work->quiet);
 }
 
 static void on_tick(void *arg, ssize_t result)
@@ -366,7 +365,7 @@ static void on_tick(void *arg, ssize_t result)
         if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
             continue;
         conn->is_watching = true;
-        hob_event_reset(&conn->quiet);
+        hob_event_reset(&conn->work->quiet);
         hob_op_call(server->scope, &conn->op, on_watched, conn);
     }
 }
@@ -395,7 +394,7 @@ void hob__http_unwatch(struct http_conn *conn)
     hob_op_cancel(&conn->op);
     HOB_SHIELD(HOB_FOREVER) {
         while (conn->is_watching)
-            (void)!hob_event_wait(&conn->quiet);
+            (void)!hob_event_wait(&conn->work->quiet);
     }
 }
 
@@ -408,7 +407,7 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
     hob_scope           scope;
 
     hob_scope_begin(&scope);
-    conn->waiting = &scope;
+    conn->work->waiting = &scope;
     conn->prev = NULL;
     conn->next = server->waiting;
     if (conn->next != NULL)
@@ -418,7 +417,7 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
     ssize_t n = hob__http_read_until(conn, buf, len, deadline_ns, ret_is_late);
     (void)!hob_scope_end(&scope);
 
-    conn->waiting = NULL;
+    conn->work->waiting = NULL;
     if (conn->prev != NULL)
         conn->prev->next = conn->next;
     else
@@ -481,7 +480,7 @@ static void drain(struct http_server *server)
     for (struct http_conn *conn = server->idle_first; conn != NULL; conn = conn->next)
         hob_op_cancel(&conn->op);
     for (struct http_conn *conn = server->waiting; conn != NULL; conn = conn->next)
-        hob_scope_cancel(conn->waiting, "the server takes no more requests");
+        hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
 }
 
 int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_http_handler *handler,

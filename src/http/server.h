@@ -83,6 +83,7 @@ struct http_server {
     char    lines[DATE_LINE_LEN + VALUE_BYTES_MAX + 16];
 };
 
+/* All that an idle connection takes, but for that of its stream. */
 struct http_conn {
     struct http_server *server;
     hob_stream         *stream;
@@ -91,7 +92,6 @@ struct http_conn {
     struct http_work   *work;        /* RUNNING */
     struct h2_conn     *h2;          /* it speaks HTTP/2 */
     int64_t             idle_since_ns;
-    hob_scope          *waiting;     /* RUNNING, but only to wait for a request: cancel it to end that */
     uint32_t            requests;
     bool                is_lent;    /* the stream is the caller's: it is not closed, nor left idle */
     bool                is_wrapped;
@@ -102,7 +102,6 @@ struct http_conn {
     uint8_t             speaks;     /* 11, 20: agreed upon; 0: its first bytes tell */
     int                 broken;     /* why nothing more can be written; 0 */
     hob_op              op;
-    hob_event           quiet;      /* set when conn->op has come back from watching */
 };
 
 enum answer_state { ANSWER_NONE, ANSWER_BODY, ANSWER_DONE };
@@ -187,6 +186,8 @@ struct http_work {
     char             *in;    /* with in_cap bytes, of which [in_begin, in_end) are not taken */
     size_t            in_cap, in_begin, in_end;
     size_t            out_len;
+    hob_scope        *waiting; /* only for a request: cancel it to end that */
+    hob_event         quiet;   /* set when conn->op has come back from watching */
     hob_scope        *sending; /* while it sends so many bytes, and its time has not begun */
     uint64_t          sending_len;
     struct http_work *sending_prev, *sending_next; /* in server->writing */
