@@ -18,6 +18,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -92,6 +93,23 @@ static void make_message(void)
             "Connection: keep-alive\r\n\r\n", opts.path);
 }
 
+/* Many connections from one address would have the kernel search for free ports, and leave them taken
+ * for a minute. */
+static void be_one_of_many(int fd, int number)
+{
+    struct linger      reset = { .l_onoff = 1 };
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (uint32_t)number / 2000),
+    };
+    int on = 1;
+
+    if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) < 0
+        || setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on) < 0
+        || bind(fd, (struct sockaddr *)&addr, sizeof addr) < 0)
+        bench_die("bind");
+}
+
 static void connect_one(struct conn *c)
 {
     struct sockaddr_in addr = {
@@ -102,6 +120,8 @@ static void connect_one(struct conn *c)
     struct epoll_event ev = { .events = EPOLLIN | EPOLLET, .data.ptr = c };
 
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->fd >= 0 && opts.idle > 0)
+        be_one_of_many(c->fd, (int)(c - conns));
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&addr, sizeof addr) < 0)
         bench_die("connect");
     bench_no_delay(c->fd);
@@ -223,9 +243,13 @@ static void ask_once(int first, int last)
             connect_one(&conns[k]);
             send_message(&conns[k], 0);
         }
-        for (int k = i; k < end; k++)
+        for (int k = i; k < end; k++) {
+            struct pollfd ready = { conns[k].fd, POLLIN, 0 };
+
             while (!read_answers(&conns[k]))
-                usleep(100);
+                if (poll(&ready, 1, ANSWER_WAIT_MS) == 0)
+                    give_up("no answer for 5 s");
+        }
     }
 }
 

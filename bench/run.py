@@ -254,6 +254,46 @@ def shake_question(name, how, words):
                         ("per_cpu_s", "handshakes per CPU second"), claims, web_servers=True)
 
 
+PEERS_HTTP = ("nginx", "h2o", "Go", "Bun", "Node")
+
+
+def http_question(name, title, load, metric, unit, claims, also=(), rounds=7):
+    def server(who, program, args=(), env=None):
+        return Contestant(who, program, args, env, server=True)
+
+    return Question(
+        name, title, metric, unit,
+        [
+            server("raw io_uring", "raw_http_uring"),
+            server("raw epoll", "raw_http_epoll"),
+            server("Hob on uring", "hob_http", env={"HOB_BACKEND": "uring"}),
+            server("Hob on epoll", "hob_http", env={"HOB_BACKEND": "epoll"}),
+            server("nginx", "nginx_http"),
+            server("h2o", "h2o_http"),
+            server("Go", "go_peer", ["http"]),
+            server("Bun", "bun_http"),
+            server("Node", "node_http"),
+        ],
+        claims, also=also, load=load, load_program="http_load", rounds=rounds, group="http")
+
+
+def http_load_question(name, title, load, uring_max, epoll_max):
+    claims = [Claim(who, PEERS_HTTP, 1.0) for who in ("Hob on uring", "Hob on epoll")]
+    if uring_max is not None:
+        claims += [Claim("Hob on uring", "raw io_uring", uring_max),
+                   Claim("Hob on epoll", "raw epoll", epoll_max)]
+    return http_question(
+        name, f"HTTP {title}: server CPU per request", [*load, "--ms", "400"], "server_cpu_us", "µs",
+        claims, also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")])
+
+
+def http_idle_question():
+    title = "20,000 idle HTTP connections, after one request each: memory of the process"
+    claims = [Claim(who, None, 540) for who in ("Hob on uring", "Hob on epoll")]
+    return http_question("idle", title, ["--path", "/json", "--idle", "20000"], "bytes", "bytes each",
+                         claims, also=[("connections", "connections")], rounds=2)
+
+
 SLEEPERS = 1000000
 SLEEP_SECONDS = 10  # longer than it takes to start them all, Go's goroutines included
 TIMERS_PENDING = 10000
@@ -345,6 +385,13 @@ QUESTIONS = [
     echo_tls_question("16384", "16 KiB"),
     shake_question("handshake", "full", "A full handshake (TLS 1.3, ECDSA P-256)"),
     shake_question("resumption", "resumed", "A handshake that resumes (TLS 1.3)"),
+    http_load_question("json64", "'json', 64 connections",
+                       ["--path", "/json", "--connections", "64"], 1.10, 1.10),
+    http_load_question("json512", "'json', 512 connections",
+                       ["--path", "/json", "--connections", "512"], None, None),
+    http_load_question("plaintext", "'plaintext', 64 connections, 16 requests at once on each",
+                       ["--path", "/plaintext", "--connections", "64", "--depth", "16"], 1.35, 1.35),
+    http_idle_question(),
     ring_question(50),
     ring_question(1000),
 ]

@@ -5,11 +5,11 @@
 #
 #   libuv1-dev libevent-dev    libraries of the echo, timer and file peers
 #   fio                        reads files, for the questions on files
-#   nginx                      makes handshakes; only unpacked, into bench/peers/nginx/root, so that
-#                              no service of that name begins to run
+#   nginx, h2o                 web servers; only unpacked, into bench/peers/nginx/root and h2o/root,
+#                              so that no service of that name begins to run
 #   libboost-context-dev       the context switch of Boost
 #   golang-1.23-go             Go; from bookworm-backports, since Debian 12 has 1.19
-#   npm                        fetches Bun into bench/peers/bun/node_modules
+#   npm                        fetches Bun into bench/peers/bun/node_modules; Node comes with it
 #
 # The backports suite is added beside the sources that the system already has, from the same
 # place that its main suite comes from, and at its low default priority: nothing else changes.
@@ -20,7 +20,7 @@ sources=/etc/apt/sources.list.d/hob-bench-backports.sources
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 go=/usr/lib/go-1.23/bin/go
 bun=$(dirname "$0")/peers/bun/node_modules/.bin/bun
-nginx_root=$(dirname "$0")/peers/nginx/root
+peers=$(dirname "$0")/peers
 
 say() {
     echo "bench/setup.sh: $*" >&2
@@ -47,22 +47,28 @@ fetch_bun() {
     fi
 }
 
-fetch_nginx() {
-    if [ -x "$nginx_root/usr/sbin/nginx" ] || [ -x /usr/sbin/nginx ]; then
+# A package's files, below a folder: nothing of it is set up.
+unpack() { # package, its program, where
+    if [ -x "$3/$2" ] || [ -x "/$2" ]; then
         return
     fi
     folder=$(mktemp -d)
-    if (cd "$folder" && apt-get download -qq nginx) >/dev/null 2>&1 </dev/null; then
-        dpkg-deb -x "$folder"/nginx_*.deb "$nginx_root"
+    if (cd "$folder" && apt-get download -qq "$1") >/dev/null 2>&1 </dev/null; then
+        dpkg-deb -x "$folder/$1"_*.deb "$3"
     else
-        say "nginx is not to be had; measuring without it"
+        say "$1 is not to be had; measuring without it"
     fi
     rm -r "$folder"
 }
 
+fetch_web_servers() {
+    unpack nginx usr/sbin/nginx "$peers/nginx/root"
+    unpack h2o usr/bin/h2o "$peers/h2o/root"
+}
+
 if [ -z "$missing" ] && [ -x $go ] && command -v npm >/dev/null; then
     fetch_bun
-    fetch_nginx
+    fetch_web_servers
     exit 0
 fi
 if [ "$(id -u)" != 0 ]; then
@@ -71,7 +77,7 @@ if [ "$(id -u)" != 0 ]; then
     fi
     say "not root; measuring without$missing$([ -x $go ] || echo ' Go 1.23')"
     fetch_bun
-    fetch_nginx
+    fetch_web_servers
     exit 0
 fi
 
@@ -121,5 +127,5 @@ if [ ! -x $go ]; then
 fi
 command -v npm >/dev/null || install_package npm || say "npm is not to be had; measuring without Bun"
 fetch_bun
-fetch_nginx
+fetch_web_servers
 exit 0

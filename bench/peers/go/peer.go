@@ -2,14 +2,16 @@
 
 // The Go peer, one question a run, on one core; what tasks tell each other, on PROCS.
 //
-//	peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo | each N
+//	peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo | http | each N
 //	peer rendezvous N PROCS | stream N PROCS | select N PROCS | mutex N PROCS
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand"
 	"net"
+	"net/http"
 	"os"
 	"runtime"
 	"strconv"
@@ -145,6 +147,30 @@ func echo() {
 		check(err)
 		go serve(conn)
 	}
+}
+
+func serveHTTP() {
+	http.HandleFunc("/json", func(w http.ResponseWriter, r *http.Request) {
+		body, err := json.Marshal(struct {
+			Message string `json:"message"`
+		}{"Hello, World!"})
+		check(err)
+		w.Header().Set("Server", "bench")
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.Write(body)
+	})
+	text := []byte("Hello, World!")
+	http.HandleFunc("/plaintext", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Server", "bench")
+		w.Header().Set("Content-Type", "text/plain")
+		w.Write(text)
+	})
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	check(err)
+	time.AfterFunc(5*time.Minute, func() { os.Exit(1) })
+	fmt.Printf("port %d\n", l.Addr().(*net.TCPAddr).Port)
+	check(http.Serve(l, nil))
 }
 
 // CPU time; but with several procs real time, as they are all at it at once.
@@ -284,6 +310,8 @@ func main() {
 		sleepers(arg(2), time.Duration(arg(3))*time.Second)
 	case "echo":
 		echo()
+	case "http":
+		serveHTTP()
 	case "each":
 		each(arg(2))
 	case "rendezvous", "stream", "select", "mutex":
