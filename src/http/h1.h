@@ -23,6 +23,7 @@ enum {
     H1_TOKEN = 1,  /* tchar of RFC 9110 5.6.2                                             */
     H1_HOST = 2,   /* unreserved and sub-delims of RFC 3986: of a reg-name, but for %41   */
     H1_TARGET = 4, /* VCHAR, but no #                                                     */
+    H1_TEXT = 8,   /* of a field's value, RFC 9110 5.5: HTAB, SP, VCHAR, obs-text         */
 };
 
 extern const uint8_t hob__h1_kinds[256];
@@ -34,8 +35,7 @@ static inline bool h1_has_kind(char c, unsigned kind)
 
 /* ---- finding bytes ---- */
 
-/* The first byte that is none of a field's value (RFC 9110 5.5: HTAB, SP, VCHAR, obs-text), or
- * `len`. The plain one is for other machines, and for checking the quick one. */
+/* The first byte that is no H1_TEXT, or `len`. The plain one is for other machines, and for checking the quick one. */
 size_t hob__h1_text(const char *bytes, size_t len);
 size_t hob__h1_text_plain(const char *bytes, size_t len);
 

@@ -71,6 +71,11 @@ static bool is_hex(char c)
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
+static bool is_escape(const char *bytes, size_t len)
+{
+    return bytes[0] == '%' && len > 2 && is_hex(bytes[1]) && is_hex(bytes[2]);
+}
+
 /* uri-host [":" port], as in Host and in a target: RFC 9110 7.2, RFC 3986 3.2.2. */
 static bool is_host(const char *host, size_t len)
 {
@@ -85,11 +90,10 @@ static bool is_host(const char *host, size_t len)
             return false;
         i++;
     } else {
-        for (; i < len && host[i] != ':'; i++) {
-            bool is_escape = host[i] == '%' && len - i > 2 && is_hex(host[i + 1]) && is_hex(host[i + 2]);
-            if (!h1_has_kind(host[i], H1_HOST) && !is_escape)
-                return false;
-        }
+        while (i < len && (h1_has_kind(host[i], H1_HOST) || is_escape(host + i, len - i)))
+            i++; // of an escape the % only: its digits are of a host's kind
+        if (i < len && host[i] != ':')
+            return false;
         if (i == 0)
             return false;
     }
@@ -211,6 +215,29 @@ static int field(struct h1_head *head, const char *bytes, uint32_t len)
         .value = { head->line + begin, end - begin },
     };
     return 0;
+}
+
+/* next_line and field in one look, for a line that is whole and as most are: "Name: value" without
+ * other blanks at its ends. Returns where the next line begins; 0: it is not so, and nothing was done.
+ * The line may end up to `end`. */
+static uint32_t plain_field(struct h1_head *head, const char *bytes, size_t end)
+{
+    size_t p = head->line, begin;
+
+    while (p < end && h1_has_kind(bytes[p], H1_TOKEN))
+        p++;
+    begin = p + 2;
+    if (p == head->line || begin >= end || bytes[p] != ':' || bytes[p + 1] != ' ' || is_blank(bytes[begin])
+        || head->field_count == head->limits.fields_max)
+        return 0;
+    size_t stop = begin + hob__h1_text(bytes + begin, end - begin);
+    if (stop + 1 >= end || bytes[stop] != '\r' || bytes[stop + 1] != '\n' || is_blank(bytes[stop - 1]))
+        return 0;
+    head->fields[head->field_count++] = (struct h1_field){
+        .name = { head->line, (uint32_t)(p - head->line) },
+        .value = { (uint32_t)begin, (uint32_t)(stop - begin) },
+    };
+    return (uint32_t)stop + 2;
 }
 
 /* ---- what they mean together: RFC 9112 6 and 3.2, RFC 9110 7.6.1 and 10.1.1 ---- */
@@ -369,15 +396,20 @@ static int whole_line(struct h1_head *head, const char *bytes, uint32_t len)
 
 int64_t hob__h1_head(struct h1_head *head, const char *bytes, size_t len)
 {
+    size_t   end = len < head->limits.head_max ? len : head->limits.head_max;
+    uint32_t next;
+
     if (head->is_trailer)
         head->has_line = true;
     for (;;) {
+        while (head->has_line && (next = plain_field(head, bytes, end)) > 0)
+            head->line = head->scanned = next;
         int64_t line_len = next_line(head, bytes, len);
         if (line_len == NEED_MORE)
             return 0;
         if (line_len < 0)
             return line_len;
-        uint32_t next = head->line + (uint32_t)line_len + 2;
+        next = head->line + (uint32_t)line_len + 2;
         if (line_len == 0 && head->has_line) {
             int r = head->is_trailer ? trailer_meaning(head, bytes) : meaning(head, bytes);
             return r < 0 ? r : (int64_t)next;
