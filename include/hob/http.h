@@ -244,9 +244,64 @@ HOB_API HOB_MUST_USE int hob_http_flush(hob_http_request *req);
 HOB_API HOB_MUST_USE int hob_http_add_trailer(hob_http_request *req, const char *name,
                                               const char *value);
 
+/* How the answer stands. None waits. Its status (0: it has not begun), how many bytes of a body were
+ * written, and one of its headers, which is copied into `buf`, with a NUL. hob_http_answer_header
+ * returns the header's length; -ENOENT; -ENOSPC: `buf` is too small. */
+HOB_API int      hob_http_status(const hob_http_request *req);
+HOB_API uint64_t hob_http_answer_bytes(const hob_http_request *req);
+HOB_API HOB_MUST_USE ssize_t hob_http_answer_header(const hob_http_request *req, const char *name,
+                                                    char *buf, size_t size);
+
+/* Makes the answer undone, with all its headers, so that another can be given. Does not wait. Returns
+ * 0, or -EALREADY: some of it was sent. */
+HOB_API HOB_MUST_USE int hob_http_take_back(hob_http_request *req);
+
+/* What a client would be told if the handler returned `error`: 413, 400 or 408 when it is the body's,
+ * else 503 of -ETIMEDOUT, and 500. Does not wait. */
+HOB_API int hob_http_failure_status(const hob_http_request *req, int error);
+
 /* Reading gives the request's body, writing makes the answer's (200 of unknown length, if it has not
  * begun): for hob_copy and its like. It lives as long as the request, and is not closed. */
 HOB_API hob_stream *hob_http_stream(hob_http_request *req);
+
+/* ---- between a server and its handlers: for frameworks ---- */
+
+/* Something that goes with a request, under the address of yours that is its key. The note is a place
+ * of yours, too, and lives until the handler has returned. Do not wait. */
+typedef struct hob_http_note {
+    const void           *key;
+    void                 *value;
+    struct hob_http_note *next; /* Hob's */
+} hob_http_note;
+
+HOB_API void  hob_http_attach(hob_http_request *req, hob_http_note *note);
+HOB_API void *hob_http_attached(const hob_http_request *req, const void *key); /* NULL: nothing */
+
+/* Who the client is: the other end of the connection of TCP, also below what `wrap` made of it. Its
+ * family is 0 when there is none (hob_http_serve_stream), or it is gone. Does not wait. */
+HOB_API hob_addr hob_http_peer_addr(const hob_http_request *req);
+
+/* What sees an answer before it goes out, and may make another of it: a struct of yours begins with
+ * it. While one of its functions runs, hob_http_begin, _write, _flush and _reply go on to who is below,
+ * at last to the client; headers can be added until that begins. Left NULL, a function passes on. */
+typedef struct hob_http_filter hob_http_filter;
+struct hob_http_filter {
+    int (*begin)(hob_http_filter *filter, hob_http_request *req, int status, const char *type,
+                 int64_t length);
+    ssize_t (*write)(hob_http_filter *filter, hob_http_request *req, const void *data, size_t len);
+    int (*flush)(hob_http_filter *filter, hob_http_request *req);
+    int (*end)(hob_http_filter *filter, hob_http_request *req); /* writes what it still holds */
+    void (*take_back)(hob_http_filter *filter); /* forgets what it holds; NULL: it holds nothing */
+    hob_http_filter *below;                     /* Hob's                                         */
+};
+
+/* Puts it above those that are there, before the answer begins. Does not wait. */
+HOB_API void hob_http_filter_push(hob_http_request *req, hob_http_filter *filter);
+
+/* Takes off the uppermost, at the latest when the handler returns. `result` is how it went above it:
+ * if it is not negative and an answer has begun, `end` is called, and the result is that of `end`
+ * when that fails. Else returns `result`. Waits as hob_http_write. */
+HOB_API HOB_MUST_USE int hob_http_filter_pop(hob_http_request *req, hob_http_filter *filter, int result);
 
 HOB_END_DECLS
 

@@ -85,7 +85,7 @@ static int append(char *lines, size_t *len, size_t max, const char *name, const 
 }
 
 /* The next line of that name, from *at on. */
-static char *find_line(hob_http_request *req, const char *name, char *at, size_t *ret_len)
+static char *find_line(const hob_http_request *req, const char *name, char *at, size_t *ret_len)
 {
     size_t name_len = strlen(name);
     char  *end = req->work->headers + req->headers_len;
@@ -101,7 +101,7 @@ static char *find_line(hob_http_request *req, const char *name, char *at, size_t
     return NULL;
 }
 
-bool hob__http_has_header(hob_http_request *req, const char *name)
+bool hob__http_has_header(const hob_http_request *req, const char *name)
 {
     size_t len;
     return find_line(req, name, req->work->headers, &len) != NULL;
@@ -119,7 +119,7 @@ void hob__http_remove_header(hob_http_request *req, const char *name)
 
 int hob_http_add_header(hob_http_request *req, const char *name, const char *value)
 {
-    if (req->state != ANSWER_NONE)
+    if (!hob__http_may_begin(req))
         return -EALREADY;
     return append(req->work->headers, &req->headers_len, HEADERS_BYTES_MAX, name, value);
 }
@@ -129,7 +129,7 @@ int hob_http_set_header(hob_http_request *req, const char *name, const char *val
     char   line[1]; // only to look at what is to be set, before what is there goes
     size_t none = 0;
 
-    if (req->state != ANSWER_NONE)
+    if (!hob__http_may_begin(req))
         return -EALREADY;
     int r = append(line, &none, 0, name, value);
     if (r == -EINVAL)
@@ -163,10 +163,12 @@ int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t 
 
     if (status < 200 || status > 599)
         hob_mistake("hob_http_begin", "this is no status of an answer: 200 to 599 are");
-    if (req->state != ANSWER_NONE)
+    if (!hob__http_may_begin(req))
         return -EALREADY;
     if (type_len > VALUE_BYTES_MAX || !hob__h1_is_value(type, type_len))
         return -EINVAL;
+    if (req->filter != NULL)
+        return hob__http_filter_begin(req, status, type, length);
     int r = req->transport->begin(req, status, type, type_len, length);
     if (r < 0)
         return r;
@@ -175,11 +177,40 @@ int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t 
     req->is_sent = false;
     req->status = status;
     req->answer_left = length > 0 && req->frame != FRAME_NO_BODY ? (uint64_t)length : 0;
+    req->is_begun = true;
     return 0;
 }
 
+int hob_http_status(const hob_http_request *req)
+{
+    return req->state != ANSWER_NONE ? req->status : req->is_begun ? req->begun_status : 0;
+}
+
+uint64_t hob_http_answer_bytes(const hob_http_request *req)
+{
+    return req->answer_bytes;
+}
+
+ssize_t hob_http_answer_header(const hob_http_request *req, const char *name, char *buf, size_t size)
+{
+    size_t      line_len, name_len = strlen(name);
+    const char *line = find_line(req, name, req->work->headers, &line_len);
+    if (line == NULL)
+        return -ENOENT;
+    size_t len = line_len - name_len - 4; // ": " and CRLF
+    if (len >= size)
+        return -ENOSPC;
+    memcpy(buf, line + name_len + 2, len);
+    buf[len] = '\0';
+    return (ssize_t)len;
+}
+
+/* ---- the body ---- */
+
 ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len)
 {
+    if (req->filter != NULL)
+        return hob__http_filter_write(req, data, len);
     if (req->state == ANSWER_NONE) {
         int r = hob_http_begin(req, 200, NULL, -1);
         if (r < 0)
@@ -205,6 +236,8 @@ ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len)
 
 int hob_http_flush(hob_http_request *req)
 {
+    if (req->filter != NULL)
+        return hob__http_filter_flush(req);
     return req->transport->flush(req);
 }
 
@@ -213,13 +246,13 @@ int hob_http_reply(hob_http_request *req, int status, const char *type, const vo
     int r = hob_http_begin(req, status, type, (int64_t)len);
     if (r < 0)
         return r;
-    if (len > 0 && req->frame != FRAME_NO_BODY) {
-        r = req->transport->write(req, data, len);
-        if (r < 0)
-            return r;
-        req->answer_bytes += len;
-    }
-    req->state = ANSWER_DONE;
+    ssize_t n = hob_http_write(req, data, len);
+    if (n < 0)
+        return (int)n;
+    if (req->filter == NULL)
+        req->state = ANSWER_DONE;
+    if (req->inside == 0)
+        req->is_ended = true;
     return 0;
 }
 
@@ -240,6 +273,7 @@ int hob__http_refuse(hob_http_request *req, int status)
     char seconds[16];
 
     req->state = ANSWER_NONE;
+    req->is_begun = req->is_ended = false;
     req->headers_len = req->trailers_len = 0;
     req->answer_bytes = 0;
     if (status == 503) {
@@ -249,8 +283,7 @@ int hob__http_refuse(hob_http_request *req, int status)
     return hob_http_reply_text(req, status, NULL);
 }
 
-/* What a handler's failure is to the client. */
-static int status_of(const hob_http_request *req, int result)
+int hob_http_failure_status(const hob_http_request *req, int error)
 {
     switch (req->body_error) {
     case -EMSGSIZE:
@@ -260,11 +293,11 @@ static int status_of(const hob_http_request *req, int result)
     case -ETIMEDOUT:
         return 408;
     default:
-        return result == -ETIMEDOUT ? 503 : 500;
+        return error == -ETIMEDOUT ? 503 : 500;
     }
 }
 
-static void take_back(hob_http_request *req)
+void hob__http_take_back(hob_http_request *req)
 {
     if (req->state != ANSWER_NONE)
         req->work->out_len = req->answer_at;
@@ -284,6 +317,9 @@ static bool is_whole(const hob_http_request *req)
 
 void hob__http_finish(hob_http_request *req, int result)
 {
+    req->filter = NULL; // the handler's filters and notes ended with it
+    req->notes = NULL;
+    req->inside = 0;
     if (*req->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
         *req->broken = -ECONNRESET;
     if (*req->broken != 0) {
@@ -302,10 +338,10 @@ void hob__http_finish(hob_http_request *req, int result)
         cut_off(req);
         return;
     }
-    take_back(req);
+    hob__http_take_back(req);
     if (req->body_error != 0)
         req->closes = true;
-    *req->broken = hob__http_refuse(req, status_of(req, result));
+    *req->broken = hob__http_refuse(req, hob_http_failure_status(req, result));
 }
 
 /* ---- as a stream ---- */

@@ -236,7 +236,7 @@ int hob_http_reply_file(hob_http_request *req, const char *type, hob_file *file)
     struct facts facts;
     struct range range = { 0, 0 };
 
-    if (req->state != ANSWER_NONE)
+    if (!hob__http_may_begin(req))
         return -EALREADY;
     int r = facts_of(file, &facts);
     if (r == 0)
@@ -256,9 +256,10 @@ int hob_http_reply_file(hob_http_request *req, const char *type, hob_file *file)
         return hob_http_reply_text(req, 416, NULL);
 
     r = hob_http_begin(req, status, type, (int64_t)range.len);
-    if (r < 0 || req->frame == FRAME_NO_BODY)
+    if (r < 0 || strcmp(req->method, "HEAD") == 0)
         return r;
-    if (status == 200 && range.len > PIECE && req->transport->send_file != NULL)
-        return req->transport->send_file(req, file, range.len);
-    return send_part(req, file, range);
+    bool is_direct = status == 200 && range.len > PIECE && req->filter == NULL &&
+                     req->transport->send_file != NULL;
+    return is_direct ? req->transport->send_file(req, file, range.len)
+                     : send_part(req, file, range);
 }

@@ -445,6 +445,8 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
     server->stats->accepted++;
     if (!is_one_too_many || server->refusing < REFUSERS_MAX)
         conn = conn_new(server, hob_tcp_stream(tcp));
+    if (conn != NULL)
+        conn->tcp = tcp;
     if (conn == NULL) {
         server->stats->refused++;
         hob_tcp_close(tcp);

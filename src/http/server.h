@@ -9,6 +9,7 @@
  *     answer.c   the answer                file.c     of a file
  *     h1_answer.c  how HTTP/1.1 writes one
  *     h2.h       introduces those of HTTP/2
+ *     filter.c   what stands between the handler and the answer
  *
  *               first bytes: a task, its room           nothing left, all sent
  *     (accept) ──▶ IDLE ──────────────────────▶ RUNNING ─────────────────────▶ IDLE
@@ -87,6 +88,7 @@ struct http_server {
 struct http_conn {
     struct http_server *server;
     hob_stream         *stream;
+    hob_tcp            *tcp; /* below it; NULL: it is lent */
     struct http_conn   *prev, *next; /* IDLE: among server->idle; RUNNING: in server->fresh
                                       or server->waiting */
     struct http_work   *work;        /* RUNNING */
@@ -178,6 +180,13 @@ struct hob_http_request {
     bool              closes;      /* the connection ends with it */
     bool              is_cut;      /* it ended in its middle */
     size_t            headers_len, trailers_len; /* in work->headers, work->trailers */
+
+    /* What stands between: filter.c. */
+    hob_http_note   *notes;
+    hob_http_filter *filter;  /* to whom the next call goes; NULL: to the client         */
+    unsigned         inside;  /* so many filters are in a call now                       */
+    bool             is_begun, is_ended; /* as the handler sees it, above all filters    */
+    int              begun_status;
 };
 
 /* What a connection needs while it has a task. */
@@ -284,7 +293,7 @@ int64_t hob__http_rate_deadline(const struct http_server *server, uint64_t len);
 void hob__http_request_begin(hob_http_request *req, size_t head_len);
 
 /* What is the same in all versions of the headers that a handler added. */
-bool hob__http_has_header(hob_http_request *req, const char *name);
+bool hob__http_has_header(const hob_http_request *req, const char *name);
 void hob__http_remove_header(hob_http_request *req, const char *name);
 
 /* The body's failure, remembered; and when its next bytes must have come. */
@@ -307,9 +316,21 @@ int hob__http_refuse(hob_http_request *req, int status);
 extern const struct http_transport hob__http_h1;
 ssize_t hob__h1_read(hob_http_request *req, void *buf, size_t len);
 int     hob__h1_send_file(hob_http_request *req, hob_file *file, uint64_t len);
+/* Nothing of the answer was sent: it is undone, its headers stay. */
+void hob__http_take_back(hob_http_request *req);
 
 extern const hob_stream_type hob__http_request_stream;
 const char *hob__http_status_words(int status);
+
+/* ---- filter.c ---- */
+
+/* Whether an answer may begin (headers be added) here: by the handler, or by a filter. */
+bool hob__http_may_begin(const hob_http_request *req);
+
+/* As the functions of hob/http.h, through the uppermost filter. */
+int     hob__http_filter_begin(hob_http_request *req, int status, const char *type, int64_t length);
+ssize_t hob__http_filter_write(hob_http_request *req, const void *data, size_t len);
+int     hob__http_filter_flush(hob_http_request *req);
 
 /* ---- date.c: RFC 9110 5.6.7 ---- */
 
