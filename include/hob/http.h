@@ -71,6 +71,7 @@ typedef struct hob_http_stats {
     uint64_t failed;          /* handlers that failed, or gave no answer            */
     uint64_t gone;            /* clients that went away while their handler ran     */
     uint64_t writes;          /* to connections                                     */
+    uint64_t upgraded;        /* connections that are HTTP's no longer, now         */
 } hob_http_stats;
 
 /* All zero, or NULL where a pointer is taken, means the defaults. Times are in nanoseconds;
@@ -97,6 +98,7 @@ typedef struct hob_http_opts {
     uint32_t connections_max; /* open; 0: 20,000; then 503, and more are closed without a word    */
     uint32_t running_max;     /* requests at once; 0: 1,000; then 503                             */
     uint32_t requests_max;    /* on one connection, which then is closed; 0: 10,000               */
+    uint32_t upgraded_max;    /* that are HTTP's no longer (hob_http_upgrade); 0: connections_max */
     int      retry_after_s;   /* what a 503 says; 0: 1                                            */
 
     size_t      stack_bytes; /* of a handler's task, as in hob_task_opts                          */
@@ -263,6 +265,49 @@ HOB_API int hob_http_failure_status(const hob_http_request *req, int error);
 /* Reading gives the request's body, writing makes the answer's (200 of unknown length, if it has not
  * begun): for hob_copy and its like. It lives as long as the request, and is not closed. */
 HOB_API hob_stream *hob_http_stream(hob_http_request *req);
+
+/* ---- another protocol on the same connection (RFC 9110 7.8) ---- */
+
+/* Answers 101 with the headers that were added, and gives the connection's stream, on which
+ * `protocol` is spoken from now on. What came behind the request is read first. The stream is the
+ * handler's until it returns, which ends the connection; it is not to be closed.
+ *
+ * The limits of a request's time do not count any more, and it is not among the `running`; it is one
+ * of the upgraded_max. When the server ends, also when the run stops, the request's scope is cancelled:
+ * say goodbye in a HOB_SHIELD. That the client went away is seen by reading.
+ *
+ * Waits until the answer is sent. Returns 0, or
+ *   -EPROTO    the client did not ask for it (Upgrade and Connection headers of HTTP/1.1)
+ *   -EBUSY     the request has a body, which was not read to its end
+ *   -ENOBUFS   there are too many, or the server ends
+ *   -EALREADY  the answer has begun
+ *   -EINVAL    `protocol` is not a header's value
+ *   -ENOMEM
+ *   -EPIPE, -ECONNRESET, -ETIMEDOUT, -ECANCELED  it could not be sent
+ * Up to -ENOMEM another answer can be given. */
+HOB_API HOB_MUST_USE int hob_http_upgrade(hob_http_request *req, const char *protocol,
+                                          hob_stream **ret_stream);
+
+/* Called in a task for an upgraded connection that has none of its own. `event` is
+ *   HOB_HTTP_READY   bytes are there, or the end is: a read does not wait. (It may, over TLS.)
+ *   HOB_HTTP_SILENT  nothing came for as long as it said
+ *   an error         the server ends, or the handler failed with it: this is the last call, and what
+ *                    it returns is of no account. In a cancelled scope only what is shielded can wait
+ * Returns how long it may be silent until the next call, in nanoseconds; or a negative error: it has
+ * ended, and this was the last call. */
+enum { HOB_HTTP_SILENT = 0, HOB_HTTP_READY = 1 };
+typedef int64_t hob_http_keeper(void *arg, int event);
+
+/* The upgraded connection outlives its handler: when that has returned 0, the request ends, with its
+ * task and its memory, and keeper(arg, event) is called when there is something to do. Meanwhile the
+ * connection costs a few hundred bytes. (On streams that cannot tell when they are ready, and
+ * hob_http_serve_stream, it keeps its task.) `silent_ns` is as what a keeper returns. From now on
+ * the keeper is called for a last time, whatever happens.
+ *
+ * *ret_scope is the server's: for what `arg` starts to live as long. It does not end before the last call.
+ * Does not wait. Returns 0, or -ENOMEM, -EAGAIN, and then nothing was changed. */
+HOB_API HOB_MUST_USE int hob_http_keep(hob_http_request *req, int64_t silent_ns,
+                                       hob_http_keeper *keeper, void *arg, hob_scope **ret_scope);
 
 /* ---- between a server and its handlers: for frameworks ---- */
 

@@ -19,6 +19,7 @@ enum step {
     STEP_IDLE,    /* nothing has come of one                                   */
     STEP_CLOSE,
     STEP_GOODBYE, /* close, but so that the client gets to read the last answer */
+    STEP_KEEP,    /* it was upgraded, and has a keeper                         */
 };
 
 /* ---- the end ---- */
@@ -33,7 +34,7 @@ void hob__http_goodbye(struct http_conn *conn)
     bool    is_late;
     int64_t deadline_ns = hob_in(LINGER_NS);
 
-    if (hob__http_flush_out(conn) < 0)
+    if (conn->work != NULL && hob__http_flush_out(conn) < 0)
         return;
     hob__http_count_out(conn);
     hob_scope s;
@@ -222,9 +223,14 @@ static enum step handle(struct http_conn *conn, size_t head_len)
     hob__http_record(req, r < 0 ? r : conn->broken);
     if (conn->broken != 0)
         return STEP_CLOSE;
+    if (r < 0)
+        hob__http_upgrade_failed(conn, r);
+    else if (hob__http_is_kept(conn))
+        return STEP_KEEP;
     if (!req->closes && hob__http_discard(req))
         return STEP_NEXT;
-    conn->lingers = !req->is_body_done || conn->work->in_begin < conn->work->in_end;
+    conn->lingers = conn->upgrade != NULL || !req->is_body_done
+                 || conn->work->in_begin < conn->work->in_end;
     return hob_cancelled() != 0 ? STEP_CLOSE : STEP_GOODBYE;
 }
 
@@ -261,6 +267,10 @@ static enum step serve_all(struct http_conn *conn, bool was_ready)
             step = serve_one(conn, was_ready);
             was_ready = false;
         } while (step == STEP_NEXT);
+    }
+    if (step == STEP_KEEP) {
+        conn->lingers = true;
+        step = hob__http_run_kept(conn, false) ? STEP_GOODBYE : STEP_IDLE;
     }
     if (step == STEP_GOODBYE)
         hob__http_goodbye(conn);

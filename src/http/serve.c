@@ -53,6 +53,7 @@ static void fill_in(hob_http_opts *opts)
     opts->connections_max = or_else(opts->connections_max, 20000);
     opts->running_max = or_else(opts->running_max, 1000);
     opts->requests_max = or_else(opts->requests_max, 10000);
+    opts->upgraded_max = or_else(opts->upgraded_max, opts->connections_max);
     if (opts->retry_after_s == 0)
         opts->retry_after_s = 1;
 }
@@ -117,6 +118,7 @@ void hob__http_close(struct http_conn *conn)
     struct http_server *server = conn->server;
 
     hob__http_count_out(conn);
+    hob__http_upgrade_free(conn);
     give_work(conn);
     if (conn->is_refused)
         server->refusing--;
@@ -483,6 +485,7 @@ static void drain(struct http_server *server)
         hob_op_cancel(&conn->op);
     for (struct http_conn *conn = server->waiting; conn != NULL; conn = conn->next)
         hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
+    hob__http_drain_upgraded(server);
 }
 
 int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_http_handler *handler,

@@ -10,6 +10,7 @@
  *     h1_answer.c  how HTTP/1.1 writes one
  *     h2.h       introduces those of HTTP/2
  *     filter.c   what stands between the handler and the answer
+ *     upgrade.c  a connection that is HTTP's no longer
  *
  *               first bytes: a task, its room           nothing left, all sent
  *     (accept) ──▶ IDLE ──────────────────────▶ RUNNING ─────────────────────▶ IDLE
@@ -64,6 +65,9 @@ struct http_server {
     hob_event         someone_idle;
 
     struct http_conn *waiting; /* for a request, in a read of their tasks */
+    struct http_conn *upgraded;
+    size_t            kept;    /* of these, those with a keeper */
+    bool              is_looking; /* hob__http_look_after_kept runs */
     /* Begun in this turn of the loop, and mostly over before the next. */
     struct http_conn *fresh;   /* their handlers run: not watched yet, and without a deadline */
     struct http_work *writing; /* they send: without a deadline                               */
@@ -90,7 +94,8 @@ struct http_conn {
     hob_stream         *stream;
     hob_tcp            *tcp; /* below it; NULL: it is lent */
     struct http_conn   *prev, *next; /* IDLE: among server->idle; RUNNING: in server->fresh
-                                      or server->waiting */
+                                      or server->waiting; or in server->upgraded */
+    struct http_upgrade *upgrade;    /* NULL: it speaks HTTP */
     struct http_work   *work;        /* RUNNING */
     struct h2_conn     *h2;          /* it speaks HTTP/2 */
     int64_t             idle_since_ns;
@@ -265,6 +270,18 @@ void hob__http_record(const hob_http_request *req, int error);
 
 /* Sends what is left, says that there is no more, and reads on for a while if conn->lingers. */
 void hob__http_goodbye(struct http_conn *conn);
+
+/* ---- upgrade.c ---- */
+
+void hob__http_upgrade_free(struct http_conn *conn); /* none: no effect */
+bool hob__http_is_kept(const struct http_conn *conn);
+void hob__http_upgrade_failed(struct http_conn *conn, int error); /* what its keeper will hear */
+
+/* Calls the keeper, first if there is something to tell, until nothing is there. True: it has ended,
+ * and is to be closed; false: it waits without a task, and may be gone. */
+bool hob__http_run_kept(struct http_conn *conn, bool has_event);
+int  hob__http_look_after_kept(void *server);
+void hob__http_drain_upgraded(struct http_server *server);
 
 /* ---- wire.c ---- */
 
