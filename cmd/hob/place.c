@@ -108,13 +108,19 @@ static bool includes(const char *source, const char *name)
 void place_add_libs_on_top(const struct place *place, const char *source, struct texts *flags)
 {
     static const struct {
-        const char *name, *libs;
-    } on_top[] = { HOB_LIBS_ON_TOP { NULL, NULL } };
+        const char *name, *libs, *below;
+    } on_top[] = { HOB_LIBS_ON_TOP { NULL, NULL, NULL } };
     for (size_t i = 0; on_top[i].name != NULL; i++) {
         char *lib = text("%s/libhob-%s.a", folder_of(place->lib), on_top[i].name);
         if (!includes(source, on_top[i].name) || !is_there(lib))
             continue;
         texts_add(flags, lib);
+        // What it stands on follows it, whether the text includes that or not.
+        for (const char *other = on_top[i].below; *other != '\0';) {
+            int len = (int)strcspn(other, " ");
+            texts_add(flags, text("%s/libhob-%.*s.a", folder_of(place->lib), len, other));
+            other += len + (other[len] == ' ');
+        }
         texts_add_words(flags, on_top[i].libs);
     }
 }
