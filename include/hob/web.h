@@ -107,10 +107,13 @@ typedef struct hob_web_serve_opts {
     int64_t drain_ns; /* after SIGTERM or SIGINT: how long it is served on while hob_web_is_ready is
                          0, so that those who balance load go elsewhere first; 0: not at all    */
 
+    /* Called once, when all listen, with the address; must not wait. NULL: nobody asks. */
+    void (*listening)(void *arg, const hob_addr *addr);
+
     /* Called for each SIGHUP; may wait. Its failure is logged, and all stays as it was. NULL: SIGHUP
      * is left alone. */
     int (*reload)(void *arg);
-    void *reload_arg;
+    void *arg; /* of both */
 } hob_web_serve_opts;
 
 /* Serves on `addr`, with a listener on each worker (hob_tcp_serve_sharded). When all listen it calls

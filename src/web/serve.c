@@ -30,7 +30,6 @@ struct serving {
     struct web_service       *service;
     const hob_web_serve_opts *opts;
     hob_addr                  addr;
-    void                     *ready; /* for the one who waits in hob_go_ready */
     int                       result;
 };
 
@@ -103,7 +102,7 @@ static int wait_for_reload(void *arg)
 
     HOB_TRY(hob_signals_open(HOB_SIGNALS(SIGHUP), &signals));
     while ((signal = hob_signals_next(signals)) > 0) {
-        int r = serving->opts->reload(serving->opts->reload_arg);
+        int r = serving->opts->reload(serving->opts->arg);
         if (r < 0 && hob_cancelled() != 0)
             break;
         if (r < 0)
@@ -148,6 +147,8 @@ static int start_all(struct serving *serving, hob_scope *scope)
     if (serving->opts->reload != NULL)
         HOB_TRY(hob_go_with(scope, wait_for_reload, serving, &beside));
     HOB_TRY(hob_go_ready(scope, serve_all, serving, &servers, &addr));
+    if (serving->opts->listening != NULL)
+        serving->opts->listening(serving->opts->arg, addr);
     hob_ready(addr);
     return 0;
 }

@@ -107,6 +107,8 @@ hob_web *hob_web_group(hob_web *web, const char *prefix)
     size_t              len = strlen(prefix);
 
     must_be_open(web, "hob_web_group");
+    if (service->error != 0)
+        return web;
     if (len > 0 && (prefix[0] != '/' || prefix[len - 1] == '/'))
         wrong_pattern("hob_web_group", prefix, "a prefix begins with / and does not end with it");
     hob_web *group = hob__web_alloc(sizeof *group);
@@ -282,6 +284,8 @@ static struct web_endpoint *add(hob_web *web, const char *pattern, hob_http_hand
     size_t             method_len = 0;
 
     must_be_open(web, function);
+    if (web->service->error != 0)
+        return NULL; // and `web` may not be the group that was meant
     if (handler == NULL)
         hob_mistake(function, "there is no handler: it is NULL");
     const char *path = cut_method(pattern, &method_len);
