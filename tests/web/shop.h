@@ -26,6 +26,13 @@ static inline void free_web(hob_web **web)
     __attribute__((cleanup(free_web), unused)) hob_web *name = NULL;               \
     check_ok(hob_web_new(NULL, &name))
 
+static inline void free_rates(hob_rates **rates)
+{
+    hob_rates_free(*rates);
+}
+
+#define RATES(name) __attribute__((cleanup(free_rates), unused)) hob_rates *name = NULL
+
 #define GOT(name) __attribute__((cleanup(hob_web_got_free), unused)) hob_web_got name = { 0 }
 
 /* Asks, and has the answer in `got`, whatever was there before. */

@@ -267,8 +267,10 @@ static int takes(hob_http_request *req, void *arg)
         memset(some[i], 'a' + i, size);
     }
     for (int i = 0; i < 3; i++) {
-        for (size_t j = 0; j < size; j++)
-            check_eq(some[i][j], 'a' + i);
+        size_t j = 0;
+        while (j < size && some[i][j] == 'a' + i)
+            j++;
+        check_eq(j, size);
     }
     return hob_http_reply_text(req, 200, "ok\n");
 }

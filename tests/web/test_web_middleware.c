@@ -99,7 +99,7 @@ static size_t by_header(hob_http_request *req, char *key, size_t size)
 
 TEST(web_middleware, who_comes_too_often_is_429_and_others_are_not)
 {
-    hob_rates *rates;
+    RATES(rates);
     WEB(web);
     GOT(got);
 
@@ -117,7 +117,6 @@ TEST(web_middleware, who_comes_too_often_is_429_and_others_are_not)
     check_ok(hob_sleep(10 * HOB_SEC));
     check_ok(ask_with(web, "GET", "/", "X-Who: ann\r\n", &got));
     check_eq(got.status, 200);
-    hob_rates_free(rates);
 }
 
 /* ---- CORS ---- */
