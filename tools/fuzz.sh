@@ -29,14 +29,22 @@ own_libs() {
     dns) needs=libcares ;;
     http) needs= ;;
     json) needs=jansson ;;
+    web) needs="jansson zlib" ;;
     *)
         echo "$1: links what tools/fuzz.sh does not know" >&2
         return 2
         ;;
     esac
     grep -q "^build libhob-$name.a:" build-fuzz/build.ninja || return 1
-    ninja -C build-fuzz "libhob-$name.a" >/dev/null || return 2
-    echo "build-fuzz/libhob-$name.a ${needs:+$(pkg-config --cflags --libs "$needs")}"
+    libs_of=$name
+    [ "$name" != web ] || libs_of="web http json"
+    archives=
+    for one in $libs_of; do
+        ninja -C build-fuzz "libhob-$one.a" >/dev/null || return 2
+        archives="$archives build-fuzz/libhob-$one.a"
+    done
+    # shellcheck disable=SC2086
+    echo "$archives ${needs:+$(pkg-config --cflags --libs $needs)}"
 }
 
 for driver in fuzz/fuzz_*.c; do

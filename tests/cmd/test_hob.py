@@ -156,7 +156,7 @@ def test_an_included_header_links_its_library(box):
                     'int main(void)\n{\n    return hob_strerror(HOB_EHTTP) != NULL ? 0 : 1;\n}\n')
     equal(box.hob("run", file).returncode, 0)
     for name, call in (("http", "hob_http_serve"), ("tls", "hob_tls_close"), ("dns", "hob_dns_free"),
-                       ("json", "hob_json_free")):
+                       ("json", "hob_json_free"), ("web", "hob_web_free")):
         if not (BUILD / f"libhob-{name}.a").exists():
             continue  # what it needs is not on this machine
         box.file("a.c", f'#include <hob.h>\n#include "hob/{name}.h"\n'

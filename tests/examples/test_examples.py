@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Each example runs on each backend that this system has, and says what it should."""
 import contextlib
+import gzip
 import http.client as http_client
+import json
 import os
 import pathlib
 import re
@@ -59,7 +61,8 @@ def expect(text, *patterns):
 @contextlib.contextmanager
 def server(backend, name, *args):
     """Starts it on a port that the kernel chooses, and gives the port."""
-    process = subprocess.Popen([BUILD / "examples" / name, "0", *args], env=environment(backend),
+    process = subprocess.Popen([BUILD / "examples" / name, "0", *args],
+                               env={"HOB_LOG_LEVEL": "error", **environment(backend)},
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         yield int(process.stdout.readline().split()[-1])
@@ -683,6 +686,69 @@ def json_lines(backend):
            "^order 2 of a@b$")
     if done.returncode != 0:
         raise Failed(f"ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def is_built(name, backend):
+    there = (BUILD / "examples" / name).exists()
+    if not there:
+        print(f"skipped: examples: {name} on {backend}: its library is not built here")
+    return there
+
+
+@example(*REAL)
+def shop(backend):
+    """The whole life of an item, and what is said of each mistake; the document and the page are there."""
+    if not is_built("44_shop", backend):
+        return
+    key = {"Authorization": "Bearer open-sesame", "Content-Type": "application/json"}
+    with server(backend, "44_shop") as port:
+        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+
+        def ask(method, path, body=None, headers=None, status=200, part=""):
+            conn.request(method, path, body, headers or {})
+            answer = conn.getresponse()
+            text = answer.read()
+            if answer.status != status or part.encode() not in text:
+                raise Failed(f"{method} {path}: {answer.status} {text}")
+            return answer, text
+
+        ask("GET", "/items", part='{"items":[],"in_all":0}')
+        ask("POST", "/items", '{"name":"pot","price":1}', {"Content-Type": "application/json"}, 401)
+        ask("POST", "/items", '{"name":"","price":-1}', key, 422, '"path":"name","words":"is empty"')
+        ask("POST", "/items", '{"name":', key, 400, "line 1")
+        answer, _ = ask("POST", "/items", '{"name":"pot","price":9.5}', key, 201, '"id":1')
+        answer, text = ask("GET", answer.headers["Location"], part='"name":"pot"')
+        if len(answer.headers["X-Request-Id"]) != 32:
+            raise Failed("no request id")
+        ask("GET", "/items/1", headers={"If-None-Match": answer.headers["ETag"]}, status=304)
+        ask("GET", "/items/zero", status=422, part='"in":"path"')
+        ask("PATCH", "/items/1", status=405)
+        ask("DELETE", "/items/1", headers=key, status=204)
+        ask("GET", "/items/1", status=404, part="there is no such item")
+        answer, text = ask("GET", "/openapi.json", headers={"Accept-Encoding": "gzip"})
+        document = json.loads(gzip.decompress(text))
+        if document["paths"]["/items"]["post"]["operationId"] != "addItem":
+            raise Failed("the document lacks an operation")
+        answer, _ = ask("GET", "/docs", part="<script>")
+        if "default-src 'none'" not in answer.headers["Content-Security-Policy"]:
+            raise Failed("the page has no policy")
+        ask("GET", "/readyz", part="ready")
+        ask("GET", "/metrics", part='hob_web_requests_total{method="POST",route="/items",status="2xx"} 1')
+
+
+@example(*REAL)
+def pictures(backend):
+    if not is_built("45_pictures", backend):
+        return
+    with server(backend, "45_pictures") as port:
+        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        for path, status, size in (("/picture?pixels=64", 200, 54 + 64 * 192), ("/picture?pixels=7", 422, 0),
+                                   ("/load", 200, 0), ("/", 200, 0)):
+            conn.request("GET", path)
+            answer = conn.getresponse()
+            got = answer.read()
+            if answer.status != status or (size and (len(got) != size or got[:2] != b"BM")):
+                raise Failed(f"GET {path}: {answer.status}, {len(got)} bytes")
 
 
 def find_backends():
