@@ -8,7 +8,6 @@
  * The tags are weak: what compresses the answer later leaves them true.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "web/web.h"
@@ -69,11 +68,11 @@ static bool is_listed(const char *list, const char *tag)
 static int reply_tagged(struct etag *etag, hob_http_request *req, const char *bytes)
 {
     const char *known = hob_http_header(req, "If-None-Match");
-    char        tag[48];
+    char        tag[] = "W/\"................................\"";
 
     etag->holds = false;
-    snprintf(tag, sizeof tag, "W/\"%016llx%016llx\"", (unsigned long long)sum(bytes, etag->length, 1),
-             (unsigned long long)sum(bytes, etag->length, 0x5851f42d4c957f2dULL));
+    hob__web_hex(sum(bytes, etag->length, 1), tag + 3);
+    hob__web_hex(sum(bytes, etag->length, 0x5851f42d4c957f2dULL), tag + 19);
     HOB_TRY(hob_http_set_header(req, "ETag", tag));
     if (known != NULL && is_listed(known, tag))
         return hob_http_reply(req, 304, NULL, NULL, 0);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Middleware that tells: a line of the log for each answer, and an id for each request. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "hob/log.h"
@@ -47,11 +46,13 @@ int hob_web_id(hob_http_request *req, void *arg)
     const char *sent = arg != NULL ? hob_http_header(req, "X-Request-Id") : NULL;
     char        id[ID_MAX + 1];
 
-    if (sent != NULL && is_id(sent))
+    if (sent != NULL && is_id(sent)) {
         strcpy(id, sent);
-    else
-        snprintf(id, sizeof id, "%016llx%016llx", (unsigned long long)hob_random(),
-                 (unsigned long long)hob_random());
+    } else {
+        hob__web_hex(hob_random(), id);
+        hob__web_hex(hob_random(), id + 16);
+        id[32] = '\0';
+    }
     HOB_TRY(hob_http_set_header(req, "X-Request-Id", id));
     HOB_LOCAL(&id_key, id);
     return hob_web_next(req);

@@ -101,6 +101,12 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+void hob__web_hex(uint64_t number, char *to)
+{
+    for (int i = 15; i >= 0; i--, number >>= 4)
+        to[i] = "0123456789abcdef"[number & 15];
+}
+
 int64_t hob__web_decode(char *bytes, size_t len, bool plus_is_blank)
 {
     size_t to = 0;
@@ -159,28 +165,61 @@ static bool is_dots(const char *text, size_t len)
     return (len == 1 && text[0] == '.') || (len == 2 && text[0] == '.' && text[1] == '.');
 }
 
-/* What is in a segment: whether it may be there, and whether it has a slash. */
-static bool look_at(const char *text, size_t len, bool *ret_has_slash)
-{
-    bool is_ascii = true, has_slash = false;
+/* What a byte of a path means. Most are plain: they are copied, and that is all. */
+enum byte_class { PLAIN, SLASH, ESCAPE, END, BAD, HIGH };
 
-    if (is_dots(text, len))
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c < 0x20 || c == 0x7f)
-            return false;
-        is_ascii &= c < 0x80;
-        has_slash |= c == '/';
+static const unsigned char CLASS[256] = {
+    [0] = END, [1 ... 31] = BAD, ['/'] = SLASH, ['%'] = ESCAPE, [127] = BAD, [128 ... 255] = HIGH,
+};
+
+/* The escape at text[0]: its byte; or -1. */
+static int escaped_byte(const char *text)
+{
+    int high = hex(text[1]);
+    int low = high >= 0 ? hex(text[2]) : -1;
+    return low < 0 ? -1 : high * 16 + low;
+}
+
+struct copied {
+    char *to;
+    bool  has_slash, has_high;
+};
+
+/* Copies a segment, decoded, up to the slash or the end behind it. Returns where that is; NULL: something
+ * is in it that no path has. */
+static const char *copy_segment(const char *text, struct copied *copied)
+{
+    char *to = copied->to;
+
+    for (;; text++) {
+        unsigned char c = (unsigned char)*text;
+        unsigned char class = CLASS[c];
+        if (__builtin_expect(class != PLAIN, 0)) {
+            if (class == SLASH || class == END)
+                break;
+            if (class == ESCAPE) {
+                int byte = escaped_byte(text);
+                if (byte < 0)
+                    return NULL;
+                text += 2;
+                c = (unsigned char)byte;
+                class = CLASS[c];
+                copied->has_slash |= class == SLASH;
+            }
+            if (class == BAD || class == END)
+                return NULL;
+            copied->has_high |= class == HIGH;
+        }
+        *to++ = (char)c;
     }
-    *ret_has_slash = has_slash;
-    return is_ascii || hob__web_is_utf8(text, len);
+    copied->to = to;
+    return text;
 }
 
 int hob__web_path(const char *text, char *room, struct web_path *ret_path)
 {
-    size_t to = 0;
-    bool   ignored;
+    struct copied copied = { .to = room };
+    size_t        count = 0;
 
     ret_path->bytes = room;
     ret_path->count = 0;
@@ -188,24 +227,25 @@ int hob__web_path(const char *text, char *room, struct web_path *ret_path)
     if (*text != '/')
         return -EINVAL;
     while (*text == '/') {
-        size_t len = strcspn(++text, "/");
-        memcpy(room + to, text, len);
-        text += len;
-        int64_t n = hob__web_decode(room + to, len, false);
-        if (n < 0)
+        char *begin = copied.to;
+        copied.has_slash = copied.has_high = false;
+        text = copy_segment(text + 1, &copied);
+        if (text == NULL)
             return -EINVAL;
-        bool *has_slash = ret_path->count < SEGMENTS_MAX ? &ret_path->has_slash[ret_path->count] : &ignored;
-        if (!look_at(room + to, (size_t)n, has_slash))
+        size_t len = (size_t)(copied.to - begin);
+        if (is_dots(begin, len) || (copied.has_high && !hob__web_is_utf8(begin, len)))
             return -EINVAL;
-        if (ret_path->count == SEGMENTS_MAX)
+        *copied.to++ = '\0';
+        if (count == SEGMENTS_MAX) {
             ret_path->is_long = true;
-        else
-            ret_path->at[ret_path->count++] = (uint32_t)to;
-        to += (size_t)n + 1;
-        if (!ret_path->is_long)
-            ret_path->at[ret_path->count] = (uint32_t)to;
+            continue;
+        }
+        ret_path->has_slash[count] = copied.has_slash;
+        ret_path->at[count] = (uint32_t)(begin - room);
+        ret_path->at[++count] = (uint32_t)(copied.to - room);
     }
-    ret_path->len = to - 1;
+    ret_path->count = count;
+    ret_path->len = (size_t)(copied.to - room) - 1;
     return 0;
 }
 

@@ -55,6 +55,9 @@ bool hob__web_is_tail(const struct web_path *path, size_t from);
  * -EINVAL: a bad escape. */
 int64_t hob__web_decode(char *bytes, size_t len, bool plus_is_blank);
 
+/* Writes 16 hexadecimal digits, without a NUL. */
+void hob__web_hex(uint64_t number, char *to);
+
 /* Whether it is UTF-8 (RFC 3629). */
 bool hob__web_is_utf8(const char *bytes, size_t len);
 

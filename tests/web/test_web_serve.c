@@ -109,12 +109,13 @@ static int visit(void *arg)
     return 0;
 }
 
-/* With one worker: in sim a run of several that stops may end later than its main task. */
+/* In sim, with one worker: a run of several that stops may end later than its main task. */
 static int run_alone(hob_task_fn *fn)
 {
     hob_run_opts opts;
     hob_test_run_opts(&opts);
     opts.workers = 1;
+    opts.backend = "sim";
     return hob_run_with(&opts, fn, NULL);
 }
 
