@@ -105,23 +105,46 @@ static bool includes(const char *source, const char *name)
     return false;
 }
 
+static const struct {
+    const char *name, *libs;
+    const char *headers, *below; /* its headers without .h, the libraries it stands on: words */
+} ON_TOP[] = { HOB_LIBS_ON_TOP { NULL, NULL, NULL, NULL } };
+
+static bool has_word(const char *words, const char *word)
+{
+    size_t len = strlen(word);
+    for (const char *at = words; (at = strstr(at, word)) != NULL; at += len) {
+        if ((at == words || at[-1] == ' ') && (at[len] == ' ' || at[len] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool includes_one(const char *source, const char *headers)
+{
+    char header[64];
+    int  len;
+    for (; sscanf(headers, "%63s%n", header, &len) == 1; headers += len) {
+        if (includes(source, header))
+            return true;
+    }
+    return false;
+}
+
+/* Those that stand on others come behind them in the list, and before them when they are linked. */
 void place_add_libs_on_top(const struct place *place, const char *source, struct texts *flags)
 {
-    static const struct {
-        const char *name, *libs, *below;
-    } on_top[] = { HOB_LIBS_ON_TOP { NULL, NULL, NULL } };
-    for (size_t i = 0; on_top[i].name != NULL; i++) {
-        char *lib = text("%s/libhob-%s.a", folder_of(place->lib), on_top[i].name);
-        if (!includes(source, on_top[i].name) || !is_there(lib))
+    enum { COUNT = sizeof ON_TOP / sizeof ON_TOP[0] - 1 };
+    bool is_wanted[COUNT + 1] = { false };
+
+    for (size_t i = COUNT; i-- > 0;) {
+        char *lib = text("%s/libhob-%s.a", folder_of(place->lib), ON_TOP[i].name);
+        if (!(is_wanted[i] || includes_one(source, ON_TOP[i].headers)) || !is_there(lib))
             continue;
         texts_add(flags, lib);
-        // What it stands on follows it, whether the text includes that or not.
-        for (const char *other = on_top[i].below; *other != '\0';) {
-            int len = (int)strcspn(other, " ");
-            texts_add(flags, text("%s/libhob-%.*s.a", folder_of(place->lib), len, other));
-            other += len + (other[len] == ' ');
-        }
-        texts_add_words(flags, on_top[i].libs);
+        texts_add_words(flags, ON_TOP[i].libs);
+        for (size_t k = 0; k < i; k++)
+            is_wanted[k] |= has_word(ON_TOP[i].below, ON_TOP[k].name);
     }
 }
 

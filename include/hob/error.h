@@ -31,6 +31,7 @@ enum {
     HOB_ETLSCONFIG    = -4133, /* a certificate or key of ours cannot be used           */
 
     HOB_EHTTP = -4140, /* hob/http.h: the peer broke the protocol */
+    HOB_EWS   = -4145, /* hob/ws.h: the peer broke the protocol, or a limit */
 };
 
 /* Words for a code of this library or of errno, of either sign, as a static

@@ -18,7 +18,8 @@
     X(HOB_ETLSCERT, "TLS: the peer's certificate was not accepted")                \
     X(HOB_ETLSTRUNCATED, "TLS: the stream ended without the peer's goodbye")       \
     X(HOB_ETLSCONFIG, "TLS: a certificate or key of ours cannot be used")          \
-    X(HOB_EHTTP, "HTTP: the peer broke the protocol")
+    X(HOB_EHTTP, "HTTP: the peer broke the protocol")                              \
+    X(HOB_EWS, "WebSocket: the peer broke the protocol, or a limit")
 
 const char *hob_strerror(int error)
 {

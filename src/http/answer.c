@@ -58,7 +58,7 @@ const char *hob__http_status_words(int status)
 static bool is_ours(const char *name, size_t len)
 {
     static const char *const OURS[] = { "content-length", "transfer-encoding", "connection", "trailer",
-                                        "keep-alive", "upgrade" };
+                                        "keep-alive" };
     for (size_t i = 0; i < sizeof OURS / sizeof OURS[0]; i++) {
         if (hob__h1_is(name, len, OURS[i]))
             return true;

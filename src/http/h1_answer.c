@@ -100,8 +100,11 @@ static void put_connection(hob_http_request *req)
     if (!req->head.keep_alive || hob__http_drains(conn->server) || !hob__http_will_discard(req)
         || conn->requests >= conn->server->opts.requests_max)
         req->closes = true;
+    bool offers = req->headers_len > 0 && hob__http_has_header(req, "Upgrade"); // RFC 9110 7.8: it is named there, too
     if (req->closes)
-        put_text(conn, "Connection: close\r\n");
+        put_text(conn, offers ? "Connection: close, upgrade\r\n" : "Connection: close\r\n");
+    else if (offers)
+        put_text(conn, "Connection: upgrade\r\n");
     else if (req->head.minor == 0)
         put_text(conn, "Connection: keep-alive\r\n");
 }

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client's handshake: RFC 6455 4.1. The answer is believed only if every word of it is one to the
+ * request: who connects to something that is no WebSocket server notices.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "ws/ws.h"
+
+enum { REQUEST_MAX = 8192 };
+
+/* ---- the request ---- */
+
+struct request {
+    char   bytes[REQUEST_MAX];
+    size_t len;
+    bool   is_bad;
+};
+
+static void put(struct request *r, const char *text, size_t len)
+{
+    if (len > sizeof r->bytes - r->len) {
+        r->is_bad = true;
+        return;
+    }
+    memcpy(r->bytes + r->len, text, len);
+    r->len += len;
+}
+
+static void put_text(struct request *r, const char *text)
+{
+    put(r, text, strlen(text));
+}
+
+static bool is_token(const char *text)
+{
+    static const char CHARS[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return text[0] != '\0' && text[strspn(text, CHARS)] == '\0';
+}
+
+static bool is_value(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < ' ' && *text != '\t')
+            return false;
+        if (*text == 127)
+            return false;
+    }
+    return true;
+}
+
+static void put_header(struct request *r, const char *name, const char *value)
+{
+    if (!is_token(name) || !is_value(value))
+        r->is_bad = true;
+    put_text(r, name);
+    put_text(r, ": ");
+    put_text(r, value);
+    put_text(r, "\r\n");
+}
+
+static void put_protocols(struct request *r, const char *const *protocols)
+{
+    if (protocols == NULL || *protocols == NULL)
+        return;
+    put_text(r, "Sec-WebSocket-Protocol: ");
+    for (const char *const *at = protocols; *at != NULL; at++) {
+        if (!is_token(*at))
+            r->is_bad = true;
+        put_text(r, at == protocols ? "" : ", ");
+        put_text(r, *at);
+    }
+    put_text(r, "\r\n");
+}
+
+/* ws://host[:port][/path][?query] */
+static bool put_target(struct request *r, const char *url)
+{
+    size_t skip = strncasecmp(url, "ws://", 5) == 0 ? 5 : strncasecmp(url, "wss://", 6) == 0 ? 6 : 0;
+    if (skip == 0)
+        return false;
+    const char *host = url + skip;
+    size_t      host_len = strcspn(host, "/?#");
+    const char *path = host + host_len;
+
+    for (const char *at = host; *at != '\0'; at++) {
+        if ((unsigned char)*at <= ' ' || (unsigned char)*at >= 127 || *at == '#')
+            return false; // and a fragment has no meaning here: RFC 6455 3
+    }
+    if (host_len == 0 || memchr(host, '@', host_len) != NULL)
+        return false;
+    put_text(r, "GET ");
+    put_text(r, *path == '/' ? "" : "/");
+    put_text(r, path);
+    put_text(r, " HTTP/1.1\r\nHost: ");
+    put(r, host, host_len);
+    put_text(r, "\r\n");
+    return true;
+}
+
+static int write_request(struct request *r, const char *url, const hob_ws_opts *opts,
+                         const char *key)
+{
+    char offer[WS_EXTENSION_MAX];
+
+    if (!put_target(r, url))
+        return -EINVAL;
+    put_text(r, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
+    put_header(r, "Sec-WebSocket-Key", key);
+    put_protocols(r, opts->protocols);
+    if (opts->deflate) {
+        struct ws_extension wanted = hob__ws_wanted(opts);
+        hob__ws_extension_offer(&wanted, offer);
+        put_header(r, "Sec-WebSocket-Extensions", offer);
+    }
+    for (const char *const *at = opts->headers; at != NULL && at[0] != NULL; at += 2)
+        put_header(r, at[0], at[1]);
+    put_text(r, "\r\n");
+    return r->is_bad ? -EINVAL : 0;
+}
+
+/* ---- the answer ---- */
+
+struct answer {
+    bool has_upgrade, has_connection, has_accept;
+    int  protocols, extensions; /* how often */
+};
+
+static int take_protocol(hob_ws *ws, const char *value, const hob_ws_opts *opts)
+{
+    for (const char *const *at = opts->protocols; at != NULL && *at != NULL; at++) {
+        if (strcmp(*at, value) != 0)
+            continue;
+        ws->protocol = hob__ws_alloc(strlen(value) + 1);
+        if (ws->protocol == NULL)
+            return -ENOMEM;
+        strcpy(ws->protocol, value);
+        return 0;
+    }
+    return HOB_EWS; // none of those that were offered
+}
+
+static int take_extension(hob_ws *ws, const char *value, const hob_ws_opts *opts)
+{
+    struct ws_extension wanted = hob__ws_wanted(opts), agreed;
+    if (!opts->deflate || !hob__ws_extension_agree(value, &wanted, &agreed))
+        return HOB_EWS;
+    return hob__ws_use_deflate(ws, &agreed, opts);
+}
+
+/* A line of the head, without its end; its bytes may be changed. */
+static int take_line(hob_ws *ws, struct answer *answer, char *line, const hob_ws_opts *opts,
+                     const char *accept)
+{
+    char *value = strchr(line, ':');
+    if (value == NULL || value == line || value[-1] == ' ' || value[-1] == '\t')
+        return HOB_EWS;
+    *value++ = '\0';
+    value += strspn(value, " \t");
+    for (size_t len = strlen(value); len > 0 && strchr(" \t", value[len - 1]) != NULL; len--)
+        value[len - 1] = '\0';
+
+    if (strcasecmp(line, "Upgrade") == 0)
+        answer->has_upgrade = strcasecmp(value, "websocket") == 0;
+    else if (strcasecmp(line, "Connection") == 0)
+        answer->has_connection |= hob__ws_list_has(value, "upgrade", 7);
+    else if (strcasecmp(line, "Sec-WebSocket-Accept") == 0 && !answer->has_accept
+             && strcmp(value, accept) == 0)
+        answer->has_accept = true;
+    else if (strcasecmp(line, "Sec-WebSocket-Accept") == 0)
+        return HOB_EWS;
+    else if (strcasecmp(line, "Sec-WebSocket-Protocol") == 0)
+        return answer->protocols++ > 0 ? HOB_EWS : take_protocol(ws, value, opts);
+    else if (strcasecmp(line, "Sec-WebSocket-Extensions") == 0)
+        return answer->extensions++ > 0 ? HOB_EWS : take_extension(ws, value, opts);
+    return 0;
+}
+
+static int take_status(char *line, const hob_ws_opts *opts)
+{
+    int status = 0;
+    if (strncmp(line, "HTTP/1.1 ", 9) == 0 && strspn(line + 9, "0123456789") == 3)
+        status = atoi(line + 9);
+    if (opts->ret_status != NULL)
+        *opts->ret_status = status;
+    return status == 101 ? 0 : HOB_EWS;
+}
+
+/* The head, of `len` bytes with the empty line at its end. */
+static int take_answer(hob_ws *ws, char *head, size_t len, const hob_ws_opts *opts, const char *accept)
+{
+    struct answer answer = { 0 };
+    int           r = 0;
+
+    if (memchr(head, '\0', len) != NULL)
+        return HOB_EWS;
+    for (char *line = head, *end; r == 0 && line < head + len - 2; line = end + 2) {
+        end = strstr(line, "\r\n");
+        *end = '\0';
+        r = line == head ? take_status(line, opts) : take_line(ws, &answer, line, opts, accept);
+    }
+    if (r < 0)
+        return r;
+    return answer.has_upgrade && answer.has_connection && answer.has_accept ? 0 : HOB_EWS;
+}
+
+/* Reads up to the end of the head; what comes behind it stays in ws->in. */
+static int read_answer(hob_ws *ws, const hob_ws_opts *opts, const char *accept)
+{
+    ws->in = hob__ws_alloc(IN_BYTES + 1);
+    if (ws->in == NULL)
+        return -ENOMEM;
+    ws->in_cap = IN_BYTES;
+    for (;;) {
+        char *end = memmem(ws->in, ws->in_end, "\r\n\r\n", 4);
+        if (end != NULL) {
+            ws->in_begin = (size_t)(end - ws->in) + 4;
+            return take_answer(ws, ws->in, ws->in_begin, opts, accept);
+        }
+        if (ws->in_end == ws->in_cap)
+            return HOB_EWS;
+        ssize_t n = hob_stream_read(ws->stream, ws->in + ws->in_end, ws->in_cap - ws->in_end);
+        if (n <= 0)
+            return n == 0 ? -ECONNRESET : (int)n;
+        ws->in_end += (size_t)n;
+    }
+}
+
+/* ---- both ---- */
+
+static int shake_hands(hob_ws *ws, const char *url, const hob_ws_opts *opts)
+{
+    uint8_t        bytes[16];
+    char           key[WS_KEY_LEN + 1], accept[WS_ACCEPT_LEN + 1];
+    struct request *request = hob__ws_alloc(sizeof *request);
+
+    if (request == NULL)
+        return -ENOMEM;
+    request->len = 0;
+    request->is_bad = false;
+    hob__ws_random(bytes, sizeof bytes);
+    hob__ws_key_write(bytes, key);
+    hob__ws_accept_of(key, accept);
+    int r = write_request(request, url, opts, key);
+    if (r == 0) {
+        hob_scope s;
+        hob_scope_begin(&s);
+        if (opts->handshake_ns != HOB_FOREVER)
+            hob_scope_deadline(&s, hob_in(opts->handshake_ns != 0 ? opts->handshake_ns : 10 * HOB_SEC));
+        ssize_t n = hob_stream_write(ws->stream, request->bytes, request->len);
+        r = n < 0 ? (int)n : read_answer(ws, opts, accept);
+        (void)!hob_scope_end(&s); // the result wins
+    }
+    free(request);
+    return r;
+}
+
+int hob_ws_connect(hob_stream *stream, const char *url, const hob_ws_opts *opts, hob_ws **ret_ws)
+{
+    static const hob_ws_opts NONE;
+
+    hob__ws_check_opts(opts, "hob_ws_connect");
+    if (opts == NULL)
+        opts = &NONE;
+    hob_ws *ws = hob__ws_new(opts, true);
+    if (ws == NULL)
+        return -ENOMEM;
+    ws->stream = stream;
+    int r = shake_hands(ws, url, opts);
+    if (r < 0) {
+        ws->stream = NULL; // the caller's
+        hob__ws_free(ws);
+        return r;
+    }
+    ws->silent_since_ns = hob_now();
+    *ret_ws = ws;
+    return 0;
+}

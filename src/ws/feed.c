@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* The ring of hob/ws.h's topics and hob/sse.h's feeds. The broadcast carries no data: it wakes. */
+#include "ws/feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ws/ws.h"
+
+/* ---- blobs ---- */
+
+struct blob *hob__blob_new(size_t len)
+{
+    struct blob *blob = hob__ws_alloc(sizeof *blob + len);
+    if (blob == NULL)
+        return NULL;
+    atomic_init(&blob->refs, 1);
+    blob->len = len;
+    return blob;
+}
+
+void hob__blob_unref(struct blob *blob)
+{
+    if (atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) == 1)
+        free(blob);
+}
+
+/* ---- feeds ---- */
+
+int hob__feed_init(struct feed *feed, size_t cap, size_t bytes_max, const char *name)
+{
+    hob_broadcast_opts opts = { .name = name };
+
+    memset(feed, 0, sizeof *feed);
+    feed->ring = hob__ws_alloc(cap * sizeof *feed->ring);
+    if (feed->ring == NULL)
+        return -ENOMEM;
+    int r = hob_broadcast_new(1, 1, &opts, &feed->news);
+    if (r < 0) {
+        free(feed->ring);
+        return r;
+    }
+    pthread_mutex_init(&feed->lock, NULL); // cannot fail: the default kind
+    feed->cap = cap;
+    feed->bytes_max = bytes_max;
+    return 0;
+}
+
+void hob__feed_fini(struct feed *feed)
+{
+    for (; feed->first < feed->next; feed->first++)
+        hob__blob_unref(feed->ring[feed->first % feed->cap]);
+    hob_broadcast_free(feed->news);
+    pthread_mutex_destroy(&feed->lock);
+    free(feed->ring);
+}
+
+/* The oldest is no longer there for who is behind. */
+static struct blob *take_oldest(struct feed *feed)
+{
+    struct blob *blob = feed->ring[feed->first++ % feed->cap];
+    feed->bytes -= blob->len;
+    return blob;
+}
+
+void hob__feed_put(struct feed *feed, struct blob *blob)
+{
+    const char something = 1;
+
+    pthread_mutex_lock(&feed->lock);
+    while (feed->first < feed->next
+           && (feed->next - feed->first == feed->cap || feed->bytes + blob->len > feed->bytes_max))
+        hob__blob_unref(take_oldest(feed));
+    feed->ring[feed->next++ % feed->cap] = blob;
+    feed->bytes += blob->len;
+    pthread_mutex_unlock(&feed->lock);
+    (void)!hob_broadcast_send(feed->news, &something); // it is never finished
+}
+
+uint64_t hob__feed_next(struct feed *feed)
+{
+    pthread_mutex_lock(&feed->lock);
+    uint64_t next = feed->next;
+    pthread_mutex_unlock(&feed->lock);
+    return next;
+}
+
+size_t hob__feed_take(struct feed *feed, uint64_t *pos, struct blob **out, size_t max, size_t bytes,
+                      uint64_t *ret_lost)
+{
+    size_t n = 0, so_far = 0;
+
+    pthread_mutex_lock(&feed->lock);
+    *ret_lost = *pos < feed->first ? feed->first - *pos : 0;
+    *pos += *ret_lost;
+    while (n < max && *pos < feed->next) {
+        struct blob *blob = feed->ring[*pos % feed->cap];
+        if (n > 0 && so_far + blob->len > bytes)
+            break;
+        atomic_fetch_add_explicit(&blob->refs, 1, memory_order_relaxed);
+        out[n++] = blob;
+        so_far += blob->len;
+        ++*pos;
+    }
+    pthread_mutex_unlock(&feed->lock);
+    return n;
+}
