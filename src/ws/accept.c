@@ -88,7 +88,7 @@ static int check_request(const hob_http_request *req, const hob_ws_opts *opts)
         return 405;
     if (!says(req, "Upgrade", "websocket"))
         return 426;
-    if (hob_http_minor_version(req) < 1 || !says(req, "Connection", "upgrade"))
+    if (hob_http_version(req) < 11 || !says(req, "Connection", "upgrade"))
         return 400;
     if (hob_http_body_length(req) != 0 || key == NULL || !hob__ws_key_is_valid(key) || versions > 1)
         return 400;
