@@ -198,8 +198,8 @@ int hob__http_call(hob_http_request *req)
     int ended = hob_scope_end(&scope);
     if (r >= 0 && hob_scope_failures(&scope) > 0)
         r = ended;
+    req->scope = NULL; // it has ended: a client that goes away now cancels nothing
     req->transport->unwatch(req->conn);
-    req->scope = NULL;
     return r < 0 ? r : 0;
 }
 

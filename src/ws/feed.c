@@ -64,18 +64,40 @@ static struct blob *take_oldest(struct feed *feed)
     return blob;
 }
 
-void hob__feed_put(struct feed *feed, struct blob *blob)
+static void add(struct feed *feed, struct blob *blob)
 {
-    const char something = 1;
-
-    pthread_mutex_lock(&feed->lock);
     while (feed->first < feed->next
            && (feed->next - feed->first == feed->cap || feed->bytes + blob->len > feed->bytes_max))
         hob__blob_unref(take_oldest(feed));
     feed->ring[feed->next++ % feed->cap] = blob;
     feed->bytes += blob->len;
-    pthread_mutex_unlock(&feed->lock);
+}
+
+static void tell(struct feed *feed)
+{
+    const char something = 1;
     (void)!hob_broadcast_send(feed->news, &something); // it is never finished
+}
+
+void hob__feed_put(struct feed *feed, struct blob *blob)
+{
+    pthread_mutex_lock(&feed->lock);
+    add(feed, blob);
+    pthread_mutex_unlock(&feed->lock);
+    tell(feed);
+}
+
+int hob__feed_make(struct feed *feed, struct blob *(*make)(void *arg, uint64_t number), void *arg)
+{
+    pthread_mutex_lock(&feed->lock);
+    struct blob *blob = make(arg, feed->next);
+    if (blob != NULL)
+        add(feed, blob);
+    pthread_mutex_unlock(&feed->lock);
+    if (blob == NULL)
+        return -ENOMEM;
+    tell(feed);
+    return 0;
 }
 
 uint64_t hob__feed_next(struct feed *feed)
@@ -84,6 +106,14 @@ uint64_t hob__feed_next(struct feed *feed)
     uint64_t next = feed->next;
     pthread_mutex_unlock(&feed->lock);
     return next;
+}
+
+uint64_t hob__feed_first(struct feed *feed)
+{
+    pthread_mutex_lock(&feed->lock);
+    uint64_t first = feed->first;
+    pthread_mutex_unlock(&feed->lock);
+    return first;
 }
 
 size_t hob__feed_take(struct feed *feed, uint64_t *pos, struct blob **out, size_t max, size_t bytes,

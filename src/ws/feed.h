@@ -39,7 +39,11 @@ void hob__feed_fini(struct feed *feed);
 /* Adds one, whose reference is given, and tells who waits. The oldest make room. */
 void hob__feed_put(struct feed *feed, struct blob *blob);
 
-/* The number that the next one will have. */
+/* The same of one that make(arg, number) makes, as it knows its number; -ENOMEM if that gives NULL. */
+int hob__feed_make(struct feed *feed, struct blob *(*make)(void *arg, uint64_t number), void *arg);
+
+/* The number of the oldest that is there; the number that the next one will have. */
+uint64_t hob__feed_first(struct feed *feed);
 uint64_t hob__feed_next(struct feed *feed);
 
 /* Up to `max` that come after *pos, which moves behind them, at least one if there is one, and no more

@@ -331,7 +331,7 @@ TEST(ws, silent_peers_are_pinged_and_dead_ones_given_up)
 {
     for (int kept = 0; kept < 2; kept++) {
         WS_SITE(site, seen);
-        site.handler = kept ? serve_kept : serve_echo;
+        seen.kept = kept;
         TCP(conn);
         check_ok(upgrade(&site, &conn));
         int64_t begun = hob_now();
@@ -361,7 +361,7 @@ TEST_ON_ALL(ws, an_end_without_goodbye_is_told_once)
 {
     for (int kept = 0; kept < 2; kept++) {
         WS_SITE(site, seen);
-        site.handler = kept ? serve_kept : serve_echo;
+        seen.kept = kept;
         TCP(conn);
         check_ok(upgrade(&site, &conn));
         struct bytes some = { .len = 0 };
@@ -468,7 +468,7 @@ static int visit_and_hear(void *arg)
 static int serve_and_stop(void *kept)
 {
     WS_SITE(site, seen);
-    site.handler = kept != NULL ? serve_kept : serve_echo;
+    seen.kept = kept != NULL;
     hob_go(&s, visit_and_hear, &site);
     check_ok(hob_scope_end(&s));
     check_eq(site.result, 0);
@@ -490,7 +490,7 @@ TEST_BARE_ON_ALL(ws, a_run_that_stops_goes_away_politely)
 TEST_ON_ALL(ws, a_kept_one_does_as_one_with_a_task)
 {
     WS_SITE(site, seen);
-    site.handler = serve_kept;
+    seen.kept = true;
     WS(ws);
     BYTES(data, 200000);
     fill(data, 200000, 0, 7);

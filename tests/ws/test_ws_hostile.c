@@ -159,7 +159,7 @@ static int try_row(const struct site *site, struct seen *seen, const struct row 
         add_frame(&b, row->first, row->bytes, row->len);
     if (cut > b.len)
         return 1;
-    *seen = (struct seen){ .opts = { .message_bytes_max = 1000, .fragments_max = 5,
+    *seen = (struct seen){ .kept = seen->kept, .opts = { .message_bytes_max = 1000, .fragments_max = 5,
                                      .deflate = row->deflate } };
     check_ok(upgrade_with(site, row->deflate
                  ? HANDSHAKE_WITH("Sec-WebSocket-Extensions: permessage-deflate\r\n") : HANDSHAKE, &conn));
@@ -185,8 +185,7 @@ static int try_row(const struct site *site, struct seen *seen, const struct row 
 static int try_all(bool kept, bool cuts)
 {
     WS_SITE(site, seen);
-    if (kept)
-        site.handler = serve_kept;
+    seen.kept = kept;
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         int r = 0;
         for (size_t cut = 0; r == 0 && cut < 200; cut++) {

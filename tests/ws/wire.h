@@ -19,6 +19,7 @@ struct seen {
     hob_ws_opts opts;
     hob_ws_end  end;
     char        reason[130];
+    bool        kept; /* what is wanted: without a task */
     int         ends; /* how often */
     int         messages;
     ssize_t     last; /* what receiving returned in the end */
@@ -47,12 +48,6 @@ static inline int echo_all(hob_ws *ws, void *arg)
     return r < 0 ? r : seen->last == HOB_EOF ? 0 : (int)seen->last;
 }
 
-static inline int serve_echo(hob_http_request *req, void *arg)
-{
-    struct seen *seen = (struct seen *)arg;
-    return hob_ws_serve(req, &seen->opts, echo_all, seen);
-}
-
 /* The same without a task. */
 static inline int echo_message(hob_ws *ws, void *arg, hob_ws_kind kind, const char *data, size_t len)
 {
@@ -75,10 +70,10 @@ static inline int keep_echo(hob_ws *ws, void *arg)
     return hob_ws_keep(ws, &CALLS, arg);
 }
 
-static inline int serve_kept(hob_http_request *req, void *arg)
+static inline int serve_echo(hob_http_request *req, void *arg)
 {
     struct seen *seen = (struct seen *)arg;
-    return hob_ws_serve(req, &seen->opts, keep_echo, seen);
+    return hob_ws_serve(req, &seen->opts, seen->kept ? keep_echo : echo_all, seen);
 }
 
 #define WS_SITE(site, seen_)                                        \
