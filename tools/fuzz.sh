@@ -21,30 +21,31 @@ ninja -C build-fuzz libhob.a >/dev/null
 
 libs=$(pkg-config --libs liburing 2>/dev/null || true)
 
-# What a driver is linked with besides the core. 1: it is not built here.
+# What a driver is linked with besides the core: archives of ours, and what these stand on. What a
+# machine lacks, the archive was built without. 1: it is not built here.
 own_libs() {
     name=$(sed -n 's|^// links: ||p' "$1")
     case $name in
     '') return 0 ;;
-    dns) needs=libcares ;;
-    http) needs= ;;
-    json) needs=jansson ;;
-    web) needs="jansson zlib" ;;
+    dns) ours=dns needs=libcares ;;
+    http) ours=http needs=libnghttp2 ;;
+    json) ours=json needs=jansson ;;
+    site) ours="site http" needs="openssl libnghttp2" ;;
+    web) ours="web http json" needs="jansson zlib libnghttp2" ;;
+    ws) ours="ws http" needs="zlib libnghttp2" ;;
     *)
         echo "$1: links what tools/fuzz.sh does not know" >&2
         return 2
         ;;
     esac
     grep -q "^build libhob-$name.a:" build-fuzz/build.ninja || return 1
-    libs_of=$name
-    [ "$name" != web ] || libs_of="web http json"
-    archives=
-    for one in $libs_of; do
+    for one in $ours; do
         ninja -C build-fuzz "libhob-$one.a" >/dev/null || return 2
-        archives="$archives build-fuzz/libhob-$one.a"
+        echo "build-fuzz/libhob-$one.a"
     done
-    # shellcheck disable=SC2086
-    echo "$archives ${needs:+$(pkg-config --cflags --libs $needs)}"
+    for one in $needs; do
+        ! pkg-config --exists "$one" || pkg-config --cflags --libs "$one"
+    done
 }
 
 for driver in fuzz/fuzz_*.c; do

@@ -156,8 +156,12 @@ def test_an_included_header_links_its_library(box):
                     'int main(void)\n{\n    return hob_strerror(HOB_EHTTP) != NULL ? 0 : 1;\n}\n')
     equal(box.hob("run", file).returncode, 0)
     for name, call in (("http", "hob_http_serve"), ("tls", "hob_tls_close"), ("dns", "hob_dns_free"),
-                       ("json", "hob_json_free"), ("web", "hob_web_free")):
-        if not (BUILD / f"libhob-{name}.a").exists():
+                       ("json", "hob_json_free"), ("web", "hob_web_free"), ("ws", "hob_ws_serve"),
+                       ("sse", "hob_sse_serve"), ("static", "hob_static_handle"), ("form", "hob_form_free"),
+                       ("session", "hob_sessions_free"), ("fetch", "hob_fetch_client_free")):
+        library = {"sse": "ws", "static": "site", "form": "site", "session": "site"}.get(name, name)
+        if not (BUILD / f"libhob-{library}.a").exists() or (
+                name == "session" and not (BUILD / "libhob-tls.a").exists()):
             continue  # what it needs is not on this machine
         box.file("a.c", f'#include <hob.h>\n#include "hob/{name}.h"\n'
                         f"int main(void)\n{{\n    void *volatile there = (void *){call};\n"

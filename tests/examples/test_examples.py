@@ -650,6 +650,85 @@ def upload(backend):
             raise Failed(f"what came half is there: {os.listdir(folder)}")
 
 
+class WebSocket:
+    """A client of our own, as plain as can be."""
+    def __init__(self, port, target):
+        self.conn = socket.create_connection(("127.0.0.1", port), SECONDS)
+        self.conn.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                          "Sec-WebSocket-Version: 13\r\n"
+                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
+        self.stream = self.conn.makefile("rb")
+        if b" 101 " not in self.stream.readline():
+            raise Failed("no 101")
+        while self.stream.readline() != b"\r\n":
+            pass
+
+    def say(self, first, payload):
+        self.conn.sendall(bytes([first, 0x80 | len(payload)]) + bytes(4) + payload)
+
+    def hear(self):
+        first, length = self.stream.read(2)
+        return first, self.stream.read(length)
+
+    def close(self):
+        self.stream.close()
+        self.conn.close()
+
+
+@example(*REAL)
+def chat_by_websocket(backend):
+    if not (BUILD / "examples" / "47_chat_ws").exists():
+        return
+    with server(backend, "47_chat_ws") as port:
+        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        conn.request("GET", "/")
+        expect(conn.getresponse().read().decode(), "id=log", "id=form", "new WebSocket")
+        conn.request("GET", "/chat?<b>")
+        if conn.getresponse().status != 400:
+            raise Failed("a name that is none")
+        conn.close()
+        with contextlib.closing(WebSocket(port, "/chat?ann")) as ann:
+            if ann.hear() != (0x81, b"ann joined"):
+                raise Failed("ann has not joined")
+            with contextlib.closing(WebSocket(port, "/chat?bob")) as bob:
+                bob.say(0x81, b"hello")
+                for expected in b"bob joined", b"bob: hello":
+                    heard = ann.hear(), bob.hear()
+                    if heard != ((0x81, expected), (0x81, expected)):
+                        raise Failed(f"not {expected}: {heard}")
+                bob.say(0x88, bytes([3, 232]))
+                if bob.hear() != (0x88, bytes([3, 232])):
+                    raise Failed("no goodbye")
+            if ann.hear() != (0x81, b"bob left"):
+                raise Failed("bob has not left")
+
+
+@example(*REAL)
+def prices_by_events(backend):
+    if not (BUILD / "examples" / "48_prices").exists():
+        return
+    with server(backend, "48_prices") as port:
+        def watch(count, headers):
+            conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+            conn.request("GET", "/prices", headers=headers)
+            answer, ids = conn.getresponse(), []
+            while len(ids) < count:
+                line = answer.readline().decode()
+                if line.startswith("id: "):
+                    ids.append(line[4:].strip())
+                elif line.startswith("data: ") and not re.match(r'data: {"price":[0-9.]+}', line):
+                    raise Failed(f"no price: {line}")
+            answer.close()
+            conn.close()
+            return ids
+
+        first = watch(3, {})
+        number, last = first[-1].split("-")
+        again = watch(2, {"Last-Event-ID": first[-1]})
+        if again != [f"{number}-{int(last) + 1}", f"{number}-{int(last) + 2}"]:
+            raise Failed(f"{again} behind {first}")
+
+
 @example("sim")
 def run_by_the_command(backend):
     """The first programs, as a newcomer runs them."""
