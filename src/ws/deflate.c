@@ -57,8 +57,11 @@ long hob__ws_inflate(struct ws_deflate *d, const unsigned char **in, size_t *in_
     for (;;) {
         d->in.next_in = (unsigned char *)(uintptr_t)*in;
         d->in.avail_in = part(*in_len);
-        uInt before = d->in.avail_in;
+        uInt before = d->in.avail_in, room = d->in.avail_out;
         int  z = inflate(&d->in, Z_SYNC_FLUSH);
+        // zlib.h: 128 says that a block has just ended. A call that does nothing forgets it.
+        if (before > d->in.avail_in || room > d->in.avail_out)
+            d->is_between_blocks = (d->in.data_type & 128) != 0;
         *in += before - d->in.avail_in;
         *in_len -= before - d->in.avail_in;
         if (z == Z_MEM_ERROR)
@@ -75,15 +78,13 @@ long hob__ws_inflate(struct ws_deflate *d, const unsigned char **in, size_t *in_
     }
 }
 
-/* zlib.h: 128 in data_type says that a block has just ended. */
 int hob__ws_inflate_end(struct ws_deflate *d)
 {
-    bool is_between_blocks = d->has_in && (d->in.data_type & 128) != 0;
     if (d->has_in && !d->in_keeps) {
         inflateEnd(&d->in);
         d->has_in = false;
     }
-    return is_between_blocks ? 0 : -EBADMSG;
+    return d->is_between_blocks ? 0 : -EBADMSG;
 }
 
 /* ---- out ---- */

@@ -34,6 +34,7 @@ struct ws_deflate {
     int      in_bits, out_bits, level;
     z_stream in, out;
     bool     has_in, has_out;
+    bool     is_between_blocks; /* what came ends with one */
 };
 
 /* Up to `cap` bytes of a message from what came; takes that off *in. Returns how many, which is less

@@ -439,7 +439,7 @@ static int flush(void *arg)
 
     hob_scope_begin(&scope);
     ws->flushing = &scope;
-    while (hob_cancelled() == 0 && !ws->is_broken) {
+    while (hob_cancelled() == 0 && !ws->is_broken && !ws->is_closing) {
         bool has_rest = ws->rest != NULL && !ws->wire.is_held;
         if (has_rest && hob__ws_write_wanted(ws) < 0)
             break;
@@ -471,9 +471,8 @@ void hob__ws_start_flusher(hob_ws *ws)
 
 void hob__ws_stop_flusher(hob_ws *ws)
 {
-    if (ws->flushers == 0)
-        return;
-    hob_scope_cancel(ws->flushing, "the WebSocket has ended");
+    if (ws->flushing != NULL) // else it has not begun, or there is none
+        hob_scope_cancel(ws->flushing, "the WebSocket has ended");
     HOB_SHIELD(HOB_FOREVER) {
         while (ws->flushers > 0 && hob_event_wait(&ws->quiet) == 0)
             ;

@@ -192,7 +192,8 @@ void hob_ws_close(hob_ws *ws)
     hob__ws_leave_topics(ws);
     if (ws->flushers > 0) { // it frees it
         ws->is_closing = true;
-        hob_scope_cancel(ws->flushing, "the WebSocket was closed");
+        if (ws->flushing != NULL)
+            hob_scope_cancel(ws->flushing, "the WebSocket was closed");
         return;
     }
     hob__ws_free(ws);
