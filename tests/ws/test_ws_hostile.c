@@ -215,3 +215,102 @@ TEST_ONCE(ws_hostile, the_same_without_a_task)
 {
     check_ok(try_all(true, true));
 }
+
+/* ---- too much ---- */
+
+#define DEFLATE HANDSHAKE_WITH("Sec-WebSocket-Extensions: permessage-deflate\r\n")
+
+/* Row 110: 64 MiB of zeros in 64 KiB, in frames of 4,000 bytes: it ends when a megabyte is inflated. */
+TEST_ONCE(ws_hostile, a_bomb_goes_off_at_the_limit_of_a_message)
+{
+    static const unsigned char zeros[65536];
+    WS_SITE(site, seen);
+    TCP(conn);
+    seen.opts.deflate = 1;
+    check_ok(upgrade_with(&site, DEFLATE, &conn));
+    BYTES(bomb, 100000);
+    z_stream z = { 0 };
+    check_eq(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_out = bomb;
+    z.avail_out = 100000;
+    for (int i = 0; i < 1024; i++) {
+        z.next_in = (unsigned char *)(uintptr_t)zeros;
+        z.avail_in = sizeof zeros;
+        check_eq(deflate(&z, Z_NO_FLUSH), Z_OK);
+        check_eq(z.avail_in, 0);
+    }
+    deflate(&z, Z_SYNC_FLUSH);
+    size_t len = 100000 - z.avail_out;
+    deflateEnd(&z);
+    size_t at = 0;
+    for (; at < len; at += 4000) {
+        struct bytes b = { .len = 0 };
+        add_frame(&b, at == 0 ? 0x42 : 0, bomb + at, len - at < 4000 ? len - at : 4000);
+        if (say_bytes(conn, &b) < 0)
+            break;
+        settle();
+        if (seen.ends > 0)
+            break;
+    }
+    check_lt(at, 4000); // the first frame was enough
+    check_ok(hears_close(conn, 1009));
+    check_eq(seen.messages, 0);
+}
+
+/* Row 107: who pings and does not read the pongs gets the latest, and costs nothing. */
+TEST_ONCE(ws_hostile, a_flood_of_pings_is_answered_as_far_as_it_is_read)
+{
+    hob_sim_world world = { .stream_bytes = 4096 };
+    WS_SITE(site, seen);
+    TCP(conn);
+    check_ok(hob_sim_set_world(&world));
+    check_ok(upgrade(&site, &conn));
+    // All that come with one read are one pong.
+    struct bytes b = { .len = 0 };
+    for (int i = 0; i < 300; i++) {
+        char text[8];
+        snprintf(text, sizeof text, "%d", i);
+        add_frame(&b, 0x89, text, strlen(text));
+    }
+    check_ok(say_bytes(conn, &b));
+    settle();
+    unsigned char payload[200];
+    size_t        len, pongs = 0;
+    do {
+        check_eq(hear_frame(conn, payload, sizeof payload, &len), 0x8a);
+        pongs++;
+    } while (strcmp((char *)payload, "299") != 0);
+    check_lt(pongs, 10);
+    // And who never reads has its time.
+    int64_t begun = hob_now();
+    while (seen.ends == 0 && hob_now() < begun + HOB_HOUR) {
+        b.len = 0;
+        for (int i = 0; i < 20; i++)
+            add_frame(&b, 0x89, "0123456789012345678901234567890123456789", 40);
+        if (say_bytes(conn, &b) < 0)
+            break;
+        settle();
+    }
+    WAIT_FOR(seen.ends == 1);
+    check_eq(seen.end.error, -ETIMEDOUT);
+    check_le(hob_now() - begun, HOB_MINUTE);
+}
+
+/* ---- what an idle one costs ---- */
+
+TEST_ONCE(ws_hostile, idle_ones_that_are_kept_have_no_task_and_little_memory)
+{
+    WS_SITE(site, seen);
+    seen.kept = true;
+    static hob_tcp *conns[200];
+    for (int i = 0; i < 200; i++)
+        check_ok(upgrade(&site, &conns[i]));
+    WAIT_FOR(site.stats.running == 0);
+    settle();
+    check_eq(site.stats.upgraded, 200);
+    check_le(sizeof(hob_ws), 1200);
+    for (int i = 0; i < 200; i++)
+        hob_tcp_close(conns[i]);
+    WAIT_FOR(site.stats.connections == 0);
+    check_eq(seen.ends, 200);
+}
