@@ -286,7 +286,8 @@ static void on_kept_ready(void *arg, ssize_t result)
 {
     struct http_conn *conn = arg;
 
-    (void)result; // the end and errors are the keeper's to read
+    if (result >= 0) // something came after all; the end and errors are the keeper's to read
+        conn->upgrade->is_late = false;
     conn->upgrade->is_waiting = false;
     (void)start_keeper(conn);
 }

@@ -15,7 +15,8 @@ static int take_in(hob_ws *ws)
     const char *data;
     ssize_t     n;
 
-    int r = hob__ws_fill(ws); // does not wait: it was ready
+    int r = ws->is_unread ? 0 : hob__ws_fill(ws); // does not wait: it was ready
+    ws->is_unread = false;
     if (r < 0)
         return r;
     while ((n = hob__ws_recv_now(ws, &kind, &data)) >= 0) {
@@ -50,11 +51,11 @@ static int64_t keeper(void *arg, int event)
     hob_ws *ws = arg;
     int     r = event;
 
-    if (event == HOB_HTTP_READY)
+    if (event == HOB_HTTP_READY || (event == HOB_HTTP_SILENT && ws->is_unread))
         r = take_in(ws);
     else if (event == HOB_HTTP_SILENT)
         r = hob__ws_is_silent(ws);
-    if (event == HOB_HTTP_SILENT && r == 0)
+    if (r == 0)
         r = hob__ws_write_wanted(ws);
     if (r < 0) {
         finish(ws, r);
@@ -69,9 +70,11 @@ int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void *arg)
 
     if (ws->req == NULL)
         hob_mistake("hob_ws_keep", "only a server's connection is kept, once, by its handler");
-    int r = hob_http_keep(ws->req, ws->ping_ns, keeper, ws, &scope);
+    bool is_unread = ws->in_begin < ws->in_end; // received with what the handler took
+    int  r = hob_http_keep(ws->req, is_unread ? 0 : ws->ping_ns, keeper, ws, &scope);
     if (r < 0)
         return r;
+    ws->is_unread = is_unread;
     ws->calls = *calls;
     ws->arg = arg;
     ws->req = NULL;

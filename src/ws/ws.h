@@ -122,6 +122,7 @@ struct hob_ws {
 
     /* keep.c */
     bool         is_kept;
+    bool         is_unread; /* bytes were there when it was kept, which no read will tell of */
     hob_ws_calls calls;
     void        *arg;
 };

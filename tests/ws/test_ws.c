@@ -508,3 +508,37 @@ TEST_ON_ALL(ws, a_kept_one_does_as_one_with_a_task)
     check_eq(seen.last, HOB_EOF);
     check_eq(seen.messages, 6);
 }
+
+static int take_one_then_keep(hob_ws *ws, void *arg)
+{
+    static const hob_ws_calls CALLS = { echo_message, echo_ended };
+    hob_ws_kind kind;
+    const char *data;
+    ssize_t     n = HOB_TRY(hob_ws_recv(ws, &kind, &data));
+    HOB_TRY(hob_ws_send(ws, kind, data, (size_t)n));
+    return hob_ws_keep(ws, &CALLS, arg);
+}
+
+static int serve_then_keep(hob_http_request *req, void *arg)
+{
+    return hob_ws_serve(req, NULL, take_one_then_keep, arg);
+}
+
+TEST(ws, what_the_handler_had_read_already_is_not_forgotten_when_it_is_kept)
+{
+    struct seen seen = { 0 };
+    struct site site = { .handler = serve_then_keep, .arg = &seen };
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    TCP(conn);
+    check_ok(upgrade(&site, &conn));
+    struct bytes b = { .len = 0 };
+    add_frame(&b, 0x81, "one", 3);
+    add_frame(&b, 0x81, "two", 3);
+    add_frame(&b, 0x81, "three", 5);
+    check_ok(say_bytes(conn, &b));
+    check_ok(hears_frame(conn, 0x81, "one"));
+    check_ok(hears_frame(conn, 0x81, "two"));
+    check_ok(hears_frame(conn, 0x81, "three"));
+    check_eq(seen.messages, 2);
+}
