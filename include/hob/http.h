@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * HTTP/1.1 servers.
+ * HTTP servers: HTTP/1.1, and HTTP/2 where nghttp2 was there when Hob was built.
  *
  *     static int hello(hob_http_request *req, void *arg)
  *     {
@@ -26,6 +26,11 @@
  * What is read is held to RFC 9110 and 9112 to the letter wherever two readers of the same bytes
  * could come to different ends: a bad request is answered by 400 or its like, and the connection
  * closed. Nothing that a client sends can be more than a failed request.
+ *
+ * HTTP/2 needs nothing of a handler. A client that begins with its preface gets it, over TCP (h2c by
+ * prior knowledge) and over TLS; over TLS clients ask for it first (ALPN), so offer "h2" and
+ * "http/1.1" in hob_tls_opts, and tell by the result of `wrap` what came of it. Each request has a task,
+ * and an idle connection none. What RFC 9113 forbids ends the stream or the connection.
  */
 #ifndef HOB_HTTP_H
 #define HOB_HTTP_H
@@ -37,6 +42,9 @@
 HOB_BEGIN_DECLS
 
 typedef struct hob_http_request hob_http_request;
+
+/* Versions, as a client and a server agree upon them: "http/1.1" and "h2" in TLS. */
+enum { HOB_HTTP_1 = 11, HOB_HTTP_2 = 20 };
 
 /* Answers a request, by one of the functions below. Returns 0; or a negative error: then the client
  * gets 500, or, when the answer had begun, sees that it was cut off. The same if it returns without
@@ -72,6 +80,9 @@ typedef struct hob_http_stats {
     uint64_t gone;            /* clients that went away while their handler ran     */
     uint64_t writes;          /* to connections                                     */
     uint64_t upgraded;        /* connections that are HTTP's no longer, now         */
+    uint64_t http2;           /* connections that spoke HTTP/2, in all              */
+    uint64_t reset;           /* requests of theirs that were reset before their answer was whole */
+    uint64_t calmed;          /* connections of theirs that ended because their client did too much */
 } hob_http_stats;
 
 /* All zero, or NULL where a pointer is taken, means the defaults. Times are in nanoseconds;
@@ -101,13 +112,25 @@ typedef struct hob_http_opts {
     uint32_t upgraded_max;    /* that are HTTP's no longer (hob_http_upgrade); 0: connections_max */
     int      retry_after_s;   /* what a 503 says; 0: 1                                            */
 
+    /* Of HTTP/2, for each connection. Over a limit of a rate, of which four seconds are saved up, the
+     * connection ends (GOAWAY, ENHANCE_YOUR_CALM). */
+    uint32_t streams_max;        /* requests at once, those included that were reset and whose handler
+                                    has not ended; 0: 100; more are refused (REFUSED_STREAM)      */
+    uint32_t window_bytes;       /* of a request's body that come before they are read, and the memory
+                                    that this can take; 0: 64 KiB; at most 16 MiB                 */
+    uint32_t resets_per_s_max;   /* by the client, or for its mistakes; 0: 50                     */
+    uint32_t controls_per_s_max; /* frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA,
+                                    unknown ones, windows opened in crumbs; 0: 250                */
+
     size_t      stack_bytes; /* of a handler's task, as in hob_task_opts                          */
     const char *server_name; /* the Server header; NULL: none. Lent while serving                 */
     unsigned    end_is_gone : 1; /* a client that has said it will send no more has gone away: its
                                     handler is cancelled, as it is when the connection breaks     */
 
     /* Called for each connection when it was accepted, in its task: may put TLS over it, or refuse
-     * it by a negative result, and then still owns nothing: `below` is closed by the server. */
+     * it by a negative result, and then still owns nothing: `below` is closed by the server. Else it
+     * returns 0, or what was agreed upon: HOB_HTTP_1 or HOB_HTTP_2. After 0 the client's first bytes
+     * tell. */
     int (*wrap)(void *arg, hob_stream *below, hob_stream **ret_stream);
     void *wrap_arg;
 

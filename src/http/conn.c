@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "http/server.h"
+#include "http/h2.h"
 
 enum step {
     STEP_NEXT,    /* another request                                           */
@@ -20,6 +20,7 @@ enum step {
     STEP_CLOSE,
     STEP_GOODBYE, /* close, but so that the client gets to read the last answer */
     STEP_KEEP,    /* it was upgraded, and has a keeper                         */
+    STEP_HTTP2,   /* it speaks another version                                 */
 };
 
 /* ---- the end ---- */
@@ -234,6 +235,36 @@ static enum step handle(struct http_conn *conn, size_t head_len)
     return hob_cancelled() != 0 ? STEP_CLOSE : STEP_GOODBYE;
 }
 
+/* ---- another version ---- */
+
+/* Its first bytes may be the preface of HTTP/2, in pieces. */
+static enum step look_at_preface(struct http_conn *conn)
+{
+    const hob_http_opts *opts = &conn->server->opts;
+    struct http_work    *work = conn->work;
+    int64_t deadline_ns = opts->head_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(opts->head_ns);
+    int     is;
+
+    while ((is = hob__h2_is_preface(work->in + work->in_begin, work->in_end - work->in_begin)) < 0) {
+        bool    is_late;
+        ssize_t n = fill(conn, deadline_ns, &is_late);
+        if (is_late) {
+            conn->server->stats->timed_out++;
+            hob__http_request_init(&work->req, conn, work, &hob__http_h1);
+            return refuse(conn, 408);
+        }
+        if (n <= 0)
+            return STEP_CLOSE;
+    }
+    return is ? STEP_HTTP2 : STEP_NEXT;
+}
+
+/* From here on, or from the beginning. True: it was left idle. */
+static bool serve_http2(struct http_conn *conn)
+{
+    return hob__h2_begin(conn) == 0 && hob__h2_run(conn);
+}
+
 /* ---- one request ---- */
 
 static enum step serve_one(struct http_conn *conn, bool was_ready)
@@ -246,7 +277,12 @@ static enum step serve_one(struct http_conn *conn, bool was_ready)
         if (step != STEP_NEXT)
             return step;
     }
-    hob__http_request_init(&conn->work->req, conn, conn->work, &hob__http_h1);
+    if (conn->requests == 0 && work->in[work->in_begin] == 'P' && conn->speaks == 0) {
+        enum step step = look_at_preface(conn);
+        if (step != STEP_NEXT)
+            return step;
+    }
+    hob__http_request_init(&work->req, conn, work, &hob__http_h1);
     if (!hob__http_count_in(conn)) {
         conn->server->stats->refused++;
         return refuse(conn, 503);
@@ -287,8 +323,12 @@ static bool wrap(struct http_conn *conn)
     conn->is_wrapped = true;
     if (opts->wrap == NULL || conn->is_lent)
         return true;
-    if (opts->wrap(opts->wrap_arg, conn->stream, &stream) < 0)
+    int r = opts->wrap(opts->wrap_arg, conn->stream, &stream);
+    if (r < 0)
         return false;
+    if (r != 0 && r != HOB_HTTP_1 && r != HOB_HTTP_2)
+        hob_mistake("hob_http_serve", "`wrap` returned what is none of the results that it may have");
+    conn->speaks = (uint8_t)r;
     conn->stream = stream;
     return true;
 }
@@ -301,8 +341,18 @@ int hob__http_run(void *arg)
     enum step           step = STEP_CLOSE;
 
     conn->work = hob__http_work_take(server);
-    if (conn->work != NULL && (conn->is_wrapped || wrap(conn)))
+    if (conn->work == NULL || (!conn->is_wrapped && !wrap(conn))) {
+        hob__http_close(conn);
+        return 0;
+    }
+    if (conn->h2 != NULL)
+        step = hob__h2_run(conn) ? STEP_IDLE : STEP_CLOSE;
+    else if (conn->is_refused || conn->speaks != HOB_HTTP_2)
         step = serve_all(conn, was_ready);
+    else
+        step = STEP_HTTP2;
+    if (step == STEP_HTTP2)
+        step = serve_http2(conn) ? STEP_IDLE : STEP_CLOSE;
 
     // An idle connection gave its room back, and is somebody else's by now.
     if (step != STEP_IDLE)
@@ -315,6 +365,7 @@ int hob__http_run_lent(struct http_conn *conn)
     conn->work = hob__http_work_take(conn->server);
     if (conn->work == NULL)
         return -ENOMEM;
-    (void)serve_all(conn, false);
+    if (serve_all(conn, false) == STEP_HTTP2)
+        (void)!serve_http2(conn);
     return hob_cancelled();
 }

@@ -18,11 +18,11 @@
 
 #include "hob/stop.h"
 #include "hob/task.h"
-#include "http/server.h"
+#include "http/h2.h"
 
 /* ---- options ---- */
 
-enum { HEAD_BYTES_LIMIT = 65536 };
+enum { HEAD_BYTES_LIMIT = 65536, WINDOW_BYTES_LIMIT = 16777216 };
 
 static uint32_t or_else(uint32_t value, uint32_t normal)
 {
@@ -56,6 +56,10 @@ static void fill_in(hob_http_opts *opts)
     opts->upgraded_max = or_else(opts->upgraded_max, opts->connections_max);
     if (opts->retry_after_s == 0)
         opts->retry_after_s = 1;
+    opts->streams_max = or_else(opts->streams_max, 100);
+    opts->window_bytes = or_else(opts->window_bytes, 65536);
+    opts->resets_per_s_max = or_else(opts->resets_per_s_max, 50);
+    opts->controls_per_s_max = or_else(opts->controls_per_s_max, 250);
 }
 
 static void check_opts(const hob_http_opts *opts, const char *function)
@@ -64,6 +68,8 @@ static void check_opts(const hob_http_opts *opts, const char *function)
         hob_mistake(function, "head_bytes_max is over 64 KiB");
     if (opts->target_bytes_max > HEAD_BYTES_LIMIT || opts->headers_max > 10000)
         hob_mistake(function, "target_bytes_max is over 64 KiB, or headers_max over 10,000");
+    if (opts->window_bytes > WINDOW_BYTES_LIMIT)
+        hob_mistake(function, "window_bytes is over 16 MiB");
     if (opts->idle_ns < 0 || opts->head_ns < 0 || opts->body_ns < 0 || opts->request_ns < 0
         || opts->retry_after_s < 0)
         hob_mistake(function, "a time is negative");
@@ -119,6 +125,7 @@ void hob__http_close(struct http_conn *conn)
 
     hob__http_count_out(conn);
     hob__http_upgrade_free(conn);
+    hob__h2_free(conn->h2);
     give_work(conn);
     if (conn->is_refused)
         server->refusing--;
@@ -207,6 +214,13 @@ static void on_ready(void *arg, ssize_t result)
     struct http_conn *conn = arg;
 
     idle_remove(conn);
+    if (conn->h2 != NULL) {
+        if (hob__h2_wake(conn, result))
+            start(conn);
+        else
+            hob__http_close(conn);
+        return;
+    }
     if (result <= 0) // the client has ended; a limit; the server's end
         hob__http_close(conn);
     else if (hob__http_count_in(conn))

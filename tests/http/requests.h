@@ -229,7 +229,7 @@ static const struct request_case REQUESTS[] = {
     { "400", "version HTTP//1.1", "GET / HTTP//1.1~Host: a~~" },
     { "400", "version ICY/1.1", "GET / ICY/1.1~Host: a~~" },
     { "400", "version XXXX/1.1", "GET / XXXX/1.1~Host: a~~" },
-    { "505", "the preface of HTTP/2", "PRI * HTTP/2.0~~SM~~" },
+    { "505", "almost the preface of HTTP/2", "PRI * HTTP/2.0~~SN~~" },
     { "400", "TLS on this port", "\\x16\\x03\\x01\\x02\\x00\\x01\\x00\\x01\\xfc\\x03\\x03" },
 
     /* ---- Forms of the target: RFC 9112 3.2 */

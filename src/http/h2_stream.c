@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A request of HTTP/2: its task, and how it reads and writes (the table at the end).
+ *
+ *     body:    nghttp2 ─▶ s->body ─▶ hob_http_read ─▶ as much more may come
+ *     answer:  hob_http_write ─▶ work->out, or lent ─▶ DATA, as the client's windows allow
+ *
+ * What a client may send before it is read is the stream's window, opts.window_bytes, and so is the
+ * memory that this can take. A writer waits until the last byte of what it lent has gone into the
+ * connection's work->out. A head is held back until something must be sent, so that a handler that fails
+ * before can still have another answer.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hob/task.h"
+#include "http/h2.h"
+
+enum { FIELDS_SMALL = 32, BODY_BYTES_FIRST = 4096 };
+
+/* ---- being there ---- */
+
+static void list_add(struct h2_conn *h2, struct h2_stream *s)
+{
+    s->next = h2->streams;
+    if (s->next != NULL)
+        s->next->prev = s;
+    h2->streams = s;
+    h2->stream_count++;
+}
+
+static void list_remove(struct h2_conn *h2, struct h2_stream *s)
+{
+    if (s->prev != NULL)
+        s->prev->next = s->next;
+    else
+        h2->streams = s->next;
+    if (s->next != NULL)
+        s->next->prev = s->prev;
+    h2->stream_count--;
+}
+
+struct h2_stream *hob__h2_stream_new(struct h2_conn *h2, int32_t id)
+{
+    struct h2_stream *s = hob__http_alloc(sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->work = hob__http_work_take(h2->conn->server);
+    if (s->work == NULL) {
+        free(s);
+        return NULL;
+    }
+    s->h2 = h2;
+    s->id = id;
+    s->readable.name = "a request's body";
+    s->writable.name = "a client that reads its answer";
+    hob__http_request_init(&s->work->req, h2->conn, s->work, &hob__http_h2);
+    s->work->req.broken = &s->broken;
+    list_add(h2, s);
+    h2->heading = s;
+    return s;
+}
+
+static void fresh_remove(struct h2_conn *h2, struct h2_stream *s)
+{
+    struct h2_stream *before = NULL;
+    for (struct h2_stream *at = h2->fresh; at != NULL; before = at, at = at->next_fresh) {
+        if (at != s)
+            continue;
+        if (before != NULL)
+            before->next_fresh = s->next_fresh;
+        else
+            h2->fresh = s->next_fresh;
+        if (h2->fresh_last == s)
+            h2->fresh_last = before;
+        return;
+    }
+}
+
+void hob__h2_stream_free(struct h2_stream *s)
+{
+    struct h2_conn *h2 = s->h2;
+
+    if (h2->heading == s)
+        h2->heading = NULL;
+    fresh_remove(h2, s);
+    if (!s->is_closed)
+        (void)!nghttp2_session_set_stream_user_data(h2->session, s->id, NULL);
+    list_remove(h2, s);
+    hob__http_work_give(h2->conn->server, s->work);
+    free(s->body);
+    free(s);
+    hob__h2_stream_gone(h2);
+}
+
+void hob__h2_stream_break(struct h2_stream *s, int error, const char *reason)
+{
+    hob_http_request *req = &s->work->req;
+
+    if (s->broken == 0)
+        s->broken = error;
+    req->is_gone = true;
+    if (req->scope != NULL)
+        hob_scope_cancel(req->scope, reason);
+    hob_event_set(&s->readable);
+    hob_event_set(&s->writable);
+}
+
+/* ---- those that no handler sees ---- */
+
+static nghttp2_nv nv_of(const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, name_len, value_len,
+                         NGHTTP2_NV_FLAG_NONE };
+}
+
+/* A head alone is an answer, too, and needs no window to be sent: so nobody has to wait for it. */
+static void refuse(struct h2_stream *s, int status)
+{
+    struct h2_conn     *h2 = s->h2;
+    struct http_server *server = h2->conn->server;
+    hob_http_request   *req = &s->work->req;
+    char                status_text[16], seconds[16];
+    nghttp2_nv          fields[4];
+    size_t              count = 0;
+
+    snprintf(status_text, sizeof status_text, "%d", status);
+    fields[count++] = nv_of(":status", 7, status_text, 3);
+    fields[count++] = nv_of("date", 4, hob__http_date_now(server), DATE_LEN);
+    fields[count++] = nv_of("content-length", 14, "0", 1);
+    if (status == 503) {
+        int len = snprintf(seconds, sizeof seconds, "%d", server->opts.retry_after_s);
+        fields[count++] = nv_of("retry-after", 11, seconds, (size_t)len);
+    }
+    (void)!nghttp2_submit_response(h2->session, s->id, fields, count, NULL);
+    req->status = status;
+    req->begun_ns = hob_now();
+    hob__http_record(req, 0);
+    hob__h2_stream_free(s);
+}
+
+void hob__h2_stream_ready(struct h2_stream *s)
+{
+    struct h2_conn      *h2 = s->h2;
+    struct http_server  *server = h2->conn->server;
+    const hob_http_opts *opts = &server->opts;
+    hob_http_request    *req = &s->work->req;
+    int                  status = hob__h2_head_end(s, s->has_ended);
+
+    if (status == 0 && req->head.body == H1_LENGTH && req->head.length > opts->body_bytes_max)
+        status = 413;
+    if (status != 0) {
+        server->stats->bad++;
+        refuse(s, status);
+        return;
+    }
+    req->begun_ns = hob_now();
+    s->work->out_len = 0;
+    if (h2->fresh_last != NULL)
+        h2->fresh_last->next_fresh = s;
+    else
+        h2->fresh = s;
+    h2->fresh_last = s;
+}
+
+/* ---- the task ---- */
+
+static int send_pending(struct h2_stream *s);
+
+/* The answer's last byte, or its being cut off, is told to the client. */
+static void end_answer(struct h2_stream *s)
+{
+    hob_http_request *req = &s->work->req;
+    nghttp2_session  *session = s->h2->session;
+
+    if (s->broken == 0 && !req->is_cut) {
+        s->is_ending = true;
+        s->broken = send_pending(s);
+    }
+    if (!s->is_closed && !s->is_end_sent)
+        (void)!nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id,
+                                         s->broken != 0 ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
+    else if (!s->is_closed && !s->has_ended) // RFC 9113 8.1: the rest of its body is not wanted
+        (void)!nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
+}
+
+static int run(void *arg)
+{
+    struct h2_stream   *s = arg;
+    struct h2_conn     *h2 = s->h2;
+    struct http_server *server = h2->conn->server;
+    hob_http_request   *req = &s->work->req;
+
+    int  r = hob__http_call(req);
+    bool closes = req->closes;
+    if (s->is_tunnel && s->broken == 0)
+        req->state = ANSWER_DONE; // it ends as its handler does
+    hob__http_finish(req, r);
+    end_answer(s);
+    hob__http_record(req, r < 0 ? r : s->broken);
+    if (closes)
+        h2->is_leaving = true;
+    server->stats->running--;
+    hob__h2_stream_free(s);
+    hob__h2_kick(h2);
+    return 0;
+}
+
+void hob__h2_stream_start(struct h2_stream *s)
+{
+    struct h2_conn     *h2 = s->h2;
+    struct http_server *server = h2->conn->server;
+    hob_task_opts       opts = { .name = "http", .stack_bytes = server->opts.stack_bytes };
+
+    if (server->stats->running >= server->opts.running_max) {
+        server->stats->refused++;
+        refuse(s, 503);
+        return;
+    }
+    server->stats->running++;
+    server->stats->requests++;
+    h2->conn->requests++;
+    s->is_running = true;
+    if (hob_go_with(h2->scope, run, s, &opts) < 0) {
+        server->stats->running--;
+        refuse(s, 503);
+    }
+}
+
+/* ---- the body ---- */
+
+static bool make_room(struct h2_stream *s, size_t len)
+{
+    size_t used = s->body_end - s->body_begin;
+
+    if (s->body_begin > 0) {
+        memmove(s->body, s->body + s->body_begin, used);
+        s->body_begin = 0;
+        s->body_end = used;
+    }
+    if (s->body_cap - used >= len)
+        return true;
+    size_t cap = s->body_cap == 0 ? BODY_BYTES_FIRST : s->body_cap * 2;
+    while (cap - used < len)
+        cap *= 2;
+    char *bytes = hob__http_fail_at > 0 && --hob__http_fail_at == 0 ? NULL : realloc(s->body, cap);
+    if (bytes == NULL)
+        return false;
+    s->body = bytes;
+    s->body_cap = cap;
+    return true;
+}
+
+/* nghttp2 sees to it that no more comes than the window allows. */
+void hob__h2_stream_data(struct h2_stream *s, const char *data, size_t len)
+{
+    s->received += len;
+    if (s->body_error != 0)
+        return;
+    if (!s->is_tunnel && s->received > s->h2->conn->server->opts.body_bytes_max)
+        s->body_error = -EMSGSIZE;
+    else if (s->body_cap - s->body_end < len && !make_room(s, len))
+        s->body_error = -ENOMEM;
+    else {
+        memcpy(s->body + s->body_end, data, len);
+        s->body_end += len;
+    }
+    hob_event_set(&s->readable);
+}
+
+static struct h2_stream *stream_of(const hob_http_request *req)
+{
+    return (struct h2_stream *)((char *)req->broken - offsetof(struct h2_stream, broken));
+}
+
+static int say_continue(struct h2_stream *s)
+{
+    hob_http_request *req = &s->work->req;
+    nghttp2_nv        field = nv_of(":status", 7, "100", 3);
+
+    if (!req->head.expects_continue || req->has_continued)
+        return 0;
+    req->has_continued = true;
+    if (req->state != ANSWER_NONE || s->received > 0)
+        return 0;
+    if (nghttp2_submit_headers(s->h2->session, NGHTTP2_FLAG_NONE, s->id, NULL, &field, 1, NULL) != 0)
+        return -ENOMEM;
+    hob__h2_kick(s->h2);
+    return 0;
+}
+
+/* Until there is something to read, or nothing more to come. */
+static int wait_for_body(struct h2_stream *s)
+{
+    hob_http_request *req = &s->work->req;
+    hob_scope         scope;
+    int64_t           begun_ns = hob_now(), deadline_ns = hob__http_body_deadline(req);
+    int               r = 0;
+
+    if (s->is_tunnel)
+        deadline_ns = HOB_FOREVER; // its own protocol knows how long a silence may be
+    hob_scope_begin(&scope);
+    hob_scope_deadline(&scope, deadline_ns);
+    while (r == 0 && s->body_begin == s->body_end && !s->has_ended && s->body_error == 0 && s->broken == 0) {
+        hob_event_reset(&s->readable);
+        r = hob_event_wait(&s->readable);
+    }
+    (void)!hob_scope_end(&scope);
+    req->waited_ns += hob_now() - begun_ns;
+    if (r == -ETIMEDOUT && hob_cancelled() == 0) {
+        s->h2->conn->server->stats->timed_out++;
+        return hob__http_body_fail(req, -ETIMEDOUT);
+    }
+    return r;
+}
+
+static ssize_t read_body(hob_http_request *req, void *buf, size_t len)
+{
+    struct h2_stream *s = stream_of(req);
+
+    int r = say_continue(s);
+    if (r == 0 && s->body_begin == s->body_end)
+        r = wait_for_body(s);
+    if (r < 0)
+        return r;
+    if (s->body_begin < s->body_end) {
+        size_t n = s->body_end - s->body_begin < len ? s->body_end - s->body_begin : len;
+        memcpy(buf, s->body + s->body_begin, n);
+        s->body_begin += n;
+        if (s->body_begin == s->body_end)
+            s->body_begin = s->body_end = 0;
+        if (!s->is_closed && !s->has_ended && s->body_error == 0) {
+            if (nghttp2_session_consume_stream(s->h2->session, s->id, n) == NGHTTP2_ERR_NOMEM)
+                return hob__http_body_fail(req, -ENOMEM);
+            hob__h2_kick(s->h2);
+        }
+        req->is_body_done = s->has_ended && s->body_error == 0 && s->body_begin == s->body_end;
+        return (ssize_t)n;
+    }
+    if (s->body_error != 0)
+        return hob__http_body_fail(req, s->body_error);
+    if (s->has_ended) {
+        req->is_body_done = true;
+        return 0;
+    }
+    return hob__http_body_fail(req, s->broken);
+}
+
+/* ---- the answer's head ---- */
+
+static int begin(hob_http_request *req, int status, const char *type, size_t type_len, int64_t length)
+{
+    struct h2_stream *s = stream_of(req);
+    struct http_work *work = req->work;
+
+    if (s->broken != 0)
+        return s->broken;
+    bool is_bodiless = hob__http_is_bodiless(status);
+    if (type != NULL) {
+        hob__http_remove_header(req, "Content-Type");
+        char *to = work->headers + req->headers_len; // there is room for one more: server.h
+        memcpy(to, "content-type: ", 14);
+        memcpy(to + 14, type, type_len);
+        memcpy(to + 14 + type_len, "\r\n", 2);
+        req->headers_len += 16 + type_len;
+    }
+    req->answer_at = 0;
+    s->length = is_bodiless ? -1 : length;
+    work->out_len = s->out_taken = 0;
+    if (is_bodiless || strcmp(req->method, "HEAD") == 0)
+        req->frame = FRAME_NO_BODY;
+    else
+        req->frame = length >= 0 ? FRAME_LENGTH : FRAME_CHUNKED;
+    return 0;
+}
+
+/* The lines as fields, with names in lower case as they must be. Those that HTTP/2 does not know are left
+ * out. Returns how many. */
+static size_t fields_of(char *lines, size_t len, nghttp2_nv *fields)
+{
+    size_t count = 0;
+    for (char *at = lines, *end = lines + len; at < end;) {
+        char *colon = memchr(at, ':', (size_t)(end - at)), *stop = memchr(at, '\r', (size_t)(end - at));
+        for (char *c = at; c < colon; c++)
+            *c = *c >= 'A' && *c <= 'Z' ? (char)(*c | 0x20) : *c;
+        size_t name_len = (size_t)(colon - at);
+        if (!hob__h1_is(at, name_len, "proxy-connection"))
+            fields[count++] = nv_of(at, name_len, colon + 2, (size_t)(stop - colon - 2));
+        at = stop + 2;
+    }
+    return count;
+}
+
+static size_t lines_in(const char *lines, size_t len)
+{
+    size_t count = 0;
+    for (const char *at = lines; (at = memchr(at, '\n', (size_t)(lines + len - at))) != NULL; at++)
+        count++;
+    return count;
+}
+
+static int submit_head(struct h2_stream *s)
+{
+    struct http_work   *work = s->work;
+    hob_http_request   *req = &work->req;
+    struct http_server *server = s->h2->conn->server;
+    char                status[16], length[24];
+    nghttp2_nv          small[FIELDS_SMALL], *fields = small;
+    size_t              count = 0, lines = lines_in(work->headers, req->headers_len);
+    bool                has_body = req->frame != FRAME_NO_BODY
+                        && !(s->length == 0 && s->is_ending && req->trailers_len == 0);
+
+    if (lines + 4 > FIELDS_SMALL) {
+        fields = hob__http_alloc((lines + 4) * sizeof *fields);
+        if (fields == NULL)
+            return -ENOMEM;
+    }
+    snprintf(status, sizeof status, "%d", req->status);
+    fields[count++] = nv_of(":status", 7, status, 3);
+    fields[count++] = nv_of("date", 4, hob__http_date_now(server), DATE_LEN);
+    if (server->opts.server_name != NULL && !hob__http_has_header(req, "Server"))
+        fields[count++] = nv_of("server", 6, server->opts.server_name, strlen(server->opts.server_name));
+    count += fields_of(work->headers, req->headers_len, fields + count);
+    if (s->length >= 0) {
+        int len = snprintf(length, sizeof length, "%lld", (long long)s->length);
+        fields[count++] = nv_of("content-length", 14, length, (size_t)len);
+    }
+    int r = nghttp2_submit_response(s->h2->session, s->id, fields, count, has_body ? &hob__h2_answer : NULL);
+    if (fields != small)
+        free(fields);
+    s->is_head_sent = req->is_sent = r == 0;
+    return r == 0 ? 0 : -ENOMEM;
+}
+
+int hob__h2_submit_trailers(struct h2_stream *s)
+{
+    struct http_work *work = s->work;
+    size_t            lines = lines_in(work->trailers, work->req.trailers_len);
+    nghttp2_nv       *fields = hob__http_alloc(lines * sizeof *fields);
+    if (fields == NULL)
+        return -ENOMEM;
+    size_t count = fields_of(work->trailers, work->req.trailers_len, fields);
+    int    r = nghttp2_submit_trailer(s->h2->session, s->id, fields, count);
+    free(fields);
+    return r == 0 ? 0 : -ENOMEM;
+}
+
+/* ---- the answer's body ---- */
+
+size_t hob__h2_stream_pending(const struct h2_stream *s)
+{
+    return s->work->out_len - s->out_taken + s->lent_len;
+}
+
+void hob__h2_stream_take(struct h2_stream *s, char *to, size_t len)
+{
+    struct http_work *work = s->work;
+    size_t            n = work->out_len - s->out_taken < len ? work->out_len - s->out_taken : len;
+
+    memcpy(to, work->out + s->out_taken, n);
+    s->out_taken += n;
+    if (s->out_taken == work->out_len)
+        s->out_taken = work->out_len = 0;
+    if (len > n) {
+        memcpy(to + n, s->lent, len - n);
+        s->lent += len - n;
+        s->lent_len -= len - n;
+    }
+    if (hob__h2_stream_pending(s) == 0)
+        hob_event_set(&s->writable);
+}
+
+static bool is_sent(const struct h2_stream *s)
+{
+    return s->is_ending ? s->is_end_sent : hob__h2_stream_pending(s) == 0;
+}
+
+/* What was gathered, and lent, and (is_ending) the end. Waits for the windows. */
+static int send_pending(struct h2_stream *s)
+{
+    struct h2_conn *h2 = s->h2;
+    hob_scope       scope;
+    int             r = 0;
+
+    if (s->broken != 0)
+        return s->broken;
+    if (!s->is_head_sent)
+        r = submit_head(s);
+    else if (s->is_deferred)
+        r = nghttp2_session_resume_data(h2->session, s->id) == NGHTTP2_ERR_NOMEM ? -ENOMEM : 0;
+    s->is_deferred = false;
+    if (r < 0)
+        return s->broken = r;
+    hob__h2_kick(h2);
+    if (is_sent(s))
+        return 0;
+
+    hob_scope_begin(&scope);
+    hob_scope_deadline(&scope, hob__http_rate_deadline(h2->conn->server, hob__h2_stream_pending(s)));
+    while (r == 0 && !is_sent(s) && s->broken == 0) {
+        hob_event_reset(&s->writable);
+        r = hob_event_wait(&s->writable);
+    }
+    (void)!hob_scope_end(&scope);
+    if (is_sent(s))
+        return 0;
+    if (r == -ETIMEDOUT && hob_cancelled() == 0)
+        h2->conn->server->stats->timed_out++;
+    if (s->broken == 0)
+        s->broken = r; // in the middle of what was to be sent
+    s->lent_len = 0;
+    return s->broken;
+}
+
+static int write_body(hob_http_request *req, const void *data, size_t len)
+{
+    struct h2_stream *s = stream_of(req);
+    struct http_work *work = req->work;
+
+    if (len <= OUT_BYTES - work->out_len) {
+        memcpy(work->out + work->out_len, data, len);
+        work->out_len += len;
+        return 0;
+    }
+    s->lent = data;
+    s->lent_len = len;
+    return send_pending(s);
+}
+
+static int flush(hob_http_request *req)
+{
+    struct h2_stream *s = stream_of(req);
+    return req->state == ANSWER_BODY ? send_pending(s) : s->broken;
+}
+
+static int end_chunks(hob_http_request *req)
+{
+    (void)req;
+    return 0; // the end of the stream is the end of the answer
+}
+
+static void no_watch(struct http_conn *conn)
+{
+    (void)conn; // a client that goes away is seen by who reads the connection
+}
+
+/* ---- as a stream both ways: RFC 8441 ---- */
+
+static struct h2_stream *tunnel_of(hob_stream *stream)
+{
+    return stream_of((hob_http_request *)stream);
+}
+
+static ssize_t tunnel_read(hob_stream *stream, void *buf, size_t len)
+{
+    return hob_http_read((hob_http_request *)stream, buf, len);
+}
+
+static ssize_t tunnel_write(hob_stream *stream, const void *buf, size_t len)
+{
+    hob_http_request *req = (hob_http_request *)stream;
+    ssize_t           n = hob_http_write(req, buf, len);
+    int               r = n < 0 ? (int)n : hob_http_flush(req);
+    return r < 0 ? r : (ssize_t)len;
+}
+
+static int tunnel_shutdown(hob_stream *stream)
+{
+    struct h2_stream *s = tunnel_of(stream);
+    if (s->is_ending)
+        return s->broken;
+    s->is_ending = true;
+    s->work->req.state = ANSWER_DONE;
+    return send_pending(s);
+}
+
+static void tunnel_close(hob_stream *stream)
+{
+    (void)stream;
+    hob_mistake("hob_stream_close", "an upgraded request's stream ends with its handler, and is not to be closed");
+}
+
+static const hob_stream_type TUNNEL = {
+    .name = "http/2",
+    .read = tunnel_read,
+    .write_some = tunnel_write,
+    .write = tunnel_write,
+    .shutdown = tunnel_shutdown,
+    .close = tunnel_close,
+};
+
+static int upgrade(hob_http_request *req, hob_stream **ret_stream)
+{
+    struct h2_stream *s = stream_of(req);
+
+    if (req->state != ANSWER_NONE)
+        return -EALREADY;
+    if (req->protocol[0] == '\0')
+        return -ENOTSUP;
+    s->is_tunnel = true;
+    int r = hob_http_begin(req, 200, NULL, -1);
+    if (r == 0)
+        r = hob_http_flush(req);
+    if (r < 0)
+        return r;
+    hob_scope_deadline(req->scope, HOB_FOREVER);
+    req->stream.type = &TUNNEL;
+    *ret_stream = &req->stream;
+    return 0;
+}
+
+const struct http_transport hob__http_h2 = {
+    .version = 20,
+    .read = read_body,
+    .begin = begin,
+    .write = write_body,
+    .flush = flush,
+    .end_chunks = end_chunks,
+    .watch = no_watch,
+    .unwatch = no_watch,
+    .upgrade = upgrade,
+};
