@@ -68,6 +68,8 @@ struct h2_conn {
     uint32_t         head_bytes;    /* of it, on the wire   */
     int64_t          updates_left;  /* WINDOW_UPDATEs that are worth their while */
     struct h2_bucket resets, controls;
+    int64_t          strange; /* bytes that came, less those of frames that nghttp2 has told of */
+    int64_t          strange_paid;
 
     /* What there is to do. */
     const uint8_t *rest; /* what nghttp2 gave and work->out had no room for */
@@ -126,6 +128,7 @@ extern const nghttp2_data_provider hob__h2_answer;
 
 int  hob__h2_session_new(struct h2_conn *h2);
 bool hob__h2_take(struct h2_conn *h2, struct h2_bucket *bucket, uint32_t per_s);
+void hob__h2_take_strange(struct h2_conn *h2);
 
 /* Moves what nghttp2 has to send to work->out, as far as there is room. */
 void hob__h2_collect(struct h2_conn *h2);

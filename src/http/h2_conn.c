@@ -112,6 +112,8 @@ static void write_all(struct h2_conn *h2)
     }
     h2->is_writing = false;
     hob_event_set(&h2->quiet);
+    if (h2->is_calmed || !nghttp2_session_want_read(h2->session)) // what was sent was the end
+        wake(h2);
 }
 
 static int run_writer(void *arg)
@@ -162,9 +164,11 @@ static void feed(struct h2_conn *h2)
     if (len == 0)
         return;
     h2->is_feeding = true;
+    h2->strange += (int64_t)len;
     ssize_t n = nghttp2_session_mem_recv(h2->session, (uint8_t *)work->in + work->in_begin, len);
     h2->is_feeding = false;
     work->in_begin = work->in_end = 0;
+    hob__h2_take_strange(h2);
     if (h2->is_calmed)
         calm(h2);
     else if (n == NGHTTP2_ERR_NOMEM || n == NGHTTP2_ERR_CALLBACK_FAILURE)

@@ -25,6 +25,8 @@ enum {
     UPDATES_PER_FRAME = 10,
     ROOM_MIN = 512,       /* a frame of DATA is not made for less, if there is more to send */
     CONN_WINDOW = 1048576,
+    STRANGE_BYTES = 64,   /* of unknown frames, for the price of a known one              */
+    PREFACE_BYTES = 24,
 };
 
 /* ---- memory: malloc's, and in tests it may fail ---- */
@@ -92,6 +94,14 @@ static bool take_reset(struct h2_conn *h2)
     return hob__h2_take(h2, &h2->resets, h2->conn->server->opts.resets_per_s_max);
 }
 
+/* Of frames of a kind that it does not know nghttp2 tells nothing: what came and is no part of another is
+ * paid by its bytes. (Less a frame's header, of which there may be a part.) */
+void hob__h2_take_strange(struct h2_conn *h2)
+{
+    while (h2->strange - h2->strange_paid >= STRANGE_BYTES + 9 && take_control(h2))
+        h2->strange_paid += STRANGE_BYTES;
+}
+
 /* A head is paid by its bytes: those of all its frames, which count even when they are empty. */
 static bool take_head(struct h2_conn *h2, const nghttp2_frame_hd *hd)
 {
@@ -117,6 +127,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     struct h2_conn *h2 = arg;
     bool            is_fine = true;
 
+    h2->strange -= 9 + (int64_t)hd->length;
     if (hd->type != NGHTTP2_CONTINUATION)
         h2->head_since_ns = 0;
     switch (hd->type) {
@@ -142,7 +153,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
             (void)!nghttp2_session_terminate_session(session, NGHTTP2_PROTOCOL_ERROR);
         is_fine = take_control(h2);
         break;
-    default: // also those that nobody knows
+    default:
         is_fine = take_control(h2);
         break;
     }
@@ -436,6 +447,7 @@ int hob__h2_session_new(struct h2_conn *h2)
     int                        r = -ENOMEM;
 
     h2->updates_left = UPDATES_FIRST;
+    h2->strange = -PREFACE_BYTES;
     if (fails() || nghttp2_session_callbacks_new(&callbacks) != 0)
         return -ENOMEM;
     if (!fails() && nghttp2_option_new(&option) == 0) {

@@ -193,7 +193,8 @@ static int run(void *arg)
     struct http_server *server = h2->conn->server;
     hob_http_request   *req = &s->work->req;
 
-    int  r = hob__http_call(req);
+    // It may have been taken back before it has run.
+    int  r = s->broken != 0 ? s->broken : hob__http_call(req);
     bool closes = req->closes;
     if (s->is_tunnel && s->broken == 0)
         req->state = ANSWER_DONE; // it ends as its handler does
