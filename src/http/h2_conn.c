@@ -114,6 +114,8 @@ static void write_all(struct h2_conn *h2)
     hob_event_set(&h2->quiet);
     if (h2->is_calmed || !nghttp2_session_want_read(h2->session)) // what was sent was the end
         wake(h2);
+    for (struct h2_stream *s = h2->is_over ? h2->streams : NULL; s != NULL; s = s->next)
+        hob_event_set(&s->writable); // those that wait for a window wait in vain
 }
 
 static int run_writer(void *arg)
@@ -295,7 +297,8 @@ static void look_at_time(struct h2_conn *h2)
     }
 }
 
-/* The client will send no more. What was asked is still answered; a body that lacks its end has none. */
+/* The client will send no more. What was asked is still answered, as far as its windows reach; a body that
+ * lacks its end has none. */
 static void on_end(struct h2_conn *h2)
 {
     h2->is_over = true;
@@ -307,6 +310,7 @@ static void on_end(struct h2_conn *h2)
         if (!s->has_ended && s->body_error == 0)
             s->body_error = HOB_EOF;
         hob_event_set(&s->readable);
+        hob_event_set(&s->writable);
     }
 }
 

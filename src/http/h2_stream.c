@@ -478,6 +478,12 @@ static bool is_sent(const struct h2_stream *s)
     return s->is_ending ? s->is_end_sent : hob__h2_stream_pending(s) == 0;
 }
 
+/* The client says no more, so no window will open for what is left. */
+static bool is_stuck(const struct h2_stream *s)
+{
+    return s->h2->is_over && !s->h2->is_writing && s->h2->conn->work->out_len == 0;
+}
+
 /* What was gathered, and lent, and (is_ending) the end. Waits for the windows. */
 static int send_pending(struct h2_stream *s)
 {
@@ -501,6 +507,10 @@ static int send_pending(struct h2_stream *s)
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, hob__http_rate_deadline(h2->conn->server, hob__h2_stream_pending(s)));
     while (r == 0 && !is_sent(s) && s->broken == 0) {
+        if (is_stuck(s)) {
+            r = -EPIPE;
+            break;
+        }
         hob_event_reset(&s->writable);
         r = hob_event_wait(&s->writable);
     }

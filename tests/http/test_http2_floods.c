@@ -143,6 +143,7 @@ TEST_ON_ALL(http2_floods, resets_that_are_provoked_end_the_connection)
                 break;
         }
         H2_HEAR_UNTIL(peer, false);
+        close_tcp(&peer->conn);
         WAIT_FOR(site.stats.connections == 0);
         if (site.stats.calmed != 1)
             HOB_EXPECT_NOT("%s: %s", WAYS[way], peer->words);
@@ -173,6 +174,7 @@ TEST_ON_ALL(http2_floods, a_head_without_end_ends_the_connection_early)
         for (int i = 0; i < 200 && hob_tcp_write(peer->conn, frame.at, frame.len) >= 0; i++)
             sent += frame.len;
         H2_HEAR_UNTIL(peer, false);
+        close_tcp(&peer->conn);
         WAIT_FOR(site.stats.connections == 0);
         check(len == 0 || in_sim() == 0 || sent < 1000000);
         check_eq(site.stats.requests, 0);
@@ -232,6 +234,7 @@ TEST_ON_ALL(http2_floods, frames_that_carry_nothing_end_the_connection)
         check_ok(h2_say(peer, "PRI head:1:4::method=POST|:scheme=http|:path=/|:authority=a|content-length=9"));
         check_ok(flood(peer, WAYS[way], 200));
         H2_HEAR_UNTIL(peer, false);
+        close_tcp(&peer->conn);
         WAIT_FOR(site.stats.connections == 0);
         if (site.stats.calmed != 1 && !(site.stats.bad > 0 && way == 2))
             HOB_EXPECT_NOT("%s: %s", WAYS[way], peer->words);
