@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP/2 as it should be: requests side by side, windows, bodies, trailers, ends. Rows are those of SURVIVAL. */
+#include <malloc.h>
+
 #include "hob/stop.h"
 #include "http/cases.h"
 #include "http/h1.h"
@@ -451,6 +453,34 @@ TEST_ONCE(http2, an_idle_connection_has_no_task_and_is_told_when_its_time_is_ove
     check_eq(peer->last_id, 1);
     check_eq(peer->goaway, 0);
     WAIT_FOR(site.stats.connections == 0);
+}
+
+/* Both ends of TCP, Hob's part, and nghttp2's, of which the most is its buffer for a frame and two tables of
+ * fields: malloc(3) gives all of it. */
+TEST_ON_ALL(http2, an_idle_connection_takes_little)
+{
+    enum { MANY = 100 };
+    struct site site = { .handler = tell };
+    hob_tcp    *conns[MANY] = { 0 };
+    char        buf[2000];
+    H2_BYTES(bytes);
+    HOB_SCOPE(s);
+
+    if (IS_SANITIZED)
+        skip("a sanitizer has its own malloc");
+    check_ok(open_site(&s, &site));
+    h2_script(&bytes, "PRI get:1");
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < MANY; i++) {
+        check_ok(visit(&site, &conns[i]));
+        check_ok(hob_tcp_write(conns[i], bytes.at, bytes.len));
+        check_ok(hob_tcp_read(conns[i], buf, sizeof buf));
+    }
+    WAIT_FOR(site.stats.idle == MANY);
+    size_t each = (mallinfo2().uordblks - before) / MANY;
+    for (int i = 0; i < MANY; i++)
+        hob_tcp_close(conns[i]);
+    check_lt(each, in_sim() ? 36000u : 32000u);
 }
 
 TEST_ONCE(http2, pings_do_not_keep_an_idle_connection_for_ever)
