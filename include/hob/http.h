@@ -129,8 +129,20 @@ typedef struct hob_http_opts {
 
     /* Called for each connection when it was accepted, in its task: may put TLS over it, or refuse
      * it by a negative result, and then still owns nothing: `below` is closed by the server. Else it
-     * returns 0, or what was agreed upon: HOB_HTTP_1 or HOB_HTTP_2. After 0 the client's first bytes
-     * tell. */
+     * returns what was agreed upon, HOB_HTTP_1 or HOB_HTTP_2; or 0, and the first bytes tell.
+     *
+     *     static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)
+     *     {
+     *         hob_tls      *tls;
+     *         hob_tls_facts facts;
+     *
+     *         HOB_TRY(hob_tls_server(config, below, &tls));
+     *         *ret_stream = hob_tls_stream(tls); // `below` is its own from here on
+     *         if (hob_tls_handshake(tls) < 0 || hob_tls_negotiated(tls, &facts) < 0)
+     *             return HOB_HTTP_1;             // the first read fails, too
+     *         return strcmp(facts.alpn, "h2") == 0 ? HOB_HTTP_2 : HOB_HTTP_1;
+     *     }
+     */
     int (*wrap)(void *arg, hob_stream *below, hob_stream **ret_stream);
     void *wrap_arg;
 

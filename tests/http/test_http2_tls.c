@@ -5,19 +5,16 @@
 #include "http/site.h"
 #include "tls/peers.h"
 
-/* As hob/http.h says: what was agreed upon is the result. */
-static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
+/* As hob/http.h shows. */
+static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)
 {
     hob_tls      *tls;
     hob_tls_facts facts;
 
-    HOB_TRY(hob_tls_server(arg, below, &tls));
-    int r = hob_tls_handshake(tls);
-    if (r == 0)
-        r = hob_tls_negotiated(tls, &facts);
-    *ret_stream = hob_tls_stream(tls);
-    if (r < 0) // `below` is its own by now: it is left to the first read to find that out
-        return HOB_HTTP_1;
+    HOB_TRY(hob_tls_server(config, below, &tls));
+    *ret_stream = hob_tls_stream(tls); // `below` is its own from here on
+    if (hob_tls_handshake(tls) < 0 || hob_tls_negotiated(tls, &facts) < 0)
+        return HOB_HTTP_1;             // the first read fails, too
     return strcmp(facts.alpn, "h2") == 0 ? HOB_HTTP_2 : HOB_HTTP_1;
 }
 
@@ -107,4 +104,25 @@ TEST_ON_ALL(http2_tls, what_alpn_did_not_agree_upon_is_not_spoken)
     check_eq(site.stats.http2, 0);
     close_tls(&tls);
     WAIT_FOR(site.stats.connections == 0);
+}
+
+TEST_ON_ALL(http2_tls, a_handshake_that_fails_costs_nobody_else_anything)
+{
+    WORLD(w);
+    struct site  site = { .handler = tell };
+    hob_tls_opts server = { .alpn = H2 }, client = { .alpn = H2 };
+    char         got[500];
+    TLS(tls);
+    HOB_SCOPE(s);
+
+    check_ok(make_world(&w, &server, &client));
+    site.opts.wrap = over_tls;
+    site.opts.wrap_arg = w.server_config;
+    check_ok(open_site(&s, &site));
+    ignore(ask(&site, GET("/"), got, sizeof got)); // no hello
+    WAIT_FOR(site.stats.connections == 0);
+    check_ok(visit_tls(&site, w.client_config, &tls));
+    check_ok(hob_tls_write(tls, PREFACE, sizeof PREFACE - 1));
+    check_ok(hob_tls_write(tls, REQUEST, sizeof REQUEST - 1));
+    check(hears(tls, "version 20"));
 }
