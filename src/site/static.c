@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A folder, given out.
+ *
+ *     path of the request ── names.c ──▶ name ── hob_dir_open_file ──▶ a file ──▶ hob_http_reply_file
+ *                                                                      a folder ──▶ its index, its page
+ *
+ * Nothing is remembered between requests: what is on the disk is what is given out, at any moment.
+ * docs/design/0078-static-files.md says why no files are kept open.
+ */
+#include "site/static.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- making one ---- */
+
+static void free_texts(hob_static_opts *opts)
+{
+    free((char *)(uintptr_t)opts->prefix);
+    free((char *)(uintptr_t)opts->index);
+    free((char *)(uintptr_t)opts->cache_control);
+    free((char *)(uintptr_t)opts->other_type);
+    for (size_t i = 0; opts->types != NULL && i < opts->type_count; i++) {
+        free((char *)(uintptr_t)opts->types[i].extension);
+        free((char *)(uintptr_t)opts->types[i].type);
+    }
+    free((hob_static_type *)(uintptr_t)opts->types);
+}
+
+static int copy_types(hob_static_opts *opts, const hob_static_type *types, size_t count)
+{
+    hob_static_type *copies = count > 0 ? hob__site_alloc(count * sizeof *copies) : NULL;
+
+    opts->types = copies;
+    opts->type_count = copies != NULL ? count : 0;
+    for (size_t i = 0; i < opts->type_count; i++) {
+        copies[i].extension = hob__site_copy(types[i].extension, strlen(types[i].extension));
+        copies[i].type = hob__site_copy(types[i].type, strlen(types[i].type));
+        if (copies[i].extension == NULL || copies[i].type == NULL)
+            return -ENOMEM;
+    }
+    return count > 0 && copies == NULL ? -ENOMEM : 0;
+}
+
+static const char *copy_or(const char *text, const char *otherwise)
+{
+    text = text != NULL ? text : otherwise;
+    return hob__site_copy(text, strlen(text));
+}
+
+static int copy_opts(hob_static *files, const hob_static_opts *opts)
+{
+    hob_static_opts *own = &files->opts;
+    size_t           len = opts->prefix != NULL ? strlen(opts->prefix) : 0;
+
+    if (len > 0 && opts->prefix[0] != '/')
+        return -EINVAL;
+    while (len > 0 && opts->prefix[len - 1] == '/')
+        len--;
+    files->prefix_len = len;
+    *own = *opts;
+    own->prefix = hob__site_copy(opts->prefix, len);
+    own->index = copy_or(opts->index, "index.html");
+    own->cache_control = copy_or(opts->cache_control, "no-cache");
+    own->other_type = copy_or(opts->other_type, "application/octet-stream");
+    int r = copy_types(own, opts->types, opts->type_count);
+    if (own->prefix == NULL || own->index == NULL || own->cache_control == NULL
+        || own->other_type == NULL)
+        r = -ENOMEM;
+    return r;
+}
+
+int hob_static_open(const char *folder, const hob_static_opts *opts, hob_static **ret_static)
+{
+    static const hob_static_opts defaults;
+    hob_static *files = hob__site_alloc(sizeof *files);
+    if (files == NULL)
+        return -ENOMEM;
+
+    int r = copy_opts(files, opts != NULL ? opts : &defaults);
+    if (r == 0)
+        r = hob_dir_open(folder, &files->dir);
+    if (r < 0) {
+        hob_static_close(files);
+        return r;
+    }
+    *ret_static = files;
+    return 0;
+}
+
+void hob_static_close(hob_static *files)
+{
+    if (files == NULL)
+        return;
+    hob_dir_close(files->dir);
+    free_texts(&files->opts);
+    free(files);
+}
+
+/* ---- what is not given out ---- */
+
+static int reply_missing(hob_http_request *req, const hob_static *files)
+{
+    if (files->opts.missing != NULL)
+        return files->opts.missing(req, files->opts.missing_arg);
+    return hob_http_reply_text(req, 404, NULL);
+}
+
+static int reply_busy(hob_http_request *req)
+{
+    int r = hob_http_set_header(req, "Retry-After", "1");
+    return r < 0 ? r : hob_http_reply_text(req, 503, NULL);
+}
+
+/* A file that could not be opened: what that is to the client. */
+static int reply_error(hob_http_request *req, const hob_static *files, int error)
+{
+    switch (error) {
+    case -ENOENT:
+    case -ENOTDIR:
+    case -ELOOP:
+    case -EXDEV:
+    case -ENAMETOOLONG:
+    case -ENXIO:   // a socket; or a FIFO, whose writers nobody waits for
+    case -ENODEV:
+    case -EISDIR:
+        return reply_missing(req, files);
+    case -EACCES:
+    case -EPERM:
+        return hob_http_reply_text(req, 403, NULL);
+    case -EMFILE:
+    case -ENFILE:
+        return reply_busy(req);
+    default:
+        return error;
+    }
+}
+
+static int reply_options(hob_http_request *req, int status)
+{
+    int r = hob_http_set_header(req, "Allow", "GET, HEAD, OPTIONS");
+    if (r < 0)
+        return r;
+    return status == 204 ? hob_http_reply(req, 204, NULL, NULL, 0)
+                         : hob_http_reply_text(req, status, NULL);
+}
+
+/* To the folder's own path. Relative, so that it holds behind every proxy and leads to no other host. */
+static int reply_with_slash(hob_http_request *req)
+{
+    const char *slash = strrchr(hob_http_path(req), '/');
+    const char *last = slash != NULL ? slash + 1 : hob_http_path(req), *query = hob_http_query(req);
+    char        location[2048];
+
+    int len = snprintf(location, sizeof location, "./%s/%s%s", last, query[0] != '\0' ? "?" : "", query);
+    if (len < 0 || (size_t)len >= sizeof location)
+        return hob_http_reply_text(req, 414, NULL);
+    int r = hob_http_set_header(req, "Location", location);
+    return r < 0 ? r : hob_http_reply_text(req, 301, NULL);
+}
+
+/* ---- a file ---- */
+
+static const char *type_of(const hob_static *files, const char *name)
+{
+    char extension[16];
+
+    hob__site_extension(name, extension);
+    for (size_t i = 0; i < files->opts.type_count; i++) {
+        if (strcmp(files->opts.types[i].extension, extension) == 0)
+            return files->opts.types[i].type;
+    }
+    const char *type = hob_static_type_of(name);
+    return type != NULL ? type : files->opts.other_type;
+}
+
+static const struct coding {
+    const char *name, *extension;
+} CODINGS[] = { { "br", ".br" }, { "zstd", ".zst" }, { "gzip", ".gz" } };
+
+enum { CODING_COUNT = sizeof CODINGS / sizeof CODINGS[0] };
+
+/* The codings that the client takes, those it likes most first; of equals, the one that is the
+ * smallest first. Returns how many. */
+static int wanted_codings(const char *header, const struct coding *out[static CODING_COUNT])
+{
+    int weights[CODING_COUNT], count = 0;
+
+    for (int i = 0; i < CODING_COUNT; i++) {
+        int weight = hob__site_accepts(header, CODINGS[i].name), at = count;
+        if (weight == 0)
+            continue;
+        for (; at > 0 && weights[at - 1] < weight; at--) {
+            weights[at] = weights[at - 1];
+            out[at] = out[at - 1];
+        }
+        weights[at] = weight;
+        out[at] = &CODINGS[i];
+        count++;
+    }
+    return count;
+}
+
+/* A file beside it with one of the codings, that was made from what it is now. Returns 1, 0: there is
+ * none, or an error. */
+static int open_sibling(hob_http_request *req, const hob_static *files, const char *name,
+                        const struct stat *st, hob_file **ret_file)
+{
+    const struct coding *codings[CODING_COUNT];
+    int  count = wanted_codings(hob_http_header(req, "Accept-Encoding"), codings);
+    char path[NAME_BYTES + 8];
+
+    for (int i = 0; i < count; i++) {
+        struct stat found;
+        hob_file   *file;
+        snprintf(path, sizeof path, "%s%s", name, codings[i]->extension);
+        int r = hob_dir_open_file(files->dir, path, O_RDONLY, 0, &file);
+        if (r == -ECANCELED || r == -ETIMEDOUT || r == -ENOMEM)
+            return r;
+        if (r < 0)
+            continue;
+        r = hob_file_stat(file, &found);
+        bool is_good = r == 0 && S_ISREG(found.st_mode) && found.st_mtim.tv_sec >= st->st_mtim.tv_sec;
+        if (is_good)
+            r = hob_http_set_header(req, "Content-Encoding", codings[i]->name);
+        if (is_good && r == 0) {
+            *ret_file = file;
+            return 1;
+        }
+        hob_file_close(file);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int add_headers(hob_http_request *req, const hob_static *files, const char *name)
+{
+    const char *cache = files->opts.immutable && hob__site_name_has_hash(name)
+                            ? "public, max-age=31536000, immutable"
+                            : files->opts.cache_control;
+    int r = cache[0] != '\0' ? hob_http_set_header(req, "Cache-Control", cache) : 0;
+    if (r == 0)
+        r = hob_http_set_header(req, "X-Content-Type-Options", "nosniff");
+    if (r == 0 && files->opts.precompressed)
+        r = hob_http_add_header(req, "Vary", "Accept-Encoding");
+    return r;
+}
+
+/* Part of a file is a part of the file itself: so who wants one gets no coding of it. */
+static int reply_file(hob_http_request *req, const hob_static *files, const char *name,
+                      hob_file *file, const struct stat *st)
+{
+    const char *type = type_of(files, name);
+    hob_file   *sibling = NULL;
+
+    int r = add_headers(req, files, name);
+    if (r == 0 && files->opts.precompressed && hob_http_header(req, "Range") == NULL)
+        r = open_sibling(req, files, name, st, &sibling);
+    if (r >= 0)
+        r = hob_http_reply_file(req, type, sibling != NULL ? sibling : file);
+    hob_file_close(sibling);
+    return r;
+}
+
+/* ---- what a name stands for ---- */
+
+/* Opens it and looks what it is. */
+static int open_and_look(const hob_static *files, const char *name, hob_file **ret_file,
+                         struct stat *ret_stat)
+{
+    hob_file *file;
+    int r = hob_dir_open_file(files->dir, name[0] != '\0' ? name : ".", O_RDONLY | O_NOCTTY, 0, &file);
+    if (r < 0)
+        return r;
+    r = hob_file_stat(file, ret_stat);
+    if (r < 0) {
+        hob_file_close(file);
+        return r;
+    }
+    *ret_file = file;
+    return 0;
+}
+
+static int reply_index(hob_http_request *req, const hob_static *files, const char *folder)
+{
+    char        name[2 * NAME_BYTES];
+    struct stat st;
+    hob_file   *file;
+    int         r = -ENOENT;
+
+    if (files->opts.index[0] != '\0') {
+        snprintf(name, sizeof name, "%s%s%s", folder, folder[0] != '\0' ? "/" : "", files->opts.index);
+        r = open_and_look(files, name, &file, &st);
+    }
+    if (r == 0) {
+        r = S_ISREG(st.st_mode) ? reply_file(req, files, name, file, &st) : reply_missing(req, files);
+        hob_file_close(file);
+        return r;
+    }
+    if (r == -ENOENT && files->opts.listing)
+        return hob__site_listing(req, files, folder);
+    return reply_error(req, files, r);
+}
+
+static int reply_name(hob_http_request *req, const hob_static *files, const char *name,
+                      bool has_slash)
+{
+    struct stat st;
+    hob_file   *file;
+
+    int r = open_and_look(files, name, &file, &st);
+    if (r < 0)
+        return reply_error(req, files, r);
+    if (S_ISREG(st.st_mode) && !has_slash) {
+        r = reply_file(req, files, name, file, &st);
+        hob_file_close(file);
+        return r;
+    }
+    hob_file_close(file);
+    if (!S_ISDIR(st.st_mode))
+        return reply_missing(req, files);
+    const char *path = hob_http_path(req);
+    if (path[strlen(path) - 1] != '/')
+        return reply_with_slash(req);
+    return reply_index(req, files, name);
+}
+
+int hob_static_reply(hob_http_request *req, hob_static *files, const char *name)
+{
+    const char *method = hob_http_method(req);
+    char        bare[NAME_BYTES];
+    size_t      len = strlen(name);
+
+    if (strcmp(method, "OPTIONS") == 0)
+        return reply_options(req, 204);
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        return reply_options(req, 405);
+    if (!hob__site_name_is_fine(name, files->opts.dotfiles))
+        return reply_missing(req, files);
+    bool has_slash = len > 0 && name[len - 1] == '/';
+    snprintf(bare, sizeof bare, "%.*s", (int)(len - has_slash), name);
+    return reply_name(req, files, bare, has_slash);
+}
+
+/* The part of the path that is the folder's, without its slash; NULL: it is not of this folder. */
+static const char *path_in(const hob_static *files, const char *path)
+{
+    if (strncmp(path, files->opts.prefix, files->prefix_len) != 0)
+        return NULL;
+    path += files->prefix_len;
+    if (*path == '\0' && files->prefix_len > 0)
+        return path;
+    return *path == '/' ? path + 1 : NULL;
+}
+
+int hob_static_handle(hob_http_request *req, void *arg)
+{
+    hob_static *files = arg;
+    const char *path = hob_http_path(req);
+    char        name[NAME_BYTES];
+
+    if (strcmp(path, "*") == 0)
+        path = "/";
+    path = path_in(files, path);
+    if (path == NULL)
+        return reply_missing(req, files);
+    int r = hob__site_name_decode(path, name, sizeof name);
+    if (r == -EINVAL)
+        return hob_http_reply_text(req, 400, NULL);
+    return r < 0 ? reply_missing(req, files) : hob_static_reply(req, files, name);
+}
