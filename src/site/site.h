@@ -5,7 +5,7 @@
  *   files    static.c serves, listing.c makes the page of a folder; names.c, accept.c and media.c are
  *            bytes only: which name a path means, which coding is wanted, which type a name has
  *   forms    forms.h introduces them
- *   cookies  cookie.c
+ *   cookies  cookie.c; session.c on top of it, by seal.c, which alone knows OpenSSL
  *
  * All of it sees Hob's public headers only. Memory is malloc's, by memory.c.
  */
