@@ -9,6 +9,7 @@
  *   place.c     where the library is; hob flags
  *   new.c       hob new: a small project
  *   backends.c  hob backends: what works on this system
+ *   serve.c     hob serve: a folder by HTTP; serve_options.c what was asked for, access.c its log
  *   text.c      texts, files, hashes
  *
  * The command is a user of the public headers like any other. It ends soon, so
@@ -31,6 +32,7 @@ int run_command(int argc, char **argv);
 int new_command(int argc, char **argv);
 int backends_command(int argc, char **argv);
 int flags_command(int argc, char **argv);
+int serve_command(int argc, char **argv);
 
 /* Prints "hob: " and the sentence to standard error, and ends with `status`. */
 __attribute__((noreturn, format(printf, 2, 3))) void die(int status, const char *format, ...);

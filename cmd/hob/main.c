@@ -12,6 +12,7 @@ static const char usage[] =
     "\n"
     "  hob run FILE.c [ARGUMENT]...  compiles a program that uses Hob, once, and runs it\n"
     "  hob new NAME                  makes a folder with a small project in it\n"
+    "  hob serve [FOLDER]            gives the files of a folder out by HTTP; hob serve --help\n"
     "  hob backends                  says which backends work on this system\n"
     "  hob flags                     prints what a compiler needs to know about Hob\n"
     "  hob version\n"
@@ -47,10 +48,10 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "run", run_command },         { "new", new_command },
-    { "backends", backends_command }, { "flags", flags_command },
-    { "help", help_command },       { "--help", help_command },
-    { "-h", help_command },         { "version", version_command },
-    { "--version", version_command },
+    { "serve", serve_command },     { "backends", backends_command },
+    { "flags", flags_command },     { "help", help_command },
+    { "--help", help_command },     { "-h", help_command },
+    { "version", version_command }, { "--version", version_command },
 };
 
 void die(int status, const char *format, ...)

@@ -39,14 +39,14 @@ typedef struct hob_static_opts {
     const char *prefix; /* what the paths of requests begin with: "/assets"; NULL: nothing */
     const char *index;  /* the file that stands for its folder; NULL: "index.html"; "": none */
     const char *cache_control; /* NULL: "no-cache": may be kept, and is asked for each time, which
-                                  costs a 304; "": not said                               */
+                                  costs a 304; "": not said. One that was set before stays */
 
     const hob_static_type *types; /* looked at before the built-in ones */
     size_t                 type_count;
     const char            *other_type; /* of names that none fits; NULL: application/octet-stream */
 
-    /* Answers what is not there, in the place of a plain 404: with a page, or, for the one page of an
-     * application, by hob_static_reply(req, files, "index.html"). */
+    /* Answers hob_static_handle's requests for what is not there, in the place of a plain 404: with a
+     * page, or, for the one page of an application, by hob_static_reply(req, files, "index.html"). */
     hob_http_handler *missing;
     void             *missing_arg;
 
@@ -77,14 +77,15 @@ HOB_API void hob_static_close(hob_static *files);
  *   400        the path is no path: a % that no two hexadecimal digits follow
  *   403        the system forbids to read it
  *   404        it is not there; so is what is outside, has a `..`, a NUL or an escaped slash in its
- *              path, or is neither a file nor a folder
+ *              path or 1,024 bytes in its name, or is neither a file nor a folder
  *   503        too many files are open
  *
  * Waits. Returns 0, or an error of the disk or of hob_http_reply. */
 HOB_API HOB_MUST_USE int hob_static_handle(hob_http_request *req, void *files);
 
 /* The same for a name that is relative to the folder, and no longer percent-encoded: "css/a.css",
- * such as a router has found in a path. It may come from anybody. */
+ * such as a router has found in a path. It may come from anybody. What is not there is 404, without
+ * `missing`. */
 HOB_API HOB_MUST_USE int hob_static_reply(hob_http_request *req, hob_static *files,
                                           const char *name);
 

@@ -121,7 +121,7 @@ int hob_form_reader_save(hob_form_reader *reader, const char *path, unsigned fla
 struct file_source {
     hob_file *file;
     uint64_t  at;
-    char      bytes[16384];
+    char      bytes[8192];
 };
 
 static ssize_t next_of_file(void *arg, const char **ret_bytes)

@@ -37,7 +37,7 @@ void hob__site_text_free(struct text *text);
 
 /* ---- names.c ---- */
 
-enum { NAME_BYTES = 4096 }; /* of a path, with its NUL */
+enum { NAME_BYTES = 1024 }; /* of a name, with its NUL: some of them lie on the stack of a request */
 
 /* A path of a URL, without its first slash, as a name relative to a folder. Returns 0, or
  * -EINVAL: it has a % that is no escape; -ENOENT: an escaped slash or a NUL; -ENAMETOOLONG. */

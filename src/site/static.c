@@ -104,12 +104,8 @@ void hob_static_close(hob_static *files)
 
 /* ---- what is not given out ---- */
 
-static int reply_missing(hob_http_request *req, const hob_static *files)
-{
-    if (files->opts.missing != NULL)
-        return files->opts.missing(req, files->opts.missing_arg);
-    return hob_http_reply_text(req, 404, NULL);
-}
+/* What the functions below give for what is not there: then nothing was answered. */
+enum { MISSING = 1 };
 
 static int reply_busy(hob_http_request *req)
 {
@@ -118,7 +114,7 @@ static int reply_busy(hob_http_request *req)
 }
 
 /* A file that could not be opened: what that is to the client. */
-static int reply_error(hob_http_request *req, const hob_static *files, int error)
+static int reply_error(hob_http_request *req, int error)
 {
     switch (error) {
     case -ENOENT:
@@ -129,7 +125,7 @@ static int reply_error(hob_http_request *req, const hob_static *files, int error
     case -ENXIO:   // a socket; or a FIFO, whose writers nobody waits for
     case -ENODEV:
     case -EISDIR:
-        return reply_missing(req, files);
+        return MISSING;
     case -EACCES:
     case -EPERM:
         return hob_http_reply_text(req, 403, NULL);
@@ -239,12 +235,21 @@ static int open_sibling(hob_http_request *req, const hob_static *files, const ch
     return 0;
 }
 
+/* What the caller has set stays. */
+static int add_unless_set(hob_http_request *req, const char *name, const char *value)
+{
+    char there[2];
+    return hob_http_answer_header(req, name, there, sizeof there) == -ENOENT
+               ? hob_http_add_header(req, name, value)
+               : 0;
+}
+
 static int add_headers(hob_http_request *req, const hob_static *files, const char *name)
 {
     const char *cache = files->opts.immutable && hob__site_name_has_hash(name)
                             ? "public, max-age=31536000, immutable"
                             : files->opts.cache_control;
-    int r = cache[0] != '\0' ? hob_http_set_header(req, "Cache-Control", cache) : 0;
+    int r = cache[0] != '\0' ? add_unless_set(req, "Cache-Control", cache) : 0;
     if (r == 0)
         r = hob_http_set_header(req, "X-Content-Type-Options", "nosniff");
     if (r == 0 && files->opts.precompressed)
@@ -299,13 +304,13 @@ static int reply_index(hob_http_request *req, const hob_static *files, const cha
         r = open_and_look(files, name, &file, &st);
     }
     if (r == 0) {
-        r = S_ISREG(st.st_mode) ? reply_file(req, files, name, file, &st) : reply_missing(req, files);
+        r = S_ISREG(st.st_mode) ? reply_file(req, files, name, file, &st) : MISSING;
         hob_file_close(file);
         return r;
     }
     if (r == -ENOENT && files->opts.listing)
         return hob__site_listing(req, files, folder);
-    return reply_error(req, files, r);
+    return reply_error(req, r);
 }
 
 static int reply_name(hob_http_request *req, const hob_static *files, const char *name,
@@ -316,7 +321,7 @@ static int reply_name(hob_http_request *req, const hob_static *files, const char
 
     int r = open_and_look(files, name, &file, &st);
     if (r < 0)
-        return reply_error(req, files, r);
+        return reply_error(req, r);
     if (S_ISREG(st.st_mode) && !has_slash) {
         r = reply_file(req, files, name, file, &st);
         hob_file_close(file);
@@ -324,14 +329,15 @@ static int reply_name(hob_http_request *req, const hob_static *files, const char
     }
     hob_file_close(file);
     if (!S_ISDIR(st.st_mode))
-        return reply_missing(req, files);
+        return MISSING;
     const char *path = hob_http_path(req);
     if (path[strlen(path) - 1] != '/')
         return reply_with_slash(req);
     return reply_index(req, files, name);
 }
 
-int hob_static_reply(hob_http_request *req, hob_static *files, const char *name)
+/* As hob_static_reply; MISSING: it is for the caller to answer. */
+static int reply(hob_http_request *req, const hob_static *files, const char *name)
 {
     const char *method = hob_http_method(req);
     char        bare[NAME_BYTES];
@@ -342,10 +348,16 @@ int hob_static_reply(hob_http_request *req, hob_static *files, const char *name)
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return reply_options(req, 405);
     if (!hob__site_name_is_fine(name, files->opts.dotfiles))
-        return reply_missing(req, files);
+        return MISSING;
     bool has_slash = len > 0 && name[len - 1] == '/';
     snprintf(bare, sizeof bare, "%.*s", (int)(len - has_slash), name);
     return reply_name(req, files, bare, has_slash);
+}
+
+int hob_static_reply(hob_http_request *req, hob_static *files, const char *name)
+{
+    int r = reply(req, files, name);
+    return r == MISSING ? hob_http_reply_text(req, 404, NULL) : r;
 }
 
 /* The part of the path that is the folder's, without its slash; NULL: it is not of this folder. */
@@ -359,19 +371,27 @@ static const char *path_in(const hob_static *files, const char *path)
     return *path == '/' ? path + 1 : NULL;
 }
 
-int hob_static_handle(hob_http_request *req, void *arg)
+static int reply_path(hob_http_request *req, const hob_static *files)
 {
-    hob_static *files = arg;
     const char *path = hob_http_path(req);
     char        name[NAME_BYTES];
 
-    if (strcmp(path, "*") == 0)
-        path = "/";
-    path = path_in(files, path);
+    path = path_in(files, strcmp(path, "*") == 0 ? "/" : path);
     if (path == NULL)
-        return reply_missing(req, files);
+        return MISSING;
     int r = hob__site_name_decode(path, name, sizeof name);
     if (r == -EINVAL)
         return hob_http_reply_text(req, 400, NULL);
-    return r < 0 ? reply_missing(req, files) : hob_static_reply(req, files, name);
+    return r < 0 ? MISSING : reply(req, files, name);
+}
+
+int hob_static_handle(hob_http_request *req, void *arg)
+{
+    const hob_static *files = arg;
+
+    int r = reply_path(req, files);
+    if (r != MISSING)
+        return r;
+    return files->opts.missing != NULL ? files->opts.missing(req, files->opts.missing_arg)
+                                       : hob_http_reply_text(req, 404, NULL);
 }

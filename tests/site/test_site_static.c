@@ -392,7 +392,12 @@ static int say_missing(hob_http_request *req, void *arg)
 static int give_app(hob_http_request *req, void *arg)
 {
     struct shop *shop = arg;
-    return hob_static_reply(req, shop->files, "index.html");
+    if (strcmp(hob_http_path(req), "/own") == 0) {
+        HOB_TRY(hob_http_set_header(req, "Cache-Control", "no-store"));
+        return hob_static_reply(req, shop->files, "style.css");
+    }
+    const char *name = strcmp(hob_http_path(req), "/lost") == 0 ? "none" : "index.html";
+    return hob_static_reply(req, shop->files, name);
 }
 
 TEST_ON_ALL(site_static, what_is_missing_may_have_a_page_or_be_an_application)
@@ -419,6 +424,10 @@ TEST(site_static, an_application_answers_for_all_paths)
     check_str(body_of(got), "the index");
     check_eq(get(&shop, "/some/where", "", got, sizeof got), 200);
     check_str(body_of(got), "the index");
+    check_eq(get(&shop, "/lost", "", got, sizeof got), 404);
+    check_eq(get(&shop, "/own", "", got, sizeof got), 200);
+    check_has(got, "Cache-Control: no-store\r\n");
+    check_eq(times_in(got, "Cache-Control"), 1);
 }
 
 TEST(site_static, a_prefix_is_taken_away_and_must_be_there)

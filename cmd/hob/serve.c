@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hob serve: a folder by HTTP, on all workers.
+ *
+ *     main task ─┬─ a listener and the folder for each worker: the files
+ *                ├─ the same for the port that only redirects
+ *                ├─ SIGHUP: the certificate is read again
+ *                └─ what was logged is written once a second
+ */
+#include "serve.h"
+
+#include "cmd.h"
+
+#include <hob.h>
+#include <hob/static.h>
+#ifdef HOB_COMMAND_TLS
+#include <hob/tls.h>
+#endif
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct serving {
+    const struct serve_options *o;
+    hob_addr                    addr;
+    void                       *tls;  /* hob_tls_config, or NULL */
+    unsigned                    port; /* where the files are     */
+};
+
+/* ---- a worker ---- */
+
+struct desk {
+    const struct serving *serving;
+    hob_static           *files;
+};
+
+static int give_app(hob_http_request *req, void *arg)
+{
+    struct desk *desk = arg;
+    return hob_static_reply(req, desk->files, desk->serving->o->app);
+}
+
+static int give(hob_http_request *req, void *arg)
+{
+    struct desk *desk = arg;
+    int64_t      begin = hob_now();
+    int          r = 0;
+
+    if (desk->serving->o->cors)
+        r = hob_http_set_header(req, "Access-Control-Allow-Origin", "*");
+    if (r == 0)
+        r = hob_static_handle(req, desk->files);
+    access_log(desk->serving->o->log, req, r, hob_now() - begin);
+    return r;
+}
+
+/* What no handler saw, and was none or too much. */
+static void log_bad(void *arg, const hob_http_record *record)
+{
+    const struct desk *desk = arg;
+    if (record->method[0] == '\0' && record->status != 0)
+        access_log_bad(desk->serving->o->log, record);
+}
+
+#ifdef HOB_COMMAND_TLS
+static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
+{
+    hob_tls *conn;
+    HOB_TRY(hob_tls_server(arg, below, &conn));
+    *ret_stream = hob_tls_stream(conn);
+    return 0;
+}
+#endif
+
+static int open_folder(const struct serve_options *o, struct desk *desk)
+{
+    hob_static_opts opts = {
+        .index = o->index,
+        .cache_control = o->cache,
+        .missing = o->app != NULL ? give_app : NULL,
+        .missing_arg = desk,
+        .listing = !o->no_listing,
+        .dotfiles = o->dotfiles,
+        .immutable = o->immutable,
+        .precompressed = o->precompressed,
+    };
+    return hob_static_open(o->folder, &opts, &desk->files);
+}
+
+static int serve_files(hob_tcp_listener *listener, void *arg)
+{
+    const struct serving *serving = arg;
+    struct desk           desk = { .serving = serving };
+    hob_http_opts         opts = { .record = log_bad, .record_arg = &desk };
+
+    HOB_TRY(open_folder(serving->o, &desk));
+#ifdef HOB_COMMAND_TLS
+    if (serving->tls != NULL) {
+        opts.wrap = over_tls;
+        opts.wrap_arg = serving->tls;
+    }
+#endif
+    int r = hob_http_serve(listener, &opts, give, &desk);
+    hob_static_close(desk.files);
+    return r;
+}
+
+/* ---- the port that redirects ---- */
+
+static int redirect(hob_http_request *req, void *arg)
+{
+    const struct serving *serving = arg;
+    const char *host = hob_http_host(req), *path = hob_http_path(req), *query = hob_http_query(req);
+    size_t      len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+    char        port[16] = "", location[7000];
+
+    if (host[0] == '\0' || path[0] != '/')
+        return hob_http_reply_text(req, 400, NULL);
+    if (serving->port != 443)
+        snprintf(port, sizeof port, ":%u", serving->port);
+    int n = snprintf(location, sizeof location, "https://%.*s%s%s%s%s", (int)len, host, port, path,
+                     query[0] != '\0' ? "?" : "", query);
+    if (n < 0 || (size_t)n >= sizeof location)
+        return hob_http_reply_text(req, 414, NULL);
+    HOB_TRY(hob_http_set_header(req, "Location", location));
+    return hob_http_reply_text(req, 308, NULL);
+}
+
+static int serve_redirects(hob_tcp_listener *listener, void *arg)
+{
+    return hob_http_serve(listener, NULL, redirect, arg);
+}
+
+/* ---- listening ---- */
+
+struct listening {
+    struct serving   *serving;
+    hob_tcp_serve_fn *fn;
+    hob_addr          addr;
+};
+
+static int listen_and_serve(void *arg)
+{
+    struct listening *l = arg;
+    return hob_tcp_serve_sharded(&l->addr, NULL, l->fn, l->serving);
+}
+
+static int address(const char *host, unsigned port, hob_addr *ret_addr)
+{
+    bool  is_v6 = strchr(host, ':') != NULL && host[0] != '[';
+    char *at = strcmp(host, "all") == 0         ? text("[::]:%u", port)
+               : strcmp(host, "localhost") == 0 ? text("127.0.0.1:%u", port)
+               : is_v6                          ? text("[%s]:%u", host, port)
+                                                : text("%s:%u", host, port);
+    int   r = hob_addr_parse(at, ret_addr);
+    free(at);
+    return r;
+}
+
+/* Begins to serve a port. Returns 0 with the address, or an error, which it has told. */
+static int begin(hob_scope *scope, struct listening *l, unsigned port, hob_addr *ret_addr)
+{
+    const char *host = l->serving->o->host;
+    hob_addr   *addr;
+    void       *ready;
+
+    int r = address(host, port, &l->addr);
+    if (r == 0)
+        r = hob_go_ready(scope, listen_and_serve, l, NULL, &ready);
+    if ((r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) && strcmp(host, "all") == 0) { // no IPv6 here
+        r = address("0.0.0.0", port, &l->addr);
+        if (r == 0)
+            r = hob_go_ready(scope, listen_and_serve, l, NULL, &ready);
+    }
+    if (r < 0) {
+        fprintf(stderr, "hob: cannot listen on %s, port %u: %s\n", host, port,
+                r == -EINVAL ? "that is no address" : hob_strerror(r));
+        return r;
+    }
+    addr = ready;
+    *ret_addr = *addr;
+    return 0;
+}
+
+/* ---- telling where ---- */
+
+static void tell_url(const char *scheme, const hob_addr *addr, unsigned port)
+{
+    hob_addr with_port = *addr;
+    char     at[HOB_ADDR_TEXT_MAX];
+
+    hob_addr_format(&with_port, at, sizeof at);
+    char *colon = strrchr(at, ':');
+    if (colon != NULL)
+        *colon = '\0';
+    bool is_usual = port == (strcmp(scheme, "https") == 0 ? 443u : 80u);
+    fprintf(stderr, is_usual ? "  %s://%s/\n" : "  %s://%s:%u/\n", scheme, at, port);
+}
+
+/* On all addresses: each that others may know. */
+static void tell_all_urls(const char *scheme, unsigned port)
+{
+    struct ifaddrs *all;
+    if (getifaddrs(&all) < 0)
+        return;
+    for (const struct ifaddrs *at = all; at != NULL; at = at->ifa_next) {
+        int      family = at->ifa_addr != NULL ? at->ifa_addr->sa_family : 0;
+        hob_addr addr;
+        bool     is_local = family == AF_INET6
+                        && IN6_IS_ADDR_LINKLOCAL(&((const struct sockaddr_in6 *)(const void *)at->ifa_addr)->sin6_addr);
+        size_t len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+        if ((family == AF_INET || family == AF_INET6) && !is_local && (at->ifa_flags & IFF_UP)
+            && hob_addr_from_sockaddr(at->ifa_addr, len, &addr) == 0)
+            tell_url(scheme, &addr, port);
+    }
+    freeifaddrs(all);
+}
+
+static void tell_where(const struct serving *serving)
+{
+    const char *scheme = serving->tls != NULL ? "https" : "http";
+    fprintf(stderr, "hob: files of %s, on\n", serving->o->folder);
+    if (strcmp(serving->o->host, "all") == 0)
+        tell_all_urls(scheme, serving->port);
+    else
+        tell_url(scheme, &serving->addr, serving->port);
+}
+
+/* ---- beside it ---- */
+
+static int write_log(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        HOB_TRY(hob_sleep(1 * HOB_SEC));
+        fflush(stdout);
+    }
+}
+
+#ifdef HOB_COMMAND_TLS
+static int reload(void *arg)
+{
+    struct serving *serving = arg;
+    hob_signals    *signals;
+    hob_tls_words   words;
+    int             r;
+
+    HOB_TRY(hob_signals_open(HOB_SIGNALS(SIGHUP), &signals));
+    hob_ready(NULL);
+    while ((r = hob_signals_next(signals)) > 0) {
+        r = hob_tls_config_reload(serving->tls, NULL, &words);
+        if (r < 0 && r != -ECANCELED)
+            fprintf(stderr, "hob: the old certificate stays: %s\n", words.text);
+        else
+            fprintf(stderr, "hob: the certificate was read again\n");
+    }
+    hob_signals_close(signals);
+    return r;
+}
+
+static int make_tls(struct serving *serving, hob_scope *scope)
+{
+    static const char *const http[] = { "http/1.1", NULL };
+    hob_tls_identity identity = { .cert_file = serving->o->cert, .key_file = serving->o->key };
+    hob_tls_opts     opts = { .identities = &identity, .identity_count = 1, .alpn = http };
+    hob_tls_config  *config;
+    hob_tls_words    words = { "" };
+
+    int r = hob_tls_config_new(&opts, &words, &config);
+    if (r < 0) {
+        fprintf(stderr, "hob: cannot use the certificate %s: %s\n", serving->o->cert,
+                words.text[0] != '\0' ? words.text : hob_strerror(r));
+        return r;
+    }
+    serving->tls = config;
+    return hob_go_ready(scope, reload, serving, &(hob_task_opts){ .daemon = 1, .name = "reload" }, NULL);
+}
+#endif
+
+/* ---- all of it ---- */
+
+static int check_folder(const struct serve_options *o)
+{
+    struct desk desk = { .files = NULL };
+    int         r = open_folder(o, &desk);
+    hob_static_close(desk.files);
+    if (r < 0)
+        fprintf(stderr, "hob: cannot serve %s: %s\n", o->folder, hob_strerror(r));
+    return r;
+}
+
+/* Begins with all ports. What `listens` has must live as long as the scope. */
+static int listen_on_ports(struct serving *serving, struct listening listens[2], hob_scope *s)
+{
+    hob_addr where;
+
+    listens[0] = (struct listening){ .serving = serving, .fn = serve_files };
+    listens[1] = (struct listening){ .serving = serving, .fn = serve_redirects };
+    int r = begin(s, &listens[0], serving->o->port, &serving->addr);
+    if (r < 0)
+        return r;
+    serving->port = hob_addr_port(&serving->addr);
+    if (serving->o->has_redirect)
+        r = begin(s, &listens[1], serving->o->redirect_port, &where);
+    if (r < 0) {
+        hob_scope_cancel(s, "one of the ports cannot be had");
+        (void)!hob_scope_end(s); // it ends because we say so
+        return r;
+    }
+    tell_where(serving);
+    if (serving->o->has_redirect)
+        fprintf(stderr, "  and port %u leads there\n", hob_addr_port(&where));
+    return 0;
+}
+
+struct outcome {
+    struct serving serving;
+    bool           has_failed; /* and the words were told: the run need not tell it again */
+};
+
+/* Serves until the run stops. */
+static int serve_ports(struct outcome *outcome)
+{
+    struct listening listens[2];
+    HOB_SCOPE(s);
+
+    if (listen_on_ports(&outcome->serving, listens, &s) < 0) {
+        outcome->has_failed = true;
+        return 0;
+    }
+    return hob_scope_end(&s);
+}
+
+static int serve(void *arg)
+{
+    struct outcome *outcome = arg;
+    struct serving *serving = &outcome->serving;
+    HOB_SCOPE(beside);
+
+    int r = check_folder(serving->o);
+#ifdef HOB_COMMAND_TLS
+    if (r == 0 && serving->o->cert != NULL)
+        r = make_tls(serving, &beside);
+#endif
+    hob_go_with(&beside, write_log, NULL, &(hob_task_opts){ .daemon = 1, .name = "log" });
+    outcome->has_failed = r < 0;
+    r = r < 0 ? 0 : serve_ports(outcome);
+    int ended = hob_scope_end(&beside); // who reads the certificate again needs what is freed now
+#ifdef HOB_COMMAND_TLS
+    hob_tls_config_free(serving->tls);
+#endif
+    return r < 0 ? r : ended;
+}
+
+int serve_command(int argc, char **argv)
+{
+    struct serve_options o;
+    serve_options_read(&o, argc, argv);
+
+    struct outcome outcome = { .serving = { .o = &o } };
+    hob_run_opts   opts = { .workers = o.workers };
+    setvbuf(stdout, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, 65536);
+    int r = hob_run_with(&opts, serve, &outcome);
+    if (fflush(stdout) != 0)
+        die(EXIT_TROUBLE, "cannot write the log: %s", strerror(errno));
+    return r < 0 || outcome.has_failed ? EXIT_TROUBLE : r;
+}

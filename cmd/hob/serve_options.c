@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/* hob serve: its options. */
+#include "cmd.h"
+#include "serve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: hob serve [OPTION]... [FOLDER]\n"
+    "\n"
+    "Gives the files of FOLDER (otherwise of the current one) out by HTTP, and nothing outside of it.\n"
+    "^C finishes what was asked for and ends it; the second time it ends at once.\n"
+    "\n"
+    "  --port N          on this port; otherwise 8000; 0: on any that is free\n"
+    "  --host ADDRESS    on this address; \"all\": on all; otherwise on 127.0.0.1, for this machine\n"
+    "  --workers N       threads; otherwise one for each processor\n"
+    "\n"
+    "  --no-listing      no page for a folder that has no index\n"
+    "  --dotfiles        names that begin with a dot, too\n"
+    "  --index NAME      stands for its folder; otherwise index.html\n"
+    "  --app FILE        is the answer to each path that leads to nothing: for applications of one page\n"
+    "  --cache TEXT      the Cache-Control header; otherwise no-cache: may be kept, and is asked for each time\n"
+    "  --immutable       names with a hash in them, such as app.3f2a91c0.js, are never asked for again\n"
+    "  --precompressed   a.css.br, .zst or .gz in the place of a.css, for who takes it\n"
+    "  --cors            pages of other sites may read all of it\n"
+    "\n"
+#ifdef HOB_COMMAND_TLS
+    "  --cert FILE       over TLS, with this certificate (and its chain), PEM; SIGHUP reads it again\n"
+    "  --key FILE        its key; otherwise it is in the certificate's file\n"
+    "  --redirect PORT   another port, which sends those who come without TLS to the right one\n"
+    "\n"
+#endif
+    "  --log FORMAT      of a line for each answer: common, combined, json or none; otherwise common\n"
+    "  --help\n";
+
+static unsigned number(const char *name, const char *value, unsigned long max)
+{
+    char *end;
+    errno = 0;
+    unsigned long n = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || n > max)
+        die(EXIT_USAGE, "%s takes a number up to %lu, not \"%s\"", name, max, value);
+    return (unsigned)n;
+}
+
+static enum log_format log_format(const char *value)
+{
+    static const char *const NAMES[] = { "common", "combined", "json", "none" };
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(value, NAMES[i]) == 0)
+            return (enum log_format)i;
+    }
+    die(EXIT_USAGE, "there is no log format \"%s\"; there are common, combined, json and none", value);
+}
+
+/* Those that stand alone. */
+static bool take_flag(struct serve_options *o, const char *name)
+{
+    const struct {
+        const char *name;
+        bool       *place;
+    } flags[] = {
+        { "--no-listing", &o->no_listing }, { "--dotfiles", &o->dotfiles }, { "--immutable", &o->immutable },
+        { "--precompressed", &o->precompressed }, { "--cors", &o->cors },
+    };
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        if (strcmp(name, flags[i].name) == 0)
+            return *flags[i].place = true;
+    }
+    return false;
+}
+
+static bool take_tls(struct serve_options *o, const char *name, const char *value)
+{
+#ifdef HOB_COMMAND_TLS
+    if (strcmp(name, "--cert") == 0)
+        o->cert = value;
+    else if (strcmp(name, "--key") == 0)
+        o->key = value;
+    else if (strcmp(name, "--redirect") == 0)
+        o->redirect_port = number(name, value, 65535), o->has_redirect = true;
+    else
+        return false;
+    return true;
+#else
+    (void)o, (void)value;
+    if (strcmp(name, "--cert") == 0 || strcmp(name, "--key") == 0 || strcmp(name, "--redirect") == 0)
+        die(EXIT_USAGE, "%s: this command was built without OpenSSL", name);
+    return false;
+#endif
+}
+
+static void take_option(struct serve_options *o, const char *name, const char *value)
+{
+    if (strcmp(name, "--port") == 0)
+        o->port = number(name, value, 65535);
+    else if (strcmp(name, "--workers") == 0)
+        o->workers = number(name, value, 256);
+    else if (strcmp(name, "--host") == 0)
+        o->host = value;
+    else if (strcmp(name, "--index") == 0)
+        o->index = value;
+    else if (strcmp(name, "--app") == 0)
+        o->app = value;
+    else if (strcmp(name, "--cache") == 0)
+        o->cache = value;
+    else if (strcmp(name, "--log") == 0)
+        o->log = log_format(value);
+    else if (!take_tls(o, name, value))
+        die(EXIT_USAGE, "hob serve has no option %s; hob serve --help tells those that it has", name);
+}
+
+static void check(const struct serve_options *o)
+{
+    if (o->key != NULL && o->cert == NULL)
+        die(EXIT_USAGE, "--key goes with --cert");
+    if (o->has_redirect && o->cert == NULL)
+        die(EXIT_USAGE, "--redirect sends to TLS, which needs --cert");
+    for (const char *at = o->cache; at != NULL && *at != '\0'; at++) {
+        if (*at < ' ' || *at == 0x7f)
+            die(EXIT_USAGE, "--cache takes one line of text");
+    }
+}
+
+/* The value of the option at argv[*i], which may be behind a = or in the next word. */
+static void take_word(struct serve_options *o, int argc, char **argv, int *i)
+{
+    char *word = argv[*i], *equals = strchr(word, '=');
+
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+        fputs(usage, stdout);
+        exit(0);
+    }
+    if (equals != NULL) {
+        char *name = copy_part(word, (size_t)(equals - word));
+        take_option(o, name, equals + 1);
+        free(name);
+    } else if (!take_flag(o, word)) {
+        if (*i + 1 == argc)
+            take_option(o, word, ""); // says what it takes, or that there is no such option
+        else
+            take_option(o, word, argv[++*i]);
+    }
+}
+
+void serve_options_read(struct serve_options *o, int argc, char **argv)
+{
+    int i = 1;
+
+    *o = (struct serve_options){ .folder = ".", .host = "127.0.0.1", .port = 8000 };
+    for (; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        take_word(o, argc, argv, &i);
+    }
+    if (i < argc)
+        o->folder = argv[i++];
+    if (i < argc)
+        die(EXIT_USAGE, "one folder is served, not \"%s\" as well; options come before it", argv[i]);
+    check(o);
+}

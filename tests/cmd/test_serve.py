@@ -1,0 +1,292 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""hob serve, as a user meets it: test_serve.py BUILD. Each test's name is its claim."""
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+BUILD = pathlib.Path(sys.argv[1]).resolve()
+HOB = str(BUILD / "hob")
+HAS_TLS = (BUILD / "libhob-tls.a").exists()
+SECONDS = 30
+
+
+def equal(a, b):
+    assert a == b, f"{a!r} is not {b!r}"
+
+
+def has(whole, part):
+    assert part in whole, f"{part!r} is not in {whole!r}"
+
+
+def environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith("HOB_")}
+
+
+class Served:
+    """A running server: what it says on standard error is read as it comes."""
+
+    def __init__(self, folder, *options):
+        self.log = folder / "log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen([HOB, "serve", "--port", "0", "--workers", "2", *options, str(folder / "www")],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.PIPE, text=True,
+                                            env=environment())
+        self.words = ""
+        self.told = threading.Condition()
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        self.port = int(self.wait_for(r"://[^/]*:(\d+)/").group(1))
+
+    def read(self):
+        for line in self.process.stderr:
+            with self.told:
+                self.words += line
+                self.told.notify_all()
+
+    def wait_for(self, pattern):
+        deadline = time.monotonic() + SECONDS
+        with self.told:
+            while (found := re.search(pattern, self.words)) is None:
+                if not self.told.wait(deadline - time.monotonic()):
+                    raise AssertionError(f"no {pattern!r} in {self.words!r}")
+        return found
+
+    def ask(self, method, path, headers=None, port=None, context=None):
+        port = port or self.port
+        there = http.client.HTTPSConnection("127.0.0.1", port, timeout=SECONDS, context=context) if context \
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        there.putrequest(method, path, skip_accept_encoding=True)
+        for name, value in (headers or {}).items():
+            there.putheader(name, value)
+        there.endheaders()
+        answer = there.getresponse()
+        answer.body = answer.read().decode()
+        there.close()
+        return answer
+
+    def stop(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        status = self.process.wait(SECONDS)
+        self.reader.join()
+        return status
+
+    def lines(self):
+        return self.log.read_text().splitlines()
+
+
+@contextlib.contextmanager
+def served(folder, *options):
+    server = Served(folder, *options)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+        server.reader.join()
+        server.process.stderr.close()
+
+
+def call(*options):
+    return subprocess.run([HOB, "serve", *options], capture_output=True, text=True, timeout=SECONDS,
+                          stdin=subprocess.DEVNULL, env=environment())
+
+
+def test_a_folder_is_given_out_and_nothing_outside(folder):
+    with served(folder) as server:
+        answer = server.ask("GET", "/")
+        equal(answer.status, 200)
+        has(answer.body, '<a href="./a.txt">a.txt</a>')
+        assert "hidden" not in answer.body, answer.body
+        answer = server.ask("GET", "/a.txt")
+        equal((answer.status, answer.body), (200, "a text"))
+        equal(answer.getheader("Content-Type"), "text/plain; charset=utf-8")
+        equal(answer.getheader("Cache-Control"), "no-cache")
+        equal(answer.getheader("Access-Control-Allow-Origin"), None)
+        equal(server.ask("GET", "/sub").getheader("Location"), "./sub/")
+        equal(server.ask("GET", "/sub/").body, "the index")
+        for path in ("/../log", "/%2e%2e/log", "/.hidden", "/out", "/none"):
+            equal((path, server.ask("GET", path).status), (path, 404))
+        equal(server.ask("POST", "/a.txt").status, 405)
+        equal(server.ask("GET", "/a.txt", {"Range": "bytes=2-"}).body, "text")
+        equal(server.stop(), 0)
+        equal(len(server.lines()), 11)
+
+
+def test_options_change_what_is_given_out(folder):
+    with served(folder, "--no-listing", "--dotfiles", "--cors", "--cache", "max-age=60", "--immutable", "--precompressed",
+                "--app=a.txt", "--index", "page.html") as server:
+        answer = server.ask("GET", "/some/where")
+        equal((answer.status, answer.body), (200, "a text"))
+        equal(answer.getheader("Access-Control-Allow-Origin"), "*")
+        equal(answer.getheader("Cache-Control"), "max-age=60")
+        equal(server.ask("GET", "/.hidden").body, "hidden")
+        equal(server.ask("GET", "/").body, "a text")
+        equal(server.ask("GET", "/sub/").body, "a page")
+        equal(server.ask("GET", "/app.3f2a91c0.js").getheader("Cache-Control"), "public, max-age=31536000, immutable")
+        answer = server.ask("GET", "/app.3f2a91c0.js", {"Accept-Encoding": "gzip"})
+        equal((answer.getheader("Content-Encoding"), answer.body), ("gzip", "gzipped"))
+        equal(server.stop(signal.SIGTERM), 0)
+
+
+def test_a_line_for_each_answer_is_in_the_format_that_was_asked_for(folder):
+    headers = {"User-Agent": 'x"\\\ty', "Referer": "http://a/"}
+    wanted = {
+        "common": [r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}\] "GET /a\.txt\?q HTTP/1\.1" 200 6$',
+                   r'^- - - \[[^]]*\] "-" 400 12$'],
+        "combined": [r'"GET /a\.txt\?q HTTP/1\.1" 200 6 "http://a/" "x\\"\\\\\\x09y"$', r'"-" 400 12 "-" "-"$'],
+        "none": [],
+    }
+    for name, patterns in wanted.items():
+        with served(folder, "--log", name) as server:
+            server.ask("GET", "/a.txt?q", headers)
+            with socket.create_connection(("127.0.0.1", server.port), SECONDS) as there:
+                there.sendall(b"\x01\x02\r\n\r\n")
+                has(there.recv(1000), b"400 Bad Request")
+            equal(server.stop(), 0)
+            lines = server.lines()
+            equal(len(lines), len(patterns))
+            for line, pattern in zip(lines, patterns):
+                assert re.search(pattern, line), f"{line!r} is not {pattern!r}"
+    with served(folder, "--log", "json") as server:
+        server.ask("GET", "/a.txt?q", headers)
+        equal(server.stop(), 0)
+        (line,) = server.lines()
+        told = json.loads(line)
+        equal({name: told[name] for name in ("client", "method", "target", "status", "bytes", "referer", "agent")},
+              {"client": "127.0.0.1", "method": "GET", "target": "/a.txt?q", "status": 200, "bytes": 6,
+               "referer": "http://a/", "agent": 'x"\\\ty'})
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"]), told
+
+
+def test_what_was_asked_for_is_finished_when_it_stops(folder):
+    size = 30_000_000
+    (folder / "www" / "large").write_bytes(b"x" * size)
+    with served(folder) as server:
+        with socket.create_connection(("127.0.0.1", server.port), SECONDS) as there:
+            there.sendall(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = len(there.recv(1000))
+            server.process.send_signal(signal.SIGINT)
+            while chunk := there.recv(1 << 20):
+                got += len(chunk)
+        assert got > size, got
+        equal(server.process.wait(SECONDS), 0)
+
+
+def test_mistakes_are_told(folder):
+    for options, status, words in (
+            (["--port", "x"], 2, "--port takes a number"),
+            (["--port", "65536"], 2, "--port takes a number"),
+            (["--log", "x"], 2, "no log format"),
+            (["--none"], 2, "has no option --none"),
+            (["--port"], 2, "--port takes a number"),
+            (["a", "b"], 2, "one folder"),
+            (["--cache", "a\nb"], 2, "one line"),
+            (["--port", "0", str(folder / "none")], 1, "cannot serve"),
+            (["--port", "0", str(folder / "log")], 1, "cannot serve"),
+            (["--port", "0", "--host", "x", str(folder)], 1, "that is no address")):
+        (folder / "log").write_text("")
+        run = call(*options)
+        equal((options, run.returncode), (options, status))
+        has(run.stderr, words)
+        equal(len(run.stderr.splitlines()), 1)
+    run = call("--help")
+    equal((run.returncode, run.stderr), (0, ""))
+    has(run.stdout, "--precompressed")
+    with served(folder) as server:
+        run = call("--port", str(server.port), str(folder))
+        equal(run.returncode, 1)
+        has(run.stderr, f"cannot listen on 127.0.0.1, port {server.port}: ")
+        equal(server.stop(), 0)
+
+
+def make_certificate(folder, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(folder / "key.pem"),
+                    "-out", str(folder / "cert.pem")], check=True, capture_output=True, timeout=SECONDS)
+
+
+def trust(folder):
+    context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def test_over_tls_with_a_port_that_leads_there_and_a_new_certificate(folder):
+    if not HAS_TLS or shutil.which("openssl") is None:
+        has(call("--cert", "x").stderr, "cannot use the certificate x" if HAS_TLS else "built without OpenSSL")
+        return
+    make_certificate(folder, "one")
+    options = ["--cert", str(folder / "cert.pem"), "--key", str(folder / "key.pem"), "--redirect", "0"]
+    with served(folder, *options) as server:
+        has(server.words, "https://127.0.0.1:")
+        other = int(server.wait_for(r"port (\d+) leads there").group(1))
+        first = trust(folder)
+        equal(server.ask("GET", "/a.txt", context=first).body, "a text")
+        answer = server.ask("GET", "/a.txt?q=1", port=other)
+        equal((answer.status, answer.getheader("Location")), (308, f"https://127.0.0.1:{server.port}/a.txt?q=1"))
+
+        make_certificate(folder, "two")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("the certificate was read again")
+        equal(server.ask("GET", "/a.txt", context=trust(folder)).body, "a text")
+        try:
+            server.ask("GET", "/a.txt", context=first)
+            raise AssertionError("the old certificate is still shown")
+        except ssl.SSLError:
+            pass
+        (folder / "cert.pem").write_text("nothing")
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_for("the old certificate stays")
+        equal(server.stop(), 0)
+        has(server.lines()[0], "127.0.0.1 - - ")
+    for options, status, words in ((["--key", "x"], 2, "goes with --cert"), (["--redirect", "1"], 2, "needs --cert"),
+                                   (["--cert", str(folder / "cert.pem")], 1, "cannot use the certificate")):
+        run = call(*options, "--port", "0", str(folder))
+        equal((options, run.returncode), (options, status))
+        has(run.stderr, words)
+
+
+def make_folder(folder):
+    www = folder / "www"
+    (www / "sub").mkdir(parents=True)
+    for name, text in (("a.txt", "a text"), (".hidden", "hidden"), ("sub/index.html", "the index"), ("sub/page.html", "a page"),
+                       ("app.3f2a91c0.js", "plain"), ("app.3f2a91c0.js.gz", "gzipped")):
+        (www / name).write_text(text)
+    (folder / "secret").write_text("secret")
+    (www / "out").symlink_to("../secret")
+
+
+def main():
+    tests = [(name[5:].replace("_", " "), test) for name, test in globals().items()
+             if name.startswith("test_")]
+    failed = 0
+    for claim, test in tests:
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="hob-serve-"))
+        try:
+            make_folder(folder)
+            test(folder)
+        except (AssertionError, OSError, subprocess.SubprocessError, http.client.HTTPException):
+            failed += 1
+            print(f"FAILED: hob serve: {claim}\n{traceback.format_exc()}")
+        finally:
+            shutil.rmtree(folder)
+    print(f"{len(tests) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())
