@@ -729,6 +729,55 @@ def prices_by_events(backend):
             raise Failed(f"{again} behind {first}")
 
 
+@example(*REAL)
+def photos(backend):
+    if not (BUILD / "examples" / "46_photos").exists():
+        return  # no OpenSSL here
+    with tempfile.TemporaryDirectory() as folder, server(backend, "46_photos", folder) as port:
+        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+        cookie = {}
+
+        def ask(method, path, body=None, **headers):
+            conn.request(method, path, body, {**headers, **cookie})
+            answer = conn.getresponse()
+            text = answer.read()
+            if answer.headers["Set-Cookie"]:
+                cookie["Cookie"] = answer.headers["Set-Cookie"].split(";")[0]
+            return answer, text
+
+        def send(token, *files):
+            form = b"".join(b"--b\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % part for part in
+                            [(b'name="token"', token), *((b'name="file"; filename="%s"' % n, d) for n, d in files)])
+            return ask("POST", "/send", form + b"--b--\r\n", **{"Content-Type": "multipart/form-data; boundary=b"})
+
+        answer, page = ask("GET", "/")
+        token = re.search(rb'name="token" value="([^"]+)"', page).group(1)
+        for mark in (b'id="form"', b'id="file"', b'id="send"', b'id="bar"', b'id="percent"', b'id="said"', b'id="list"'):
+            if mark not in page:
+                raise Failed(f"no {mark} in {page}")
+        sent = os.urandom(3000000)
+        answer, text = send(token, (b"../<soup>.bin", sent), (b"C:\\x\\b.txt", b"b"))
+        if (answer.status, answer.headers["Location"]) != (303, "/"):
+            raise Failed(f"{answer.status} {text}")
+        if sorted(os.listdir(folder)) != ["_soup_.bin", "b.txt"]:
+            raise Failed(f"{os.listdir(folder)}")
+        answer, page = ask("GET", "/")
+        expect(page.decode(), "Thank you for 2 of them", r'href="/files/%62%2E%74%78%74">b.txt</a>')
+        if b"Thank you" in ask("GET", "/")[1]:
+            raise Failed("it is said twice")
+        answer, text = ask("GET", "/files/_soup_.bin")
+        if text != sent or answer.headers["Content-Security-Policy"] != "sandbox":
+            raise Failed(f"{answer.status} {answer.headers}")
+        send(token, (b"b.txt", b"other"))
+        expect(ask("GET", "/")[1].decode(), "There is one of that name")
+        for status, (answer, text) in ((403, send(b"x" * 43, (b"c.txt", b"c"))), (404, ask("GET", "/files/../x")),
+                                       (415, ask("POST", "/send", b"x")), (404, ask("GET", "/send"))):
+            if answer.status != status:
+                raise Failed(f"{answer.status}, not {status}: {text}")
+        if len(os.listdir(folder)) != 2:
+            raise Failed(f"{os.listdir(folder)}")
+
+
 @example("sim")
 def run_by_the_command(backend):
     """The first programs, as a newcomer runs them."""
