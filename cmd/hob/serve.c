@@ -83,6 +83,7 @@ static int open_folder(const struct serve_options *o, struct desk *desk)
     hob_static_opts opts = {
         .index = o->index,
         .cache_control = o->cache,
+        .memory_bytes = (size_t)o->memory_mib << 20,
         .missing = o->app != NULL ? give_app : NULL,
         .missing_arg = desk,
         .listing = !o->no_listing,

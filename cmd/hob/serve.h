@@ -18,7 +18,7 @@ void access_log_bad(enum log_format format, const hob_http_record *record);
 /* serve_options.c: what was asked for. */
 struct serve_options {
     const char     *folder, *host, *index, *app, *cache, *cert, *key;
-    unsigned        port, redirect_port, workers;
+    unsigned        port, redirect_port, workers, memory_mib;
     bool            has_redirect, no_listing, dotfiles, immutable, precompressed, cors;
     enum log_format log;
 };

@@ -25,6 +25,7 @@ static const char usage[] =
     "  --cache TEXT      the Cache-Control header; otherwise no-cache: may be kept, and is asked for each time\n"
     "  --immutable       names with a hash in them, such as app.3f2a91c0.js, are never asked for again\n"
     "  --precompressed   a.css.br, .zst or .gz in the place of a.css, for who takes it\n"
+    "  --memory N        small files are kept in N MiB of memory for each thread, and are up to a second old\n"
     "  --cors            pages of other sites may read all of it\n"
     "\n"
 #ifdef HOB_COMMAND_TLS
@@ -99,6 +100,8 @@ static void take_option(struct serve_options *o, const char *name, const char *v
         o->port = number(name, value, 65535);
     else if (strcmp(name, "--workers") == 0)
         o->workers = number(name, value, 256);
+    else if (strcmp(name, "--memory") == 0)
+        o->memory_mib = number(name, value, 65536);
     else if (strcmp(name, "--host") == 0)
         o->host = value;
     else if (strcmp(name, "--index") == 0)

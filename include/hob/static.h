@@ -45,6 +45,9 @@ typedef struct hob_static_opts {
     size_t                 type_count;
     const char            *other_type; /* of names that none fits; NULL: application/octet-stream */
 
+    size_t  memory_bytes; /* small files, of up to 32 KiB, are kept in so much memory; 0: none are */
+    int64_t fresh_ns;     /* for so long what is in memory is not compared with the disk; 0: 1 s   */
+
     /* Answers hob_static_handle's requests for what is not there, in the place of a plain 404: with a
      * page, or, for the one page of an application, by hob_static_reply(req, files, "index.html"). */
     hob_http_handler *missing;

@@ -71,7 +71,7 @@ static int read_names(const hob_static *files, const char *folder, struct names 
             break;
     }
     hob_dir_close(dir);
-    if (r >= 0)
+    if (r >= 0 && names->count > 0)
         qsort(names->at, names->count, sizeof names->at[0], compare);
     return r < 0 ? r : 0;
 }

@@ -2,8 +2,9 @@
 /*
  * The site's inside: what its files share.
  *
- *   files    static.c serves, listing.c makes the page of a folder; names.c, accept.c and media.c are
- *            bytes only: which name a path means, which coding is wanted, which type a name has
+ *   files    static.c finds what a name stands for, send.c sends it, from the disk or from shelf.c,
+ *            listing.c makes the page of a folder; names.c, accept.c and media.c are bytes only: which
+ *            name a path means, which coding is wanted, which type a name has
  *   forms    forms.h introduces them
  *   cookies  cookie.c; session.c on top of it, by seal.c, which alone knows OpenSSL
  *

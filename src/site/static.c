@@ -5,8 +5,8 @@
  *     path of the request ── names.c ──▶ name ── hob_dir_open_file ──▶ a file ──▶ hob_http_reply_file
  *                                                                      a folder ──▶ its index, its page
  *
- * Nothing is remembered between requests: what is on the disk is what is given out, at any moment.
- * docs/design/0078-static-files.md says why no files are kept open.
+ * Nothing is remembered between requests, and what is on the disk is what is given out, at any moment;
+ * unless memory was asked for: then send.c keeps small files.
  */
 #include "site/static.h"
 
@@ -16,6 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#include "hob/time.h"
+
+#define FRESH_NS (1 * HOB_SEC)
 
 /* ---- making one ---- */
 
@@ -75,6 +79,18 @@ static int copy_opts(hob_static *files, const hob_static_opts *opts)
     return r;
 }
 
+static int make_shelf(hob_static *files)
+{
+    if (files->opts.memory_bytes == 0)
+        return 0;
+    files->shelf = hob__site_alloc(sizeof *files->shelf);
+    if (files->shelf == NULL)
+        return -ENOMEM;
+    files->shelf->bytes_max = files->opts.memory_bytes;
+    files->shelf->fresh_ns = files->opts.fresh_ns > 0 ? files->opts.fresh_ns : FRESH_NS;
+    return 0;
+}
+
 int hob_static_open(const char *folder, const hob_static_opts *opts, hob_static **ret_static)
 {
     static const hob_static_opts defaults;
@@ -83,6 +99,8 @@ int hob_static_open(const char *folder, const hob_static_opts *opts, hob_static 
         return -ENOMEM;
 
     int r = copy_opts(files, opts != NULL ? opts : &defaults);
+    if (r == 0)
+        r = make_shelf(files);
     if (r == 0)
         r = hob_dir_open(folder, &files->dir);
     if (r < 0) {
@@ -98,14 +116,15 @@ void hob_static_close(hob_static *files)
     if (files == NULL)
         return;
     hob_dir_close(files->dir);
+    if (files->shelf != NULL)
+        hob__shelf_clear(files->shelf);
+    free(files->shelf);
     free_texts(&files->opts);
     free(files);
 }
 
 /* ---- what is not given out ---- */
 
-/* What the functions below give for what is not there: then nothing was answered. */
-enum { MISSING = 1 };
 
 static int reply_busy(hob_http_request *req)
 {
@@ -125,7 +144,7 @@ static int reply_error(hob_http_request *req, int error)
     case -ENXIO:   // a socket; or a FIFO, whose writers nobody waits for
     case -ENODEV:
     case -EISDIR:
-        return MISSING;
+        return STATIC_MISSING;
     case -EACCES:
     case -EPERM:
         return hob_http_reply_text(req, 403, NULL);
@@ -160,119 +179,6 @@ static int reply_with_slash(hob_http_request *req)
     return r < 0 ? r : hob_http_reply_text(req, 301, NULL);
 }
 
-/* ---- a file ---- */
-
-static const char *type_of(const hob_static *files, const char *name)
-{
-    char extension[16];
-
-    hob__site_extension(name, extension);
-    for (size_t i = 0; i < files->opts.type_count; i++) {
-        if (strcmp(files->opts.types[i].extension, extension) == 0)
-            return files->opts.types[i].type;
-    }
-    const char *type = hob_static_type_of(name);
-    return type != NULL ? type : files->opts.other_type;
-}
-
-static const struct coding {
-    const char *name, *extension;
-} CODINGS[] = { { "br", ".br" }, { "zstd", ".zst" }, { "gzip", ".gz" } };
-
-enum { CODING_COUNT = sizeof CODINGS / sizeof CODINGS[0] };
-
-/* The codings that the client takes, those it likes most first; of equals, the one that is the
- * smallest first. Returns how many. */
-static int wanted_codings(const char *header, const struct coding *out[static CODING_COUNT])
-{
-    int weights[CODING_COUNT], count = 0;
-
-    for (int i = 0; i < CODING_COUNT; i++) {
-        int weight = hob__site_accepts(header, CODINGS[i].name), at = count;
-        if (weight == 0)
-            continue;
-        for (; at > 0 && weights[at - 1] < weight; at--) {
-            weights[at] = weights[at - 1];
-            out[at] = out[at - 1];
-        }
-        weights[at] = weight;
-        out[at] = &CODINGS[i];
-        count++;
-    }
-    return count;
-}
-
-/* A file beside it with one of the codings, that was made from what it is now. Returns 1, 0: there is
- * none, or an error. */
-static int open_sibling(hob_http_request *req, const hob_static *files, const char *name,
-                        const struct stat *st, hob_file **ret_file)
-{
-    const struct coding *codings[CODING_COUNT];
-    int  count = wanted_codings(hob_http_header(req, "Accept-Encoding"), codings);
-    char path[NAME_BYTES + 8];
-
-    for (int i = 0; i < count; i++) {
-        struct stat found;
-        hob_file   *file;
-        snprintf(path, sizeof path, "%s%s", name, codings[i]->extension);
-        int r = hob_dir_open_file(files->dir, path, O_RDONLY, 0, &file);
-        if (r == -ECANCELED || r == -ETIMEDOUT || r == -ENOMEM)
-            return r;
-        if (r < 0)
-            continue;
-        r = hob_file_stat(file, &found);
-        bool is_good = r == 0 && S_ISREG(found.st_mode) && found.st_mtim.tv_sec >= st->st_mtim.tv_sec;
-        if (is_good)
-            r = hob_http_set_header(req, "Content-Encoding", codings[i]->name);
-        if (is_good && r == 0) {
-            *ret_file = file;
-            return 1;
-        }
-        hob_file_close(file);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* What the caller has set stays. */
-static int add_unless_set(hob_http_request *req, const char *name, const char *value)
-{
-    char there[2];
-    return hob_http_answer_header(req, name, there, sizeof there) == -ENOENT
-               ? hob_http_add_header(req, name, value)
-               : 0;
-}
-
-static int add_headers(hob_http_request *req, const hob_static *files, const char *name)
-{
-    const char *cache = files->opts.immutable && hob__site_name_has_hash(name)
-                            ? "public, max-age=31536000, immutable"
-                            : files->opts.cache_control;
-    int r = cache[0] != '\0' ? add_unless_set(req, "Cache-Control", cache) : 0;
-    if (r == 0)
-        r = hob_http_set_header(req, "X-Content-Type-Options", "nosniff");
-    if (r == 0 && files->opts.precompressed)
-        r = hob_http_add_header(req, "Vary", "Accept-Encoding");
-    return r;
-}
-
-/* Part of a file is a part of the file itself: so who wants one gets no coding of it. */
-static int reply_file(hob_http_request *req, const hob_static *files, const char *name,
-                      hob_file *file, const struct stat *st)
-{
-    const char *type = type_of(files, name);
-    hob_file   *sibling = NULL;
-
-    int r = add_headers(req, files, name);
-    if (r == 0 && files->opts.precompressed && hob_http_header(req, "Range") == NULL)
-        r = open_sibling(req, files, name, st, &sibling);
-    if (r >= 0)
-        r = hob_http_reply_file(req, type, sibling != NULL ? sibling : file);
-    hob_file_close(sibling);
-    return r;
-}
-
 /* ---- what a name stands for ---- */
 
 /* Opens it and looks what it is. */
@@ -292,7 +198,8 @@ static int open_and_look(const hob_static *files, const char *name, hob_file **r
     return 0;
 }
 
-static int reply_index(hob_http_request *req, const hob_static *files, const char *folder)
+static int reply_index(hob_http_request *req, const hob_static *files, const char *folder,
+                       const char *key)
 {
     char        name[2 * NAME_BYTES];
     struct stat st;
@@ -304,7 +211,7 @@ static int reply_index(hob_http_request *req, const hob_static *files, const cha
         r = open_and_look(files, name, &file, &st);
     }
     if (r == 0) {
-        r = S_ISREG(st.st_mode) ? reply_file(req, files, name, file, &st) : MISSING;
+        r = S_ISREG(st.st_mode) ? hob__static_send(req, files, name, key, file, &st) : STATIC_MISSING;
         hob_file_close(file);
         return r;
     }
@@ -314,7 +221,7 @@ static int reply_index(hob_http_request *req, const hob_static *files, const cha
 }
 
 static int reply_name(hob_http_request *req, const hob_static *files, const char *name,
-                      bool has_slash)
+                      bool has_slash, const char *key)
 {
     struct stat st;
     hob_file   *file;
@@ -323,24 +230,24 @@ static int reply_name(hob_http_request *req, const hob_static *files, const char
     if (r < 0)
         return reply_error(req, r);
     if (S_ISREG(st.st_mode) && !has_slash) {
-        r = reply_file(req, files, name, file, &st);
+        r = hob__static_send(req, files, name, key, file, &st);
         hob_file_close(file);
         return r;
     }
     hob_file_close(file);
     if (!S_ISDIR(st.st_mode))
-        return MISSING;
+        return STATIC_MISSING;
     const char *path = hob_http_path(req);
     if (path[strlen(path) - 1] != '/')
         return reply_with_slash(req);
-    return reply_index(req, files, name);
+    return reply_index(req, files, name, key);
 }
 
-/* As hob_static_reply; MISSING: it is for the caller to answer. */
+/* As hob_static_reply; STATIC_MISSING: it is for the caller to answer. */
 static int reply(hob_http_request *req, const hob_static *files, const char *name)
 {
     const char *method = hob_http_method(req);
-    char        bare[NAME_BYTES];
+    char        bare[NAME_BYTES], key[SHELF_KEY_MAX];
     size_t      len = strlen(name);
 
     if (strcmp(method, "OPTIONS") == 0)
@@ -348,16 +255,20 @@ static int reply(hob_http_request *req, const hob_static *files, const char *nam
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         return reply_options(req, 405);
     if (!hob__site_name_is_fine(name, files->opts.dotfiles))
-        return MISSING;
+        return STATIC_MISSING;
+    bool has_key = hob__static_key(req, files, name, key);
+    int  r = has_key ? hob__static_from_shelf(req, files, key) : STATIC_MISSING;
+    if (r != STATIC_MISSING)
+        return r;
     bool has_slash = len > 0 && name[len - 1] == '/';
     snprintf(bare, sizeof bare, "%.*s", (int)(len - has_slash), name);
-    return reply_name(req, files, bare, has_slash);
+    return reply_name(req, files, bare, has_slash, has_key ? key : NULL);
 }
 
 int hob_static_reply(hob_http_request *req, hob_static *files, const char *name)
 {
     int r = reply(req, files, name);
-    return r == MISSING ? hob_http_reply_text(req, 404, NULL) : r;
+    return r == STATIC_MISSING ? hob_http_reply_text(req, 404, NULL) : r;
 }
 
 /* The part of the path that is the folder's, without its slash; NULL: it is not of this folder. */
@@ -378,11 +289,11 @@ static int reply_path(hob_http_request *req, const hob_static *files)
 
     path = path_in(files, strcmp(path, "*") == 0 ? "/" : path);
     if (path == NULL)
-        return MISSING;
+        return STATIC_MISSING;
     int r = hob__site_name_decode(path, name, sizeof name);
     if (r == -EINVAL)
         return hob_http_reply_text(req, 400, NULL);
-    return r < 0 ? MISSING : reply(req, files, name);
+    return r < 0 ? STATIC_MISSING : reply(req, files, name);
 }
 
 int hob_static_handle(hob_http_request *req, void *arg)
@@ -390,7 +301,7 @@ int hob_static_handle(hob_http_request *req, void *arg)
     const hob_static *files = arg;
 
     int r = reply_path(req, files);
-    if (r != MISSING)
+    if (r != STATIC_MISSING)
         return r;
     return files->opts.missing != NULL ? files->opts.missing(req, files->opts.missing_arg)
                                        : hob_http_reply_text(req, 404, NULL);

@@ -129,7 +129,7 @@ def test_a_folder_is_given_out_and_nothing_outside(folder):
 
 def test_options_change_what_is_given_out(folder):
     with served(folder, "--no-listing", "--dotfiles", "--cors", "--cache", "max-age=60", "--immutable", "--precompressed",
-                "--app=a.txt", "--index", "page.html") as server:
+                "--memory", "1", "--app=a.txt", "--index", "page.html") as server:
         answer = server.ask("GET", "/some/where")
         equal((answer.status, answer.body), (200, "a text"))
         equal(answer.getheader("Access-Control-Allow-Origin"), "*")

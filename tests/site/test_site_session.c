@@ -23,7 +23,7 @@ TEST_BARE(session, base64url_has_one_text_for_all_bytes)
         { "", "" }, { "f", "Zg" }, { "fo", "Zm8" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" },
         { "foobar", "Zm9vYmFy" }, { "\xff\xfe\xfd", "__79" }, { "\xfb\xff", "-_8" },
     };
-    static const char *const BAD[] = { "Z", "Zh", "Zm9", "Zm9vY", "Zg==", "Z+8", "Z/8", "Z g", "Zm8\n", "\xc3\xa4" "aa" };
+    static const char *const BAD[] = { "Z", "Zh", "Zm9", "Zm9vY", "Zg==", "Z+8", "Z/8", "Z g", "Zm8\n", "\xc3\xa4zz" };
     char          text[32];
     unsigned char bytes[32];
     for (size_t i = 0; i < sizeof PAIRS / sizeof PAIRS[0]; i++) {
@@ -379,7 +379,7 @@ static int random_steps(hob_http_request *req, void *arg)
             is_right &= hob_session_set(session, name, NULL) == 0;
             value[0] = '\0';
         } else {
-            snprintf(value, sizeof values[0], "%.*s", 1 + (int)rand_below(&rand, 30), "0123456789abcdefghijklmnopqrstuvwxyz" + rand_below(&rand, 5));
+            snprintf(value, sizeof values[0], "%.*s", 1 + (int)rand_below(&rand, 30), &"0123456789abcdefghijklmnopqrstuvwxyz"[rand_below(&rand, 5)]);
             is_right &= hob_session_set(session, name, value) == 0;
         }
         for (int i = 0; i < 4; i++) {

@@ -5,6 +5,8 @@
 #include <hob/static.h>
 
 #include "http/site.h"
+#include "base/rand.h"
+#include "site/shelf.h"
 #include "site/site.h"
 
 struct shop {
@@ -380,6 +382,131 @@ TEST(site_static, a_page_of_a_folder_has_an_end)
     check_eq(get(&shop, "/sub/empty/", "", (char *)got, 4000000), 200);
     check_eq(times_in((char *)got, "<li>"), 10001);
     check_has((char *)got, "and more");
+}
+
+/* ---- in memory ---- */
+
+/* That a file comes from memory is seen by its being out of date. */
+TEST_AS(site_static, what_is_in_memory_is_fresh_for_as_long_as_was_said,
+        HOB_TEST_ONE_SEED, NULL)
+{
+    struct shop shop = { .opts = { .memory_bytes = 100000, .fresh_ns = 10 * HOB_SEC, .precompressed = 1, .prefix = "/x" } };
+    char        got[4096], tag[200];
+    HOB_SCOPE(s);
+
+    check_ok(open_shop(&s, &shop));
+    check_eq(get(&shop, "/x/style.css", "", got, sizeof got), 200);
+    check_ok(put("www/style.css", "changed at once"));
+    check_eq(get(&shop, "/x/style.css", "", got, sizeof got), 200);
+    check_str(body_of(got), "changed at once"); // it might be changed again, and look the same
+
+    check_ok(hob_sleep(3 * HOB_SEC));
+    char first[4096];
+    check_eq(get(&shop, "/x/style.css", "", first, sizeof first), 200);
+    check_ok(put("www/style.css", "changed once more"));
+    check_eq(get(&shop, "/x/style.css", "", got, sizeof got), 200);
+    check_str(strstr(got, "Content-Type"), strstr(first, "Content-Type")); // all but the date
+    check_str(body_of(got), "changed at once");
+    snprintf(tag, sizeof tag, "If-None-Match: %.*s\r\nIf-Modified-Since: x\r\n", (int)strcspn(strstr(got, "ETag: ") + 6, "\r"),
+             strstr(got, "ETag: ") + 6);
+    check_eq(get(&shop, "/x/style.css", tag, got, sizeof got), 304);
+    check_has(got, "Vary: Accept-Encoding\r\n");
+    check_ok(ask(&shop.site, "HEAD /x/style.css HTTP/1.1\r\nHost: a\r\n\r\n", got, sizeof got));
+    check_has(got, "Content-Length: 15\r\n");
+    check_str(body_of(got), "");
+    // Who asks for something else gets it of the file.
+    check_eq(get(&shop, "/x/style.css", "If-None-Match: \"x\"\r\n", got, sizeof got), 200);
+    check_str(body_of(got), "changed once more");
+    check_eq(get(&shop, "/x/style.css", "Range: bytes=8-11\r\n", got, sizeof got), 206);
+    check_str(body_of(got), "once");
+    check_ok(hob_sleep(10 * HOB_SEC));
+    check_eq(get(&shop, "/x/style.css", tag, got, sizeof got), 200);
+    check_str(body_of(got), "changed once more");
+
+    // Each coding is kept for itself, and a folder's index not for its name without the slash.
+    check_ok(put("www/style.css.br", "brotli css"));
+    check_ok(put("www/style.css.gz", "gzip css"));
+    check_ok(hob_sleep(3 * HOB_SEC));
+    for (int i = 0; i < 2; i++) {
+        check_eq(get(&shop, "/x/style.css", "Accept-Encoding: br\r\n", got, sizeof got), 200);
+        check_str(body_of(got), "brotli css");
+        check_has(got, "Content-Encoding: br\r\n");
+        check_eq(get(&shop, "/x/style.css", "Accept-Encoding: gzip\r\n", got, sizeof got), 200);
+        check_str(body_of(got), "gzip css");
+        check_eq(get(&shop, "/x/style.css", "", got, sizeof got), 200);
+        check_str(body_of(got), "changed once more");
+        check_eq(times_in(got, "Content-Encoding"), 0);
+        check_eq(get(&shop, "/x/", "", got, sizeof got), 200);
+        check_str(body_of(got), "the index");
+        check_eq(get(&shop, "/x", "", got, sizeof got), 301);
+        check_eq(get(&shop, "/x/sub", "", got, sizeof got), 301);
+        check_eq(get(&shop, "/x/none", "", got, sizeof got), 404);
+        check_ok(put("www/style.css.br", "changed br"));
+    }
+    check_eq(shop.site.stats.failed, 0);
+}
+
+enum { MODEL_KEYS = 12 };
+
+/* A list of keys by when they were asked for, beside the shelf. */
+TEST(site_static, a_shelf_has_what_was_asked_for_last_and_never_too_much)
+{
+    struct rand         rand = { hob_test_seed() };
+    static struct shelf shelf;
+    struct shelf_item  *lent[MODEL_KEYS] = { NULL };
+    int                 order[MODEL_KEYS], count = 0; /* the newest last */
+    int64_t             now = 0, until[MODEL_KEYS] = { 0 };
+    size_t              sizes[MODEL_KEYS] = { 0 }, bytes = 0;
+
+    shelf = (struct shelf){ .bytes_max = 5 * (sizeof(struct shelf_item) + 2 + 100), .fresh_ns = 50 };
+    for (int step = 0; step < 2000; step++) {
+        int  k = (int)rand_below(&rand, MODEL_KEYS), place = 0;
+        char key[3] = { 'k', (char)('a' + k), '\0' };
+        now += (int64_t)rand_below(&rand, 3);
+        while (place < count && order[place] != k)
+            place++;
+        bool is_there = place < count;
+        if (rand_below(&rand, 3) == 0) {
+            struct shelf_item *item = hob__shelf_item(key, (size_t)rand_below(&rand, 300));
+            check(item != NULL);
+            memset(item->bytes, key[1], item->len);
+            size_t weight = sizeof *item + 2 + item->len;
+            hob__shelf_add(&shelf, item, now);
+            if (is_there) {
+                bytes -= sizes[k];
+                memmove(order + place, order + place + 1, (size_t)(--count - place) * sizeof order[0]);
+            }
+            while (count > 0 && bytes + weight > shelf.bytes_max) {
+                bytes -= sizes[order[0]];
+                memmove(order, order + 1, (size_t)--count * sizeof order[0]);
+            }
+            order[count++] = k;
+            bytes += sizes[k] = weight;
+            until[k] = now + 50;
+        } else {
+            struct shelf_item *item = hob__shelf_take(&shelf, key, now);
+            check_eq(item != NULL, is_there && until[k] > now);
+            if (is_there) {
+                memmove(order + place, order + place + 1, (size_t)(count - 1 - place) * sizeof order[0]);
+                order[count - 1] = k;
+            }
+            if (is_there && item == NULL) {
+                count--;
+                bytes -= sizes[k];
+            }
+            hob__shelf_put_back(lent[k]); // it may have gone from the shelf meanwhile
+            lent[k] = item;
+            if (item != NULL && item->len > 0)
+                check_eq(item->bytes[item->len - 1], key[1]);
+        }
+        check_eq(shelf.bytes, bytes);
+        check_le(shelf.bytes, shelf.bytes_max);
+    }
+    hob__shelf_clear(&shelf);
+    check_eq(shelf.bytes, 0);
+    check(shelf.newest == NULL && shelf.oldest == NULL);
+    for (int k = 0; k < MODEL_KEYS; k++)
+        hob__shelf_put_back(lent[k]);
 }
 
 /* ---- options ---- */
