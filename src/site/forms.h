@@ -80,6 +80,7 @@ struct hob_form_reader {
 
     char  *bytes, *room;     /* room: what of it is ours to free */
     size_t begin, end, cap;
+    size_t known;            /* multipart: so many from `begin` on are data: looked for once */
     bool   is_all;           /* the stream has ended */
     int    error;            /* it stays */
 

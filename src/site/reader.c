@@ -78,18 +78,25 @@ static ssize_t show_multipart(hob_form_reader *reader, const char **ret_bytes)
 {
     for (;;) {
         size_t      len;
-        bool        is_end;
+        bool        is_end = false;
         const char *bytes = there(reader, &len);
-        size_t      n = hob__form_data(&reader->boundary, bytes, len, &is_end);
+        if (reader->known == 0)
+            reader->known = hob__form_data(&reader->boundary, bytes, len, &is_end);
         *ret_bytes = bytes;
-        if (n > 0 || is_end)
-            return (ssize_t)n;
+        if (reader->known > 0 || is_end)
+            return (ssize_t)reader->known;
         ssize_t more = fill(reader);
         if (more < 0)
             return more;
         if (more == 0)
             return fail(reader, HOB_EHTTP); // it was cut off
     }
+}
+
+static void take_multipart(hob_form_reader *reader, size_t len)
+{
+    reader->begin += len;
+    reader->known -= len;
 }
 
 static ssize_t show_pairs(hob_form_reader *reader, const char **ret_bytes)
@@ -138,7 +145,7 @@ void hob__form_take(hob_form_reader *reader, size_t len)
     if (reader->kind == FORM_PAIRS)
         reader->decoded_at += len;
     else
-        reader->begin += len;
+        take_multipart(reader, len);
     reader->part_bytes += len;
     if (!reader->is_file)
         reader->fields_bytes += len;
@@ -178,7 +185,7 @@ static int skip_preamble(hob_form_reader *reader)
     const char *bytes;
     ssize_t     n;
     while ((n = show_multipart(reader, &bytes)) > 0)
-        reader->begin += (size_t)n;
+        take_multipart(reader, (size_t)n);
     if (n == 0)
         reader->state = FORM_BETWEEN;
     return (int)n;
