@@ -75,69 +75,109 @@ static struct item *find(struct shop *shop, int64_t id)
     return NULL;
 }
 
-static int list_items(hob_http_request *req, void *arg)
+/* A copy that lives as long as the request: nobody holds the lock while a client reads. */
+static int copy_item(hob_http_request *req, const struct item *item, struct item *ret_copy)
 {
-    enum { PAGE = 10 };
-    struct shop         *shop = arg;
+    char *name = hob_web_printf(req, "%s", item->name);
+    if (name == NULL)
+        return -ENOMEM;
+    *ret_copy = (struct item){ item->id, name, item->price };
+    return 0;
+}
+
+enum { PAGE = 10 };
+
+static int look_for(struct shop *shop, hob_http_request *req, struct item_list *list)
+{
     const struct search *search = hob_web_query(req);
-    struct item          page[PAGE];
-    struct item_list     list = { .items = page };
     size_t               skip = (size_t)(search->page - 1) * PAGE;
 
     HOB_LOCKED(&shop->lock);
     for (size_t i = 0; i < shop->count; i++) {
         if (search->word != NULL && strstr(shop->items[i].name, search->word) == NULL)
             continue;
-        if (list.in_all >= skip && list.count < PAGE)
-            page[list.count++] = shop->items[i];
-        list.in_all++;
+        if (list->in_all >= skip && list->count < PAGE)
+            HOB_TRY(copy_item(req, &shop->items[i], &list->items[list->count++]));
+        list->in_all++;
     }
+    return 0;
+}
+
+static int list_items(hob_http_request *req, void *arg)
+{
+    struct item      page[PAGE];
+    struct item_list list = { .items = page };
+
+    HOB_TRY(look_for(arg, req, &list));
     return hob_web_reply(req, 200, &list);
+}
+
+static int look_up(struct shop *shop, hob_http_request *req, int64_t id, struct item *ret_item)
+{
+    HOB_LOCKED(&shop->lock);
+    const struct item *item = find(shop, id);
+    return item != NULL ? copy_item(req, item, ret_item) : -ENOENT;
 }
 
 static int show_item(hob_http_request *req, void *arg)
 {
-    struct shop           *shop = arg;
     const struct item_key *key = hob_web_path(req);
+    struct item            item;
 
-    HOB_LOCKED(&shop->lock);
-    const struct item *item = find(shop, key->id);
-    if (item == NULL)
+    int r = look_up(arg, req, key->id, &item);
+    if (r == -ENOENT)
         return hob_web_error(req, 404, "there is no such item");
-    return hob_web_reply(req, 200, item);
+    HOB_TRY(r);
+    return hob_web_reply(req, 200, &item);
+}
+
+static int put_in(struct shop *shop, const struct item *wanted, int64_t *ret_id)
+{
+    HOB_LOCKED(&shop->lock);
+    if (shop->count == sizeof shop->items / sizeof shop->items[0])
+        return -ENOSPC;
+    char *name = strdup(wanted->name); // what came ends with the request
+    if (name == NULL)
+        return -ENOMEM;
+    *ret_id = ++shop->last_id;
+    shop->items[shop->count++] = (struct item){ *ret_id, name, wanted->price };
+    return 0;
 }
 
 static int add_item(hob_http_request *req, void *arg)
 {
-    struct shop       *shop = arg;
-    const struct item *wanted = hob_web_body(req);
+    struct item *item = hob_web_body(req);
 
-    HOB_LOCKED(&shop->lock);
-    if (shop->count == sizeof shop->items / sizeof shop->items[0])
+    int r = put_in(arg, item, &item->id);
+    if (r == -ENOSPC)
         return hob_web_error(req, 409, "the shelves are full");
-    char *where = hob_web_printf(req, "/items/%lld", (long long)shop->last_id + 1);
-    char *name = strdup(wanted->name); // what came ends with the request
-    if (where == NULL || name == NULL) {
-        free(name);
+    HOB_TRY(r);
+    char *where = hob_web_printf(req, "/items/%lld", (long long)item->id);
+    if (where == NULL)
         return -ENOMEM;
-    }
-    struct item *item = &shop->items[shop->count++];
-    *item = (struct item){ ++shop->last_id, name, wanted->price };
     HOB_TRY(hob_http_set_header(req, "Location", where));
     return hob_web_reply(req, 201, item);
 }
 
-static int remove_item(hob_http_request *req, void *arg)
+static int take_out(struct shop *shop, int64_t id)
 {
-    struct shop           *shop = arg;
-    const struct item_key *key = hob_web_path(req);
-
     HOB_LOCKED(&shop->lock);
-    struct item *item = find(shop, key->id);
+    struct item *item = find(shop, id);
     if (item == NULL)
-        return hob_web_error(req, 404, "there is no such item");
+        return -ENOENT;
     free(item->name);
     *item = shop->items[--shop->count];
+    return 0;
+}
+
+static int remove_item(hob_http_request *req, void *arg)
+{
+    const struct item_key *key = hob_web_path(req);
+
+    int r = take_out(arg, key->id);
+    if (r == -ENOENT)
+        return hob_web_error(req, 404, "there is no such item");
+    HOB_TRY(r);
     return hob_http_reply(req, 204, NULL, NULL, 0);
 }
 

@@ -210,7 +210,8 @@ HOB_API HOB_MUST_USE int hob_web_openapi(const hob_web *web, struct json_t **ret
 
 /* ---- middleware: functions for hob_web_use; their options are lent ---- */
 
-/* Logs each answer (hob/log.h): method, path, status, bytes, time, client. */
+/* Logs each answer (hob/log.h): method, path, status, bytes, time, client. Where there are more than 1000
+ * a second, hob_log_opts.site_per_s lets more of them through. */
 HOB_API HOB_MUST_USE int hob_web_log(hob_http_request *req, void *none);
 
 /* Gives each request an id, of 32 hexadecimal digits: the header X-Request-Id of the answer, a
@@ -239,7 +240,7 @@ HOB_API HOB_MUST_USE int hob_web_cors(hob_http_request *req, void *opts); /* NUL
 typedef struct hob_web_limit_opts {
     hob_rates *rates; /* of hob/rate.h: how many, in how long, of how many clients at a time */
     /* Writes who it is into `key` and returns the length. NULL: the address of the connection, of
-     * IPv6 its first 64 bits. */
+     * IPv6 its first 64 bits; those that have no address (hob_http_serve_stream) are one client. */
     size_t (*client)(hob_http_request *req, char *key, size_t size);
 } hob_web_limit_opts;
 

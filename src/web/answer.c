@@ -182,6 +182,13 @@ static int call_handler(struct web_ctx *ctx)
     return r;
 }
 
+static int say_failure(hob_http_request *req, int status)
+{
+    if (status == 503)
+        HOB_TRY(hob_http_set_header(req, "Retry-After", "1"));
+    return hob_web_error(req, status, NULL);
+}
+
 /* A failure becomes an answer, unless nobody is there to get it, or a part of another was sent. */
 static int settle(struct web_ctx *ctx, int r)
 {
@@ -197,15 +204,17 @@ static int settle(struct web_ctx *ctx, int r)
                 "pattern", hob_web_pattern(req));
     if (hob_http_take_back(req) < 0)
         return r;
-    if (status == 503)
-        HOB_TRY(hob_http_set_header(req, "Retry-After", "1"));
-    return hob_web_error(req, status, NULL);
+    HOB_SHIELD(5 * HOB_SEC) // the scope of a timeout may be cancelled, and its client is still there
+        r = say_failure(req, status);
+    return r;
 }
 
 int hob_web_next(hob_http_request *req)
 {
     struct web_ctx *ctx = hob__web_ctx(req, "hob_web_next");
 
+    if (ctx->scope != NULL)
+        hob_mistake("hob_web_next", "a handler has nobody behind it: this is for middleware");
     if (ctx->step == ctx->group->chain_count)
         return settle(ctx, call_handler(ctx));
     const struct web_step *step = &ctx->group->chain[ctx->step++];

@@ -174,6 +174,33 @@ TEST(web, middleware_goes_from_the_outside_to_the_inside_whenever_it_was_added)
     check_eq(statuses[0], 7);
 }
 
+static int goes_on(hob_http_request *req, void *arg)
+{
+    return hob_web_next(req);
+}
+
+TEST_DIES(web, a_handler_has_nobody_behind_it, "*hob_web_next: a handler has nobody behind it*")
+{
+    WEB(web);
+    GOT(got);
+    hob_web_handle(web, "GET /", goes_on, NULL);
+    ignore(get(web, "/", &got));
+}
+
+static int adds_late(hob_http_request *req, void *arg)
+{
+    hob_web_handle(arg, "GET /late", tell, NULL);
+    return 0;
+}
+
+TEST_DIES(web, a_service_does_not_change_while_it_serves, "*hob_web_handle: the service answers requests already*")
+{
+    WEB(web);
+    GOT(got);
+    hob_web_handle(web, "GET /", adds_late, web);
+    ignore(get(web, "/", &got));
+}
+
 /* ---- failures ---- */
 
 static int fails(hob_http_request *req, void *arg)
