@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include "hob/log.h"
+#include "hob/mem_pair.h"
+#include "support/waits.h"
 #include "web/shop.h"
 
 static int hello(hob_http_request *req, void *arg)
@@ -522,5 +524,73 @@ TEST_ONCE(web_middleware, without_memory_answers_are_whole_or_none)
         }
         check_eq(got.status, 200);
     }
+    hob_test_log_clear();
+}
+
+/* ---- cancelled, and left alone ---- */
+
+static int ask_for_ticks(void *arg)
+{
+    GOT(got);
+    int r = ask_with(arg, "GET", "/ticks", TAKES, &got);
+    return r < 0 ? r : got.status;
+}
+
+/* A pending answer is dropped with all that stands around it: its stream of zlib's, its memory. */
+TEST_ONCE(web_middleware, a_call_that_is_cancelled_at_any_wait_leaves_nothing)
+{
+    WEB(web);
+    uint64_t cancelled = 0;
+
+    hob_web_use(web, hob_web_id, NULL);
+    hob_web_use(web, hob_web_gzip, NULL);
+    hob_web_use(web, hob_web_etag, NULL);
+    hob_web_handle(web, "GET /ticks", ticks, NULL);
+    for (uint64_t at = 1, was_there = 1; was_there; at++) {
+        struct cancelled c = { .fn = ask_for_ticks, .arg = web, .at = at };
+        check_ok(cancel_at_wait(&c));
+        was_there = c.was_there;
+        check(c.result == 200 || c.result == -ECANCELED);
+        cancelled += c.result == -ECANCELED;
+    }
+    check_gt(cancelled, 3);
+}
+
+struct gone {
+    hob_stream *theirs, *ours;
+    hob_web    *web;
+    int         result;
+};
+
+static int serve_gone(void *arg)
+{
+    struct gone *gone = arg;
+    gone->result = hob_http_serve_stream(gone->ours, NULL, hob_web_answer, gone->web);
+    return 0;
+}
+
+/* In the middle of an answer the client is no more. */
+TEST(web_middleware, a_client_that_vanishes_midway_takes_nothing_with_it)
+{
+    static const char ASK[] = "GET /ticks HTTP/1.1\r\nHost: a\r\n" TAKES "\r\n";
+    struct gone gone;
+    char        got[300];
+    WEB(web);
+    HOB_SCOPE(s);
+
+    hob_web_use(web, hob_web_log, NULL);
+    hob_web_use(web, hob_web_gzip, NULL);
+    hob_web_use(web, hob_web_etag, NULL);
+    hob_web_handle(web, "GET /ticks", ticks, NULL);
+    gone.web = web;
+    check_ok(hob_mem_pair(NULL, &gone.ours, &gone.theirs));
+    hob_go(&s, serve_gone, &gone);
+    check_ok(hob_stream_write(gone.theirs, ASK, sizeof ASK - 1));
+    check_gt(hob_stream_read(gone.theirs, got, sizeof got), 0);
+    hob_stream_close(gone.theirs);
+    check_ok(hob_scope_end(&s));
+    hob_stream_close(gone.ours);
+    check_ok(gone.result);
+    check_has(hob_test_log_text(), "WARN  answered method=GET path=/ticks status=0");
     hob_test_log_clear();
 }
