@@ -88,7 +88,8 @@ HOB_API HOB_MUST_USE int hob_tcp_accept_prep(hob_op *op, hob_tcp_listener *liste
 HOB_API hob_addr hob_tcp_listener_addr(const hob_tcp_listener *listener);
 
 /* Stops listening and frees it; NULL is fine. Tasks in accept get -ECANCELED;
- * connections that nobody accepted are closed. Never waits. */
+ * connections that nobody accepted are closed. Never waits. The address is free
+ * when it returns, or when the last of those tasks has got that. */
 HOB_API void hob_tcp_listener_close(hob_tcp_listener *listener);
 
 /* Serves `addr` with one listener for each worker: what a worker accepts it keeps, and nothing

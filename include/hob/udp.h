@@ -139,7 +139,8 @@ HOB_API hob_addr hob_udp_local_addr(const hob_udp *socket);
 HOB_API HOB_MUST_USE int hob_udp_set_option(hob_udp *socket, hob_sockopt what, int value);
 HOB_API HOB_MUST_USE int hob_udp_get_option(hob_udp *socket, hob_sockopt what, int *ret_value);
 
-/* Closes and frees it; NULL is fine. Tasks that use it get -ECANCELED. */
+/* Closes and frees it; NULL is fine. Tasks that use it get -ECANCELED. The address is free when it
+ * returns, or when the last of those tasks has got that. */
 HOB_API void hob_udp_close(hob_udp *socket);
 
 HOB_END_DECLS

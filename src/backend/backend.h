@@ -15,9 +15,10 @@
  *   4. On one descriptor, RECVs (READs, ACCEPTs) finish in the order of
  *      submission, and so do SENDs (WRITEs). The two directions are independent.
  *      Ops that name an offset in a file, FSYNC and STAT have no order.
- *   5. release() gives -ECANCELED to what is in flight on the descriptor, then
- *      closes it, then calls desc->gone(): from release() itself or from a later
- *      poll(), but always after the poll() that gave the last of those ops back.
+ *   5. release() gives -ECANCELED to what is in flight on the descriptor, closes
+ *      it at the latest in the poll() that gives the last of those ops back, so
+ *      that who waited there finds its address free, and then calls desc->gone():
+ *      from release() itself or from a later poll(), but always after that one.
  *      A poll() that calls gone() does not sleep. One on which nothing was ever in flight is
  *      gone when release() returns.
  *   6. EINTR and EAGAIN are the backend's business. Nobody sees them.

@@ -806,14 +806,13 @@ static void epoll_cancel(struct backend *b, struct op *op)
     land(self, op, -ECANCELED, &self->finished);
 }
 
-static void let_go(struct desc *desc)
+static void close_fd(struct desc *desc)
 {
     if (desc->slow_close)
         hob__blocking_close_fd(desc->fd);
     else if (!desc->keep_open)
         hob__sys_close(desc->fd);
     desc->fd = -1;
-    desc->gone(desc);
 }
 
 static void epoll_release(struct backend *b, struct desc *desc)
@@ -832,18 +831,23 @@ static void epoll_release(struct backend *b, struct desc *desc)
         unwatch(self, c->watch_fd, desc->fd);
     c->watched = false;
 
-    if (idle)
-        let_go(desc);
-    else
+    if (!idle) {
         list_push_back(&self->leaving, &c->leave_link);
+        return;
+    }
+    close_fd(desc);
+    desc->gone(desc);
 }
 
-/* After ops were given back: whose last one was among them goes in the next poll. */
+/* After ops were given back: whose last one was among them is closed, before anybody hears of it,
+ * and goes in the next poll. */
 static void find_idle_leavers(struct epoll_backend *self)
 {
     list_for_each (node, &self->leaving) {
-        if (desc_of(container_of(node, struct carrier, leave_link))->flying > 0)
+        struct desc *desc = desc_of(container_of(node, struct carrier, leave_link));
+        if (desc->flying > 0)
             continue;
+        close_fd(desc);
         list_remove(node);
         list_push_back(&self->left, node);
     }
@@ -853,8 +857,10 @@ static bool let_leavers_go(struct epoll_backend *self)
 {
     struct list_node *node;
     bool              any = !list_is_empty(&self->left);
-    while ((node = list_pop_front(&self->left)) != NULL)
-        let_go(desc_of(container_of(node, struct carrier, leave_link)));
+    while ((node = list_pop_front(&self->left)) != NULL) {
+        struct desc *desc = desc_of(container_of(node, struct carrier, leave_link));
+        desc->gone(desc);
+    }
     return any;
 }
 

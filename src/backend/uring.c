@@ -741,8 +741,8 @@ static void uring_cancel(struct backend *b, struct op *op)
         land_from_thread(u, op, -ECANCELED);
 }
 
-/* Nothing of the descriptor is anywhere any more: close it. */
-static void let_go(struct uring *u, struct desc *desc)
+/* Nothing of the descriptor is in the kernel any more: close it. */
+static void close_fd(struct uring *u, struct desc *desc)
 {
     struct carrier *c = carrier_of(desc);
     if (c->held_count > 0 && !desc->keep_open) {
@@ -762,7 +762,6 @@ static void let_go(struct uring *u, struct desc *desc)
     else if (desc->fd >= 0 && !desc->keep_open)
         hob__sys_close(desc->fd);
     desc->fd = -1;
-    desc->gone(desc);
 }
 
 static bool is_free_of_ops(const struct desc *desc)
@@ -782,27 +781,46 @@ static void uring_release(struct backend *b, struct desc *desc)
         hob__uring_owe_cancel(u, c->multishot - 1);
     }
     if (is_free_of_ops(desc)) {
-        let_go(u, desc);
+        close_fd(u, desc);
+        desc->gone(desc);
         return;
     }
     list_push_back(&u->leaving, &c->leave_link);
     u->leaving_count++;
 }
 
-/* Closes descriptors whose last op was handed out earlier. Returns whether there was one. */
-static bool close_leaving(struct uring *u)
+static struct desc *desc_leaving(struct list_node *node)
+{
+    struct carrier *c = container_of(node, struct carrier, leave_link);
+    return container_of((uint64_t(*)[10])(void *)c, struct desc, carrier);
+}
+
+/* Closes descriptors whose last op is handed out now, before anybody hears of it. */
+static void close_leaving(struct uring *u)
+{
+    if (hob_likely(u->leaving_count == 0))
+        return;
+    list_for_each(node, &u->leaving) {
+        struct desc *desc = desc_leaving(node);
+        if (desc->fd >= 0 && is_free_of_ops(desc))
+            close_fd(u, desc);
+    }
+}
+
+/* Lets those go whose last op was handed out earlier. Returns whether there was one. */
+static bool let_leaving_go(struct uring *u)
 {
     bool any = false;
     if (hob_likely(u->leaving_count == 0))
         return false;
+    close_leaving(u);
     list_for_each(node, &u->leaving) {
-        struct carrier *c = container_of(node, struct carrier, leave_link);
-        struct desc    *desc = container_of((uint64_t(*)[10])(void *)c, struct desc, carrier);
+        struct desc *desc = desc_leaving(node);
         if (!is_free_of_ops(desc))
             continue;
         list_remove(node);
         u->leaving_count--;
-        let_go(u, desc);
+        desc->gone(desc);
         any = true;
     }
     return any;
@@ -836,6 +854,7 @@ static void hand_out(struct uring *u, struct list *done)
             op->desc->flying--;
     }
     list_append(done, &u->done);
+    close_leaving(u);
 }
 
 /* Before entering: what comes later raises it again. It is registered anew, because the kernel
@@ -856,7 +875,7 @@ static void uring_poll(struct backend *b, int64_t deadline_ns, struct list *done
 {
     struct uring *u = uring_from(b);
     collect_jobs(u);
-    if (close_leaving(u) || !list_is_empty(&u->done))
+    if (let_leaving_go(u) || !list_is_empty(&u->done))
         deadline_ns = 0;
     arm_wake(u);
     if (hob_unlikely(u->event_fd >= 0))

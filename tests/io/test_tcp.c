@@ -779,6 +779,24 @@ TEST_ON_ALL(tcp, closing_a_listener_gives_the_acceptors_back)
     check_err(b.result, -ECANCELED);
 }
 
+/* As a server does that is stopped and started anew, when several tasks accept for it. */
+TEST_ON_ALL(tcp, an_address_is_free_when_its_acceptors_have_returned)
+{
+    LISTENER(first);
+    LISTENER(second);
+
+    check_ok(listen_here(&first));
+    hob_addr         here = hob_tcp_listener_addr(first);
+    struct accepting a = { .listener = first }, b = a;
+    HOB_SCOPE(s);
+    hob_go(&s, accept_task, &a);
+    hob_go(&s, accept_task, &b);
+    settle();
+    close_listener(&first);
+    check_ok(hob_scope_end(&s));
+    check_ok(hob_tcp_listen(&here, NULL, &second));
+}
+
 TEST_ON_ALL(tcp, closing_a_listener_closes_what_nobody_accepted)
 {
     LISTENER(listener);

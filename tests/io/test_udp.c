@@ -202,6 +202,22 @@ TEST_ON_ALL(udp, closing_gives_the_receivers_back)
     check_err(second.result, -ECANCELED);
 }
 
+TEST_ON_ALL(udp, an_address_is_free_when_its_receivers_have_returned)
+{
+    UDP(a);
+    UDP(next);
+
+    check_ok(open_here(&a));
+    hob_addr         here = hob_udp_local_addr(a);
+    struct receiving waits = { .socket = a };
+    HOB_SCOPE(s);
+    hob_go(&s, receive_task, &waits);
+    settle();
+    close_udp(&a);
+    check_ok(hob_scope_end(&s));
+    check_ok(hob_udp_open(&here, &next));
+}
+
 TEST_ON_ALL(udp, the_three_styles_give_the_same_answers)
 {
     UDP(a);
