@@ -38,8 +38,10 @@
 #ifndef HOB_DNS_H
 #define HOB_DNS_H
 
-#include "hob/tcp.h"
+#include <sys/socket.h>
+
 #include "hob/task.h"
+#include "hob/tcp.h"
 
 HOB_BEGIN_DECLS
 

@@ -9,6 +9,8 @@
 #ifndef HOB_ERROR_H
 #define HOB_ERROR_H
 
+#include <errno.h>
+
 #include "hob/base.h"
 
 HOB_BEGIN_DECLS

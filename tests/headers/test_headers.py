@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every public header compiles alone, as C11 and as C++17, without a warning."""
+"""
+Every public header compiles alone, as C11 and as C++17, without a warning, and brings the names of
+the system that one needs to call it.
+"""
 import pathlib
 import shutil
 import subprocess
@@ -15,6 +18,19 @@ COMPILERS = [
     ("clang++", ["-x", "c++", "-std=c++17"], "C++17"),
 ]
 
+NAMES = {
+    "hob/error.h": "-ECANCELED",
+    "hob/dns.h": "AF_UNSPEC",
+    "hob/signal.h": "SIGTERM",
+}
+
+
+def program(header):
+    text = f"#include <{header}>\n#include <{header}>\n"
+    if str(header) in NAMES:
+        text += f"int needed(void);\nint needed(void) {{ return {NAMES[str(header)]}; }}\n"
+    return text
+
 
 def main():
     include = ROOT / "include"
@@ -28,8 +44,7 @@ def main():
         for header in headers:
             run = subprocess.run(
                 [compiler, *language, *STRICT, "-I", str(include), "-"],
-                input=f"#include <{header}>\n#include <{header}>\n",
-                capture_output=True, text=True)
+                input=program(header), capture_output=True, text=True)
             if run.returncode == 0:
                 passed += 1
             else:
