@@ -236,6 +236,12 @@ static int find_addrs(hob_dns *dns, const struct dns_name *name, uint16_t port, 
     return r;
 }
 
+static void must_be_given(const char *caller, const char *name)
+{
+    if (name == NULL)
+        hob_mistake(caller, "the name is NULL");
+}
+
 int hob_dns_addrs(hob_dns *given, const char *name, uint16_t port, int family, hob_addr *addrs,
                   size_t max)
 {
@@ -243,6 +249,7 @@ int hob_dns_addrs(hob_dns *given, const char *name, uint16_t port, int family, h
     hob_addr        literal;
     hob_dns        *dns;
 
+    must_be_given("hob_dns_addrs", name);
     if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
         hob_mistake("hob_dns_addrs", "the family is AF_INET, AF_INET6 or AF_UNSPEC, please");
     int r = hob_checkpoint();
@@ -338,7 +345,9 @@ int hob_dns_services(hob_dns *given, const char *name, hob_dns_service *services
 {
     struct dns_name    read;
     struct dns_answer *answer = NULL;
-    int                r = hob__dns_name_read(name, &read);
+
+    must_be_given("hob_dns_services", name);
+    int r = hob__dns_name_read(name, &read);
     if (r == 0)
         r = ask_whole(given, "hob_dns_services", &read, DNS_SRV, &answer);
     if (r < 0)
@@ -360,7 +369,9 @@ int hob_dns_texts(hob_dns *given, const char *name, hob_dns_text **ret_texts)
 {
     struct dns_name    read;
     struct dns_answer *answer = NULL;
-    int                r = hob__dns_name_read(name, &read);
+
+    must_be_given("hob_dns_texts", name);
+    int r = hob__dns_name_read(name, &read);
     if (r == 0)
         r = ask_whole(given, "hob_dns_texts", &read, DNS_TXT, &answer);
     if (r < 0)

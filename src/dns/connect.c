@@ -77,6 +77,15 @@ HOB_PRINTF(2, 3) static void say(struct race *race, const char *format, ...)
     race->words_len += len < 0 ? 0 : (size_t)len < room ? (size_t)len : room - 1;
 }
 
+/* What the user gave may have come from anywhere: no line of it is ours, and no terminal obeys it. */
+static void say_for_whom(struct race *race)
+{
+    say(race, "%.300s", race->host_port);
+    for (char *c = race->words->text; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            *c = '?';
+}
+
 /* ---- what is asked for ---- */
 
 static int read_port(const char *text, uint16_t *ret_port)
@@ -92,27 +101,36 @@ static int read_port(const char *text, uint16_t *ret_port)
     return 0;
 }
 
+static int refuse(struct race *race, int error, const char *why)
+{
+    say(race, ": %s", why);
+    return error;
+}
+
 /* "name:port", "1.2.3.4:port", "[v6]:port". */
 static int read_host_port(struct race *race)
 {
     const char *colon = strrchr(race->host_port, ':');
     char        host[HOB_DNS_NAME_MAX + 2];
+    if (strstr(race->host_port, "://") != NULL)
+        return refuse(race, -EINVAL, "this is a URL, not host:port");
     if (colon == NULL)
-        return -EINVAL;
+        return refuse(race, -EINVAL, "this is not host:port");
     size_t len = (size_t)(colon - race->host_port);
     if (len >= sizeof host)
-        return -ENAMETOOLONG;
+        return refuse(race, -ENAMETOOLONG, hob_dns_strerror(-ENAMETOOLONG));
     memcpy(host, race->host_port, len);
     host[len] = '\0';
+    if (strchr(host, ':') != NULL && host[0] != '[')
+        return refuse(race, -EINVAL, "this is not host:port, where IPv6 stands in brackets");
     int r = read_port(colon + 1, &race->port);
     if (r < 0)
-        return r;
-    if (strchr(host, ':') != NULL && host[0] != '[')
-        return -EINVAL; // an IPv6 address without brackets: which of it is the port?
+        return refuse(race, r, "the port is not a number from 1 to 65535");
     if (hob__dns_literal(host, race->port, &race->literal))
         return 0;
     race->literal = (hob_addr){ .len = 0 };
-    return hob__dns_name_read(host, &race->name);
+    r = hob__dns_name_read(host, &race->name);
+    return r < 0 ? refuse(race, r, hob_dns_strerror(r)) : 0;
 }
 
 /* ---- look-ups ---- */
@@ -299,10 +317,8 @@ static int race_for(struct race *race)
 static int connect_to(struct race *race)
 {
     int r = read_host_port(race);
-    if (r < 0) {
-        say(race, r == -EINVAL ? ": this is not host:port" : ": the name is too long");
+    if (r < 0)
         return r;
-    }
     if (race->literal.len > 0 && race->opts.family != 0 &&
         race->opts.family != race->literal.u.family) {
         say(race, ": %s", hob_dns_strerror(-ENODATA));
@@ -343,13 +359,15 @@ int hob_connect_with(const char *host_port, const hob_connect_opts *opts,
     if (opts != NULL)
         race.opts = *opts;
     complete(&race.opts);
+    if (host_port == NULL)
+        hob_mistake("hob_connect", "the host and port are NULL");
     if (race.opts.family != 0 && race.opts.family != AF_INET && race.opts.family != AF_INET6)
         hob_mistake("hob_connect_with", "the family is AF_INET, AF_INET6 or 0, please");
     race.sides[V6] = (struct side){ .race = &race, .family = AF_INET6, .r = -ENODATA,
                                     .is_known = race.opts.family == AF_INET };
     race.sides[V4] = (struct side){ .race = &race, .family = AF_INET, .r = -ENODATA,
                                     .is_known = race.opts.family == AF_INET6 };
-    say(&race, "%.300s", host_port);
+    say_for_whom(&race);
     int r = hob_checkpoint();
     if (r == 0)
         r = connect_to(&race);

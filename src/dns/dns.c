@@ -155,6 +155,8 @@ static int begin_tasks(hob_dns *dns, hob_scope *scope)
 int hob_dns_new(hob_scope *scope, const hob_dns_opts *given, hob_dns **ret_dns)
 {
     hob_dns_opts opts = { 0 };
+    if (scope == NULL)
+        hob_mistake("hob_dns_new", "the scope is NULL");
     if (given != NULL)
         opts = *given;
     hob_dns *dns = hob__dns_alloc_zero(sizeof *dns);

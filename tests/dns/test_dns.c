@@ -644,6 +644,11 @@ TEST_DIES(resolver, one_that_was_freed_is_a_mistake, "*hob_dns_addrs: this is no
     ignore(hob_dns_addrs(is.dns, "a.example", 1, AF_INET, NULL, 0));
 }
 
+TEST_DIES(resolver, no_name_is_a_mistake, "*hob_dns_services: the name is NULL*")
+{
+    ignore(hob_dns_services(NULL, getenv("NO_SUCH_VARIABLE"), NULL, 0));
+}
+
 TEST(resolver, errors_have_words)
 {
     check_str(hob_dns_strerror(-ENOENT), "there is no such name");
