@@ -99,7 +99,8 @@ typedef struct hob_log_value {
     } as;
 } hob_log_value;
 
-HOB_API hob_log_value hob_log_error(int error); /* ECONNREFUSED; of >= 0 the number */
+HOB_API hob_log_value hob_log_error(int error); /* ECONNREFUSED; of >= 0, and what is none that Hob
+                                                   or the system knows, the number */
 HOB_API hob_log_value hob_log_bytes(const void *bytes, size_t len);
 HOB_API hob_log_value hob_log_bool(int value);  /* true or false */
 HOB_API hob_log_value hob_log_int(long long value);

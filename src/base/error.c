@@ -2,6 +2,7 @@
 /* hob/error.h: names and words for error codes. */
 #include "hob/error.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +22,15 @@
     X(HOB_EHTTP, "HTTP: the peer broke the protocol")                              \
     X(HOB_EWS, "WebSocket: the peer broke the protocol, or a limit")
 
+/* Negative, or 0; and no number whose negative is none. */
+static int as_code(int error)
+{
+    return error > 0 ? -error : error == INT_MIN ? -INT_MAX : error;
+}
+
 const char *hob_strerror(int error)
 {
-    int code = error > 0 ? -error : error;
+    int code = as_code(error);
     switch (code) {
 #define X(name, words) case name: return words;
         HOB_ERRORS(X)
@@ -38,7 +45,7 @@ const char *hob_strerror(int error)
 
 const char *hob_error_name(int error)
 {
-    int code = error > 0 ? -error : error;
+    int code = as_code(error);
     switch (code) {
 #define X(name, words) case name: return #name;
         HOB_ERRORS(X)

@@ -280,7 +280,10 @@ static void put_value(struct out *o, const hob_log_value *value)
         break;
     case LOG_ERROR: {
         const char *name = hob_error_name((int)value->as.i);
-        put_word(o, name, strlen(name));
+        if (strcmp(name, "unknown") == 0)
+            put_value(o, &(hob_log_value){ .kind = LOG_INT, .as = value->as });
+        else
+            put_word(o, name, strlen(name));
         break;
     }
     case LOG_NULL:

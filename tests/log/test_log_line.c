@@ -3,6 +3,8 @@
  * log/line.c: the exact text of lines in each form; that each is one line, valid UTF-8, without
  * control characters and not too long; and that each JSON line is one, by a reader of its own.
  */
+#include <limits.h>
+
 #include "support/test.h"
 
 #include "log/line.h"
@@ -130,6 +132,8 @@ TEST_BARE(line, shows_pointers_addresses_and_errors)
     check_str(value_text(hob_log_error(-ECONNREFUSED)), "ECONNREFUSED");
     check_str(value_json(hob_log_error(HOB_EOF)), "\"HOB_EOF\"");
     check_str(value_json(hob_log_error(12)), "12");
+    check_str(value_json(hob_log_error(-70001)), "-70001"); // a code of the program's own
+    check_str(value_text(hob_log_error(INT_MIN)), "-2147483648");
     check_str(value_json(hob_log_text(NULL)), "null");
     check_str(value_text(hob_log_pointer(NULL)), "null");
     check_str(value_text(hob_log_addr(NULL)), "null");
