@@ -39,7 +39,8 @@
  *   latencies. Logs (hob/log.h), and what only looks at its arguments (hob_strerror, the
  *   functions of hob/addr.h, hob_describe_address), may be called anywhere.
  * Mistakes.  A wrong call stops the program with a sentence that names the
- *   function and the mistake. What a peer sends never does.
+ *   function and the mistake. (NULL where it may not be: with the task that followed
+ *   it.) What a peer sends never does.
  */
 #ifndef HOB_H
 #define HOB_H

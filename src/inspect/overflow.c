@@ -7,9 +7,9 @@
  * up, which needs no memory and takes no lock that this thread could hold; should that
  * fault, the signal is blocked by then and the kernel ends the program as it would have.
  *
- * A fault that is no overflow goes on to whoever handled it before, or happens again
- * with the default action; so does an overflow once it was told: a core file shows the
- * place itself.
+ * A fault that is no overflow goes on to whoever handled it before, or is told and happens
+ * again with the default action; so does an overflow once it was told: a core file shows
+ * the place itself.
  */
 #include "inspect/overflow.h"
 
@@ -131,6 +131,28 @@ static const struct stack *overflown(const struct worker *w, const void *address
 
 /* ---- telling ---- */
 
+static void add_task(struct line *line, const struct task *task)
+{
+    add(line, " in task ");
+    add_number(line, task->id);
+    if (task->name[0] != '\0') {
+        add(line, " \"");
+        add(line, task->name);
+        add(line, "\"");
+    }
+}
+
+static void say_fault(const struct task *task, int signal, const siginfo_t *info)
+{
+    struct line line = { 0 };
+    bool        is_null = signal == SIGSEGV && info->si_code == SEGV_MAPERR &&
+                   (uintptr_t)info->si_addr < STACK_PAGE;
+    add(&line, signal == SIGSEGV ? "hob: SIGSEGV" : "hob: SIGBUS");
+    add_task(&line, task);
+    add(&line, is_null ? ": a NULL pointer was followed." : ".");
+    say(&line);
+}
+
 static void say_overflow(const struct task *task, const struct stack *stack)
 {
     struct line line = { 0 };
@@ -138,13 +160,8 @@ static void say_overflow(const struct task *task, const struct stack *stack)
     bool        is_largest = stack->class_index == STACK_CLASSES - 1;
     bool        is_borrowed = stack != task->stack;
 
-    add(&line, "hob: stack overflow in task ");
-    add_number(&line, task->id);
-    if (task->name[0] != '\0') {
-        add(&line, " \"");
-        add(&line, task->name);
-        add(&line, "\"");
-    }
+    add(&line, "hob: stack overflow");
+    add_task(&line, task);
     add(&line, is_borrowed ? ": the stack that it borrowed by hob_call_deep has "
                            : ": its stack has ");
     add_number(&line, kib);
@@ -170,7 +187,7 @@ static void say_overflow(const struct task *task, const struct stack *stack)
     say(&line);
 }
 
-static void say_places(const struct task *task, uintptr_t pc)
+static void say_places(const struct task *task, const char *what, uintptr_t pc)
 {
     struct line line = { 0 };
     char        place[PLACE_BYTES];
@@ -179,23 +196,36 @@ static void say_places(const struct task *task, uintptr_t pc)
     add(&line, ", was started at ");
     add(&line, hob_describe_address(task->spawned_at, place, sizeof place));
     if (pc != 0) {
-        add(&line, ", and overflowed in ");
+        add(&line, what);
         add(&line, hob_describe_address((const void *)(pc + 1), place, sizeof place));
     }
     add(&line, ".");
     say(&line);
 }
 
+static const struct sigaction *earlier_of(int signal)
+{
+    return signal == SIGSEGV ? &earlier_segv : &earlier_bus;
+}
+
+/* Who handles faults may have meant this one, or has words of his own. */
+static bool is_handled(int signal)
+{
+    const struct sigaction *earlier = earlier_of(signal);
+    return (earlier->sa_flags & SA_SIGINFO) != 0 ||
+           (earlier->sa_handler != SIG_DFL && earlier->sa_handler != SIG_IGN);
+}
+
 /* Whoever handled it before; with nobody there, the default, which ends the program. */
 static void hand_on(int signal, siginfo_t *info, void *machine_context)
 {
-    const struct sigaction *earlier = signal == SIGSEGV ? &earlier_segv : &earlier_bus;
+    const struct sigaction *earlier = earlier_of(signal);
     bool                    was_sent = info->si_code <= 0; // by kill(2): it will not happen again
     if (earlier->sa_flags & SA_SIGINFO) {
         earlier->sa_sigaction(signal, info, machine_context);
         return;
     }
-    if (earlier->sa_handler != SIG_DFL && earlier->sa_handler != SIG_IGN) {
+    if (is_handled(signal)) {
         earlier->sa_handler(signal);
         return;
     }
@@ -219,7 +249,10 @@ static void on_fault(int signal, siginfo_t *info, void *machine_context)
         stack = overflown(w, info->si_addr, stack_pointer_of(context));
     if (stack != NULL) {
         say_overflow(w->current, stack);
-        say_places(w->current, program_counter_of(context));
+        say_places(w->current, ", and overflowed in ", program_counter_of(context));
+    } else if (info->si_code > 0 && w != NULL && w->current != NULL && !is_handled(signal)) {
+        say_fault(w->current, signal, info);
+        say_places(w->current, ", and crashed in ", program_counter_of(context));
     }
     hand_on(signal, info, machine_context);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,11 +77,18 @@ static int in_a_deep_call(void *arg)
     return hob_call_deep(256 << 10, in_user_code, arg);
 }
 
-static int wild_pointer(void *arg)
+static int null_pointer(void *arg)
 {
     (void)arg;
     volatile int *volatile nowhere = (volatile int *)(uintptr_t)16;
     return *nowhere;
+}
+
+static int wild_pointer(void *arg)
+{
+    (void)arg;
+    volatile int *volatile not_ours = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return *not_ours;
 }
 
 static int sent(void *arg)
@@ -205,6 +213,7 @@ static const struct {
 } cases[] = {
     CASE(in_user_code),  CASE(in_printf),     CASE(in_qsort),
     CASE(in_a_huge_frame), CASE(in_a_deep_call), CASE(wild_pointer),
+    CASE(null_pointer),
     CASE(sent),          CASE(child_sleeps),  CASE(child_returns),
     CASE(child_yields),  CASE(child_starts),  CASE(child_opens_a_scope),
     CASE(child_makes_a_socket), CASE(child_runs), CASE(child_makes_a_promise),

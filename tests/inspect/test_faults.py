@@ -91,12 +91,19 @@ def test_an_overflow_is_told_and_then_handed_to_an_earlier_handler(backend):
     equal(status, 3)
 
 
-def test_another_fault_ends_the_program_as_it_would_have(backend):
-    equal(run(backend, "wild_pointer"), (-signal.SIGSEGV, "", ""))
+def test_another_fault_names_the_task_and_ends_the_program_as_it_would_have(backend):
+    status, text, _ = run(backend, "null_pointer")
+    like(text, r'^hob: SIGSEGV in task 2 "digger": a NULL pointer was followed\.\n'
+               r"  It runs null_pointer, was started at start\+0x.*, and crashed in null_pointer\+0x")
+    equal(status, -signal.SIGSEGV, text)
+    equal(text.count("\n"), 2, text)
+    status, text, _ = run(backend, "wild_pointer")
+    like(text, r'^hob: SIGSEGV in task 2 "digger"\.\n.*, and crashed in wild_pointer\+0x')
+    equal(status, -signal.SIGSEGV, text)
 
 
 def test_another_fault_goes_to_an_earlier_handler(backend):
-    equal(run(backend, "wild_pointer", "earlier"), (3, "earlier handler: 11 at 16\n", ""))
+    equal(run(backend, "null_pointer", "earlier"), (3, "earlier handler: 11 at 16\n", ""))
 
 
 def test_a_signal_that_was_sent_is_not_swallowed(backend):
