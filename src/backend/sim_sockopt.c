@@ -114,8 +114,10 @@ static int apply_rule(const struct rule_row *row, int value, int *ret_value)
         *ret_value = value != 0;
         return 0;
     case RANGE:
+        if (value < row->min || value > row->max)
+            return -EINVAL;
         *ret_value = value;
-        return value < row->min || value > row->max ? -EINVAL : 0;
+        return 0;
     case BYTE:
         *ret_value = value & 0xff;
         return 0;

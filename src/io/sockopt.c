@@ -147,8 +147,8 @@ int hob__sockopt_get(struct desc *desc, enum sockopt_for kind, hob_sockopt what,
 
 int hob__sockopt_set_buffers(struct desc *desc, int recv_bytes, int send_bytes)
 {
-    int r = 0;
-    if (recv_bytes > 0)
+    int r = recv_bytes < 0 || send_bytes < 0 ? -EINVAL : 0;
+    if (r >= 0 && recv_bytes > 0)
         r = hob__socket_set(desc, SOL_SOCKET, SO_RCVBUF, recv_bytes);
     if (r >= 0 && send_bytes > 0)
         r = hob__socket_set(desc, SOL_SOCKET, SO_SNDBUF, send_bytes);

@@ -64,6 +64,8 @@ TEST_ON_ALL(sockopt, what_is_no_value_is_refused_and_changes_nothing)
     check_ok(tcp_pair(&a, &b));
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         check_ok(hob_tcp_get_option(a, wrong[i].what, &before));
+        check_ok(hob_tcp_set_option(a, wrong[i].what, before)); // also when it was set before
+        check_ok(hob_tcp_get_option(a, wrong[i].what, &before));
         check_err(hob_tcp_set_option(a, wrong[i].what, wrong[i].set), -EINVAL);
         check_ok(hob_tcp_get_option(a, wrong[i].what, &after));
         check_eq(before, after);
@@ -163,12 +165,15 @@ TEST_ON_ALL(sockopt, what_an_opening_cannot_have_opens_nothing)
     hob_udp            *udp = NULL;
     hob_tcp_listen_opts nowhere = { .conn = { .device = "no-such-0" } };
     hob_tcp_opts        late = { .user_timeout_ms = -3 };
-    hob_udp_opts        far = { .ttl = 300 };
+    hob_udp_opts        far = { .ttl = 300 }, less = { .recv_buf_bytes = -1 };
+    hob_tcp_listen_opts none = { .conn = { .send_buf_bytes = -4096 } };
 
     int r = hob_tcp_listen(&any, &nowhere, &listener);
     check(r == -ENODEV || r == -EPERM);
     check_err(hob_tcp_connect(&any, &late, &conn), -EINVAL);
     check_err(hob_udp_open_with(&any, &far, &udp), -EINVAL);
+    check_err(hob_udp_open_with(&any, &less, &udp), -EINVAL);
+    check_err(hob_tcp_listen(&any, &none, &listener), -EINVAL);
     check(listener == NULL);
     check(conn == NULL);
     check(udp == NULL);
