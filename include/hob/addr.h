@@ -53,7 +53,8 @@ HOB_API int hob_addr_equal(const hob_addr *a, const hob_addr *b);
 
 /* Is the address in a network: "10.0.0.0/8", "fd00::/8", one address ("::1"), or "unix" for every Unix
  * address? IPv4 inside of IPv6 (::ffff:10.1.2.3) counts as IPv4. Returns 1 or 0; -EINVAL for a text
- * that is no network, or has bits beyond its length ("10.0.0.1/8"). */
+ * that is no network, or has bits beyond its length ("10.0.0.1/8"): so `> 0` is yes, and an error is
+ * not. */
 HOB_API HOB_MUST_USE int hob_addr_in_network(const hob_addr *addr, const char *network);
 
 HOB_END_DECLS

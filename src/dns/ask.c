@@ -252,7 +252,7 @@ int hob_dns_addrs(hob_dns *given, const char *name, uint16_t port, int family, h
     must_be_given("hob_dns_addrs", name);
     if (family != AF_UNSPEC && family != AF_INET && family != AF_INET6)
         hob_mistake("hob_dns_addrs", "the family is AF_INET, AF_INET6 or AF_UNSPEC, please");
-    int r = hob_checkpoint();
+    int r = hob__dns_checkpoint("hob_dns_addrs");
     if (r < 0)
         return r;
     if (hob__dns_literal(name, port, &literal)) {

@@ -368,7 +368,7 @@ int hob_connect_with(const char *host_port, const hob_connect_opts *opts,
     race.sides[V4] = (struct side){ .race = &race, .family = AF_INET, .r = -ENODATA,
                                     .is_known = race.opts.family == AF_INET6 };
     say_for_whom(&race);
-    int r = hob_checkpoint();
+    int r = hob__dns_checkpoint("hob_connect");
     if (r == 0)
         r = connect_to(&race);
     if (r < 0 && ret_words != NULL)

@@ -60,6 +60,20 @@ struct hob_dns {
     hob_dns_stats stats;
 };
 
+/* ---- who may call ---- */
+
+static void must_be_in_a_task(const char *caller)
+{
+    if (hob_task_id() == 0)
+        hob_mistake(caller, "called outside of a task: in a callback, or without hob_run");
+}
+
+int hob__dns_checkpoint(const char *caller)
+{
+    must_be_in_a_task(caller);
+    return hob_checkpoint();
+}
+
 /* ---- its life ---- */
 
 static void unref(hob_dns *dns)
@@ -155,6 +169,7 @@ static int begin_tasks(hob_dns *dns, hob_scope *scope)
 int hob_dns_new(hob_scope *scope, const hob_dns_opts *given, hob_dns **ret_dns)
 {
     hob_dns_opts opts = { 0 };
+    must_be_in_a_task("hob_dns_new");
     if (scope == NULL)
         hob_mistake("hob_dns_new", "the scope is NULL");
     if (given != NULL)
@@ -270,7 +285,7 @@ static int enter_standard(hob_dns **ret_dns)
 
 int hob__dns_enter(hob_dns *dns, const char *caller, hob_dns **ret_dns)
 {
-    int r = hob_checkpoint();
+    int r = hob__dns_checkpoint(caller);
     if (r < 0)
         return r;
     if (dns == NULL)

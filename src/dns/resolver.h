@@ -5,6 +5,9 @@
 
 #include "dns/files.h"
 
+/* hob_checkpoint; outside of a task it is a mistake of `caller`'s. */
+int hob__dns_checkpoint(const char *caller);
+
 /* The resolver, or the default one, held until it is left. A wrong one is a mistake of `caller`'s.
  * May wait. Returns 0, -ENOMEM, -EAGAIN, -ECANCELED, -ETIMEDOUT. */
 int  hob__dns_enter(hob_dns *dns, const char *caller, hob_dns **ret_dns);

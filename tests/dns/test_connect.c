@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Connecting by name: Happy Eyeballs, to the millisecond in virtual time (SURVIVAL 61). */
+#include <pthread.h>
+
 #include "dns/server.h"
 
 static const struct rr ZONE[] = {
@@ -391,6 +393,20 @@ TEST(connect, the_words_say_what_is_wrong_with_it)
         check_err(hob_connect_with(SAID[i][0], NULL, &words, &conn), -EINVAL);
         check_str(words.text, SAID[i][1]);
     }
+}
+
+static void *connect_from_a_thread(void *arg)
+{
+    hob_tcp *conn;
+    ignore(hob_connect("a.example:80", &conn));
+    return arg;
+}
+
+TEST_DIES(connect, outside_of_a_task_is_a_mistake, "*hob_connect: called outside of a task*")
+{
+    pthread_t thread;
+    ignore(pthread_create(&thread, NULL, connect_from_a_thread, NULL));
+    ignore(pthread_join(thread, NULL));
 }
 
 TEST_DIES(connect, no_host_is_a_mistake, "*hob_connect: the host and port are NULL*")
