@@ -162,23 +162,42 @@ static void print_word(const char *word, bool first)
     }
 }
 
+/* The texts of all of them, one after the other. */
+static char *read_all(char **paths, int count)
+{
+    char *all = "";
+    for (int i = 0; i < count; i++) {
+        char *data;
+        size_t len;
+        int r = read_file(paths[i], &data, &len);
+        if (r < 0)
+            die(EXIT_TROUBLE, "cannot read %s: %s", paths[i], strerror(-r));
+        all = text("%s\n%s", all, data);
+    }
+    return all;
+}
+
 int flags_command(int argc, char **argv)
 {
     struct place place = place_find();
     struct texts flags = { 0 };
-    const char *what = argc > 1 ? argv[1] : "";
+    bool has_option = argc > 1 && argv[1][0] == '-';
+    const char *what = has_option ? argv[1] : "";
+    int first = has_option ? 2 : 1;
 
-    if (argc > 2 || (argc == 2 && strcmp(what, "--cflags") != 0 && strcmp(what, "--libs") != 0 &&
-                     strcmp(what, "--test-libs") != 0)) {
-        fprintf(stderr, "usage: hob flags [--cflags | --libs | --test-libs]\n");
+    if (has_option && strcmp(what, "--cflags") != 0 && strcmp(what, "--libs") != 0 &&
+        strcmp(what, "--test-libs") != 0) {
+        fprintf(stderr, "usage: hob flags [--cflags | --libs | --test-libs] [FILE]...\n");
         return EXIT_USAGE;
     }
-    if (argc == 1 || strcmp(what, "--cflags") == 0)
+    if (!has_option || strcmp(what, "--cflags") == 0)
         place_add_cflags(&place, &flags);
     if (strcmp(what, "--test-libs") == 0)
         texts_add(&flags, place.test_lib);
-    if (strcmp(what, "--cflags") != 0)
+    if (strcmp(what, "--cflags") != 0) {
+        place_add_libs_on_top(&place, read_all(argv + first, argc - first), &flags);
         place_add_libs(&place, &flags);
+    }
     for (size_t i = 0; i < flags.count; i++)
         print_word(flags.at[i], i == 0);
     putchar('\n');

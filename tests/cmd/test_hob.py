@@ -279,6 +279,40 @@ def test_flags_compile_a_program(box):
     equal(box.call("./a", env={**box.env, "HOB_BACKEND": "sim"}).stdout, "[./a] on sim\n")
 
 
+JSON = """#include <hob.h>
+# include <hob/json.h>
+struct one { int x; };
+static HOB_JSON_TABLE(one_json, struct one, HOB_JSON_FIELD(x));
+int json_of(int x, char *buf, size_t size)
+{
+    return (int)hob_json_print(one_json, &(struct one){ x }, NULL, NULL, buf, size);
+}
+"""
+
+
+def test_flags_know_the_libraries_that_files_include(box):
+    if not (BUILD / "libhob-json.a").exists():
+        return
+    box.file("a.c", ECHO)
+    box.file("b.c", JSON)
+    build = box.call("sh", "-c", f"cc -o a a.c b.c $({HOB} flags a.c b.c)")
+    equal((build.returncode, build.stderr), (0, ""))
+    has(box.hob("flags", "--libs", "b.c").stdout, "libhob-json.a")
+    assert "json" not in box.hob("flags", "--libs", "a.c").stdout
+    missing = box.hob("flags", "--libs", "no.c")
+    equal(missing.returncode, 1)
+    has(missing.stderr, "cannot read no.c")
+
+
+def test_a_new_project_may_use_the_libraries(box):
+    if not (BUILD / "libhob-json.a").exists():
+        return
+    equal(box.hob("new", "stew").returncode, 0)
+    box.file("stew/src/json.c", JSON)
+    build = box.call("make", "all", "test", cwd=box.folder / "stew")
+    equal((build.returncode, build.stderr), (0, ""))
+
+
 def test_a_new_project_builds_runs_and_passes_its_tests(box):
     equal(box.hob("new", "soup").returncode, 0)
     folder = box.folder / "soup"
