@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Where to go: URLs, taken apart by libcurl. */
+#ifndef HOB_FETCH_URL_H
+#define HOB_FETCH_URL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fetch_url {
+    char    *text; /* the whole of it, without a user; the host in ASCII */
+    char    *host; /* without brackets                                  */
+    uint16_t port;
+    bool     is_tls;
+};
+
+/* Reads a URL; or `text` as a reference in the URL `base` (which may be NULL). Returns 0, -EINVAL,
+ * -EPROTONOSUPPORT (neither http nor https), -ENOMEM; and why in *ret_why. */
+int  hob__fetch_url_read(const char *base, const char *text, struct fetch_url *ret_url,
+                         const char **ret_why);
+void hob__fetch_url_fini(struct fetch_url *url);
+
+/* Whether both are the same scheme, host and port: what credentials are for. */
+bool hob__fetch_url_same_origin(const struct fetch_url *a, const struct fetch_url *b);
+
+#endif
