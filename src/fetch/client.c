@@ -94,11 +94,14 @@ static void complete(hob_fetch_client_opts *opts)
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode       once_code;
+static bool           has_openssl;
 
 /* With the memory that others who use libcurl in this process have, too. */
 static void init_libcurl(void)
 {
     once_code = curl_global_init(CURL_GLOBAL_DEFAULT);
+    const char *tls = curl_version_info(CURLVERSION_NOW)->ssl_version;
+    has_openssl = tls != NULL && strncmp(tls, "OpenSSL/3", 9) == 0;
 }
 
 static int open_jar(hob_fetch_client *client)
@@ -199,6 +202,7 @@ static int prepare(const hob_fetch_client_opts *given, hob_fetch_client *client)
     client->tag = TAG_CLIENT;
     client->worker = hob_worker_number();
     client->refs = 1;
+    client->has_openssl = has_openssl;
     client->end.name = "the end of the client";
     if (given != NULL)
         client->opts = *given;

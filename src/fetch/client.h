@@ -6,7 +6,7 @@
  *     exchange.c  one request and its answer: from its turn to its end
  *     request.c   what is asked, as libcurl wants it       head.c   what is answered, as it comes
  *     body.c      bytes in and out, and how slow they may be
- *     answer.c    what users read of it
+ *     answer.c    what users read of it           goodbye.c  how its connection has ended
  *     client.c    who has the connections                  drive.c  libcurl on Hob's loop
  *     hosts.c     whose turn it is     url.c, proxy.c      where to go
  *
@@ -63,6 +63,7 @@ struct hob_fetch_client {
     bool     is_standard;
     bool     is_ended; /* nothing can be begun any more */
     bool     skips_verify;
+    bool     has_openssl; /* libcurl stands on it */
 
     hob_fetch_client_opts opts;  /* its texts are ours */
     struct fetch_proxy    plain_proxy, tls_proxy;

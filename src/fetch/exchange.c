@@ -84,6 +84,10 @@ void hob__fetch_ended(CURL *easy, CURLcode code)
         a->error = hob__fetch_error_of(a, code, &step, &words);
     else if (!a->is_head)
         a->error = HOB_EOF;
+    if (hob__fetch_goodbye_is_missing(a) && a->error == 0) {
+        step = HOB_FETCH_BODY;
+        a->error = HOB_ETLSTRUNCATED;
+    }
     if (a->error < 0)
         hob__fetch_say(a, step, a->error, words);
     let_go(a);
@@ -94,6 +98,7 @@ void hob__fetch_cut(hob_fetch_answer *a, int error, hob_fetch_step step, const c
     if (a->state != FETCH_RUNNING)
         return;
     a->error = error;
+    (void)hob__fetch_goodbye_is_missing(a); // nobody waits for it any more
     hob__fetch_say(a, step, error, words);
     let_go(a);
 }

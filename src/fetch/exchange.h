@@ -70,6 +70,7 @@ struct hob_fetch_answer {
     uint32_t           head_bytes;
     int                status, version;
     bool               is_head, is_redirect, is_discarded;
+    void              *expects_goodbye; /* an SSL_CTX, held; NULL: its end is told otherwise */
 
     /* The bodies. */
     struct fetch_bytes body, to_send;
@@ -103,6 +104,12 @@ bool hob__fetch_can_send_again(const hob_fetch_answer *a);
 /* head.c. A callback of libcurl. */
 size_t hob__fetch_on_header(char *data, size_t one, size_t len, void *arg);
 const char *hob__fetch_find_header(const hob_fetch_answer *a, const char *name);
+
+/* goodbye.c. How a handle's connections are watched; that the answer ends with its connection; and
+ * whether that ended without a goodbye. */
+CURLcode hob__fetch_goodbye_watch(hob_fetch_answer *a);
+void     hob__fetch_goodbye_expect(hob_fetch_answer *a);
+bool     hob__fetch_goodbye_is_missing(hob_fetch_answer *a);
 
 /* body.c */
 size_t hob__fetch_on_body(char *data, size_t one, size_t len, void *arg);

@@ -103,6 +103,7 @@ static size_t end_head(hob_fetch_answer *a, size_t len)
     a->is_discarded = a->is_redirect = is_redirect(a);
     if (is_announced_too_long(a))
         return refuse(a, -EMSGSIZE, "the body is longer than body_bytes_max");
+    hob__fetch_goodbye_expect(a);
     a->is_head = true;
     hob_event_set(&a->in);
     return len;

@@ -231,6 +231,8 @@ static void set_tls(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
     const hob_fetch_client_opts *opts = &a->client->opts;
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (*code == CURLE_OK)
+        *code = hob__fetch_goodbye_watch(a);
     SET(CURLOPT_SSL_VERIFYPEER, a->client->skips_verify ? 0L : 1L);
     SET(CURLOPT_SSL_VERIFYHOST, a->client->skips_verify ? 0L : 2L);
     if (opts->ca_file != NULL || opts->ca != NULL) {

@@ -64,14 +64,14 @@ static int system_error(const hob_fetch_answer *a, int otherwise)
 /* Where it was when it failed. */
 static hob_fetch_step step_of(const hob_fetch_answer *a)
 {
-    curl_off_t connected = 0;
+    char *peer = NULL; // known when there is a connection
     if (a->is_head)
         return HOB_FETCH_BODY;
     if (a->sendings > 0)
         return (a->opts.upload || a->opts.body_stream != NULL) && !a->is_finished ? HOB_FETCH_SEND
                                                                                   : HOB_FETCH_WAIT;
-    curl_easy_getinfo(a->easy, CURLINFO_CONNECT_TIME_T, &connected);
-    return connected > 0 && a->url.is_tls ? HOB_FETCH_TLS : HOB_FETCH_CONNECT;
+    curl_easy_getinfo(a->easy, CURLINFO_PRIMARY_IP, &peer);
+    return peer != NULL && peer[0] != '\0' && a->url.is_tls ? HOB_FETCH_TLS : HOB_FETCH_CONNECT;
 }
 
 static int connect_error(const hob_fetch_answer *a)
@@ -97,7 +97,9 @@ static int recv_error(const hob_fetch_answer *a, hob_fetch_step step)
         return error;
     if (step == HOB_FETCH_TLS)
         return HOB_ETLS;
-    return strncmp(a->said, "OpenSSL", 7) == 0 ? HOB_ETLSTRUNCATED : HOB_EHTTP;
+    if (strncmp(a->said, "OpenSSL", 7) != 0)
+        return HOB_EHTTP;
+    return strstr(a->said, "unexpected eof") != NULL ? HOB_ETLSTRUNCATED : HOB_ETLS;
 }
 
 static int send_error(const hob_fetch_answer *a, hob_fetch_step step)

@@ -37,8 +37,11 @@ static inline struct url url_at(const hob_addr *addr, const char *rest)
 
 /* ---- one that says what it is told to ---- */
 
+enum { TAKEN = 1 };
+
 struct liar {
-    /* Talks with one client; the connection is closed behind it. `number` counts them from 0. */
+    /* Talks with one client; the connection is closed behind it, unless it returns TAKEN. `number`
+     * counts them from 0. */
     int  (*talk)(struct liar *liar, hob_tcp *conn, int number);
     void *arg;
     hob_addr addr;
@@ -72,8 +75,9 @@ struct guest_of {
 static inline int talk_to_guest(void *arg)
 {
     struct guest_of *guest = arg;
-    ignore(guest->liar->talk(guest->liar, guest->conn, guest->number)); // the client sees how it went
-    hob_tcp_close(guest->conn);
+    // How it went is for the client to see.
+    if (guest->liar->talk(guest->liar, guest->conn, guest->number) != TAKEN)
+        hob_tcp_close(guest->conn);
     return 0;
 }
 
