@@ -121,13 +121,15 @@ CURL *hob__fetch_handle_take(hob_fetch_client *client)
 
 void hob__fetch_handle_give(hob_fetch_client *client, CURL *easy)
 {
+    if (client->jar != NULL) { // resetting would forget that list, and not free it
+        curl_easy_setopt(easy, CURLOPT_COOKIEFILE, NULL);
+        curl_easy_setopt(easy, CURLOPT_SHARE, NULL);
+    }
     if (client->is_ended || client->spare_count == FETCH_SPARES_MAX) {
         curl_easy_cleanup(easy);
         return;
     }
     curl_easy_reset(easy);
-    if (client->jar != NULL)
-        curl_easy_setopt(easy, CURLOPT_SHARE, NULL);
     client->spares[client->spare_count++] = easy;
 }
 

@@ -10,12 +10,16 @@
  *
  * A socket is closed only when neither wait flies: until then its number is not free for another.
  * So closing it is asked of us (CURLOPT_CLOSESOCKETFUNCTION), and may come later than libcurl thinks.
+ * But one that never got connected libcurl 7.88 just closes: that is seen, by its inode, when it is
+ * wanted no more, or when its number comes back, and then its waits are asked back before anything
+ * else runs. Each socket is `is_closed` for libcurl from one of these moments on, and out of find().
  *
  * A connection that nobody uses is not waited for; whether it still lives is looked at before it is used.
  */
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fetch/client.h"
@@ -33,7 +37,9 @@ struct fetch_socket {
     struct fetch_socket *next; /* in its bucket */
     hob_fetch_client    *client;
     int                  fd;
-    bool                 is_closed; /* for libcurl */
+    ino_t                inode;
+    bool                 is_closed; /* for libcurl                       */
+    bool                 is_gone;   /* it has done so itself             */
     int                  wanted;    /* of CURL_POLL_IN | CURL_POLL_OUT */
     struct fetch_wait    waits[2];  /* IN, OUT */
 };
@@ -56,7 +62,7 @@ static struct fetch_socket **bucket_of(hob_fetch_client *client, int fd)
 static struct fetch_socket *find(hob_fetch_client *client, int fd)
 {
     struct fetch_socket *socket = *bucket_of(client, fd);
-    while (socket != NULL && socket->fd != fd)
+    while (socket != NULL && (socket->fd != fd || socket->is_closed))
         socket = socket->next;
     return socket;
 }
@@ -67,7 +73,8 @@ static void forget(struct fetch_socket *socket)
     while (*link != socket)
         link = &(*link)->next;
     *link = socket->next;
-    close(socket->fd);
+    if (!socket->is_gone)
+        close(socket->fd);
     hob__fetch_free(socket);
 }
 
@@ -160,16 +167,36 @@ static void on_ready(void *arg, ssize_t result)
         follow(socket);
 }
 
+/* libcurl has closed it, or wants it to be. */
+static void retire(struct fetch_socket *socket, bool is_gone)
+{
+    socket->is_closed = true;
+    socket->is_gone = is_gone;
+    socket->client->stats.connections--;
+    follow(socket);
+    if (!flies(socket))
+        forget(socket);
+}
+
+static ino_t inode_of(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
 /* A callback of libcurl. */
 static int on_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-    hob_fetch_client    *client = arg;
-    struct fetch_socket *socket = socket_arg != NULL ? socket_arg : find(client, fd);
+    struct fetch_socket *socket = find(arg, fd);
     (void)easy;
+    (void)socket_arg;
     if (socket == NULL) // only those that open_socket made come here
         return what == CURL_POLL_REMOVE ? 0 : -1;
     socket->wanted = what == CURL_POLL_REMOVE ? 0 : what;
-    follow(socket);
+    if (what == CURL_POLL_REMOVE && inode_of(fd) != socket->inode)
+        retire(socket, true);
+    else
+        follow(socket);
     return 0;
 }
 
@@ -238,6 +265,16 @@ static int refused(hob_fetch_client *client, const struct curl_sockaddr *to)
     return r < 0 ? r : client->opts.may_connect(client->opts.may_connect_arg, &addr);
 }
 
+/* A number that libcurl thinks it waits for already goes on being wanted. */
+static int take_over(hob_fetch_client *client, int fd)
+{
+    struct fetch_socket *old = find(client, fd);
+    int                  wanted = old != NULL ? old->wanted : 0;
+    if (old != NULL)
+        retire(old, true);
+    return wanted;
+}
+
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
     hob_fetch_answer *answer = arg;
@@ -258,25 +295,23 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
     }
     made->client = client;
     made->fd = fd;
+    made->inode = inode_of(fd);
+    made->wanted = take_over(client, fd);
     made->waits[0].socket = made->waits[1].socket = made;
     made->next = *bucket_of(client, fd);
     *bucket_of(client, fd) = made;
     client->stats.connections++;
     client->stats.connected++;
+    follow(made);
     return fd;
 }
 
 static int close_socket(void *arg, curl_socket_t fd)
 {
-    hob_fetch_client    *client = arg;
-    struct fetch_socket *socket = find(client, fd);
-    if (socket == NULL || socket->is_closed) // not one of ours
+    struct fetch_socket *socket = find(arg, fd);
+    if (socket == NULL) // not one of ours
         return close(fd);
-    socket->is_closed = true;
-    client->stats.connections--;
-    follow(socket);
-    if (!flies(socket))
-        forget(socket);
+    retire(socket, false);
     return 0;
 }
 

@@ -124,8 +124,9 @@ int hob__fetch_error_of(hob_fetch_answer *a, CURLcode code, hob_fetch_step *ret_
         return -ETIMEDOUT;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
-        *ret_step = HOB_FETCH_NAME;
-        return -ENOENT;
+        // It is given addresses, so there is nothing that it could not find.
+        *ret_step = HOB_FETCH_CONNECT;
+        return strchr(a->url.host, ':') != NULL ? -EAFNOSUPPORT : -ENOMEM;
     case CURLE_COULDNT_CONNECT:
         *ret_step = HOB_FETCH_CONNECT;
         return connect_error(a);
