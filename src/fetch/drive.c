@@ -215,12 +215,19 @@ static void begin_timer(hob_fetch_client *client)
     hob_op_call(client->ops, &client->timer, on_time, client);
 }
 
+/* A millisecond later than told: libcurl forgets a time when it is called, and what it was for looks
+ * whether so many whole milliseconds have passed. ("Expect: 100-continue" then waits for the next time.) */
+static int64_t due_in(long ms)
+{
+    return ms < 0 ? HOB_FOREVER : ms == 0 ? hob_now() : hob_in((ms + 1) * HOB_MSEC);
+}
+
 /* libcurl tells of a time once; one that was not over for its clock must not be forgotten. */
 static void look_again(hob_fetch_client *client)
 {
     long ms = -1;
-    if (client->due_ns == HOB_FOREVER && curl_multi_timeout(client->multi, &ms) == CURLM_OK && ms >= 0)
-        client->due_ns = hob_in(ms * HOB_MSEC);
+    if (client->due_ns == HOB_FOREVER && curl_multi_timeout(client->multi, &ms) == CURLM_OK)
+        client->due_ns = due_in(ms);
 }
 
 /* A callback of hob_op_call. */
@@ -243,7 +250,7 @@ static int on_timer_wanted(CURLM *multi, long ms, void *arg)
 {
     hob_fetch_client *client = arg;
     (void)multi;
-    client->due_ns = ms < 0 ? HOB_FOREVER : hob_in(ms * HOB_MSEC);
+    client->due_ns = due_in(ms);
     // One that comes too early sets the next.
     if (client->timer_flies && !client->timer_asked_back
         && (ms < 0 || client->due_ns < client->timer_at_ns)) {

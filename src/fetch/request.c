@@ -13,6 +13,8 @@
 #include "fetch/exchange.h"
 #include "fetch/memory.h"
 
+enum { EXPECT_BYTES_MIN = 1 << 20 };
+
 /* ---- what can be asked for ---- */
 
 static bool is_token(const char *text)
@@ -306,6 +308,10 @@ static int set_method(hob_fetch_answer *a, CURL *easy, CURLcode *code)
         SET(CURLOPT_UPLOAD, 1L);
         SET(CURLOPT_READFUNCTION, hob__fetch_on_send);
         SET(CURLOPT_READDATA, a);
+        // "Expect: 100-continue" costs a second with those who do not heed it: only for what is known
+        // to be much, as libcurl does with bodies in memory.
+        if (opts->body_length <= EXPECT_BYTES_MIN)
+            r = add_header(a, "Expect", "", ":");
         SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)(opts->body_length > 0 ? opts->body_length : -1));
     } else {
         SET(CURLOPT_POST, 1L);

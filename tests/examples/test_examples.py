@@ -879,6 +879,22 @@ def pictures(backend):
                 raise Failed(f"GET {path}: {answer.status}, {len(got)} bytes")
 
 
+@example(*REAL)
+def gateway(backend):
+    if not (BUILD / "examples" / "49_gateway").exists():
+        print(f"skipped: examples: gateway on {backend}: built without libcurl")
+        return
+    expect(run(backend, "49_gateway"), "^ann answered 5, bob 5$", "^5000000 bytes there$", "^5000000 bytes back$",
+           "^ann is ill: she answered 5, bob 15$")
+
+
+@example(*REAL)
+def pages(backend):
+    if not (BUILD / "examples" / "50_pages").exists():
+        return
+    expect(run(backend, "50_pages"), "^200 http://127.0.0.1:\\d+/page/39, 8 bytes, ", "^43 exchanges, 4 connections$")
+
+
 def find_backends():
     lines = subprocess.run([BUILD / "hob", "backends"], capture_output=True, text=True,
                            check=True).stdout.splitlines()
