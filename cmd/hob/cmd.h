@@ -10,6 +10,9 @@
  *   new.c       hob new: a small project
  *   backends.c  hob backends: what works on this system
  *   serve.c     hob serve: a folder by HTTP; serve_options.c what was asked for, access.c its log
+ *   bench.c     hob bench: options, the request; bench_report.c tells what came out
+ *   load.c      connections, and what is sent on them when; answer.c answers as bytes
+ *   histogram.c how long things took; url.c
  *   text.c      texts, files, hashes
  *
  * The command is a user of the public headers like any other. It ends soon, so
@@ -31,6 +34,7 @@ enum {
 int run_command(int argc, char **argv);
 int new_command(int argc, char **argv);
 int backends_command(int argc, char **argv);
+int bench_command(int argc, char **argv);
 int flags_command(int argc, char **argv);
 int serve_command(int argc, char **argv);
 

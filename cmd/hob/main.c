@@ -13,6 +13,7 @@ static const char usage[] =
     "  hob run FILE.c [ARGUMENT]...  compiles a program that uses Hob, once, and runs it\n"
     "  hob new NAME                  makes a folder with a small project in it\n"
     "  hob serve [FOLDER]            gives the files of a folder out by HTTP; hob serve --help\n"
+    "  hob bench URL                 loads an HTTP server, and tells how it bore that\n"
     "  hob backends                  says which backends work on this system\n"
     "  hob flags [FILE.c]...         prints what a compiler needs to know about Hob, and about\n"
     "                                those of its libraries that these files include\n"
@@ -49,10 +50,11 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     { "run", run_command },         { "new", new_command },
-    { "serve", serve_command },     { "backends", backends_command },
-    { "flags", flags_command },     { "help", help_command },
-    { "--help", help_command },     { "-h", help_command },
-    { "version", version_command }, { "--version", version_command },
+    { "serve", serve_command },     { "bench", bench_command },
+    { "backends", backends_command }, { "flags", flags_command },
+    { "help", help_command },       { "--help", help_command },
+    { "-h", help_command },         { "version", version_command },
+    { "--version", version_command },
 };
 
 void die(int status, const char *format, ...)

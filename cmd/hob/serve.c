@@ -13,7 +13,7 @@
 
 #include <hob.h>
 #include <hob/static.h>
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
 #include <hob/tls.h>
 #endif
 
@@ -68,7 +68,7 @@ static void log_bad(void *arg, const hob_http_record *record)
         access_log_bad(desk->serving->o->log, record);
 }
 
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
 static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
 {
     hob_tls *conn;
@@ -101,7 +101,7 @@ static int serve_files(hob_tcp_listener *listener, void *arg)
     hob_http_opts         opts = { .record = log_bad, .record_arg = &desk };
 
     HOB_TRY(open_folder(serving->o, &desk));
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
     if (serving->tls != NULL) {
         opts.wrap = over_tls;
         opts.wrap_arg = serving->tls;
@@ -244,7 +244,7 @@ static int write_log(void *arg)
     }
 }
 
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
 static int reload(void *arg)
 {
     struct serving *serving = arg;
@@ -345,7 +345,7 @@ static int serve(void *arg)
     HOB_SCOPE(beside);
 
     int r = check_folder(serving->o);
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
     if (r == 0 && serving->o->cert != NULL)
         r = make_tls(serving, &beside);
 #endif
@@ -353,7 +353,7 @@ static int serve(void *arg)
     outcome->has_failed = r < 0;
     r = r < 0 ? 0 : serve_ports(outcome);
     int ended = hob_scope_end(&beside); // who reads the certificate again needs what is freed now
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
     hob_tls_config_free(serving->tls);
 #endif
     return r < 0 ? r : ended;

@@ -28,7 +28,7 @@ static const char usage[] =
     "  --memory N        small files are kept in N MiB of memory for each thread, and are up to a second old\n"
     "  --cors            pages of other sites may read all of it\n"
     "\n"
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
     "  --cert FILE       over TLS, with this certificate (and its chain), PEM; SIGHUP reads it again\n"
     "  --key FILE        its key; otherwise it is in the certificate's file\n"
     "  --redirect PORT   another port, which sends those who come without TLS to the right one\n"
@@ -76,7 +76,7 @@ static bool take_flag(struct serve_options *o, const char *name)
 
 static bool take_tls(struct serve_options *o, const char *name, const char *value)
 {
-#ifdef HOB_COMMAND_TLS
+#ifdef HOB_WITH_TLS
     if (strcmp(name, "--cert") == 0)
         o->cert = value;
     else if (strcmp(name, "--key") == 0)

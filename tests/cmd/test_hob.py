@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: MIT
 """The command, as a user meets it: test_hob.py BUILD. Each test's name is its claim."""
 import concurrent.futures
+import contextlib
+import http.server
+import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
@@ -339,6 +345,123 @@ def test_a_new_project_overwrites_nothing(box):
         run = box.hob("new", name)
         has(run.stderr, "no name for a project")
         equal(run.returncode, 2)
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    heard = []
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.heard.append((self.command, self.path, self.headers.get("X-Told"), body))
+        self.send_response(404 if self.path == "/nothing" else 200)
+        self.send_header("Content-Length", "0" if self.command == "HEAD" else "2")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(b"ok")
+
+    do_POST = do_HEAD = do_GET
+
+    def log_message(self, *what):
+        pass
+
+
+@contextlib.contextmanager
+def web_server(cert=None):
+    """Yields its URL, without a path."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+    if cert is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    Answering.heard.clear()
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http{'s' if cert else ''}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_bench_counts_what_was_answered(box):
+    with web_server() as url:
+        run = box.hob("bench", "-n", "30", "-c", "3", "--json", url + "/a?b")
+    told = json.loads(run.stdout)
+    equal((run.returncode, run.stderr), (0, ""))
+    equal((told["answers"], told["status"]["2xx"], told["connections"]), (30, 30, 3))
+    equal(sum(told["errors"].values()), 0)
+    equal(told["latency_us"]["p50"] <= told["latency_us"]["max"], True)
+    equal(Answering.heard, [("GET", "/a?b", None, b"")] * 30)
+
+
+def test_bench_sends_what_it_is_told(box):
+    box.file("body", "from a file")
+    with web_server() as url:
+        post = box.hob("bench", "-n", "1", "-c", "1", "-H", "X-Told: y", "-b", "@body", url)
+        head = box.hob("bench", "-n", "1", "-c", "1", "-m", "HEAD", url + "/nothing")
+    equal((post.returncode, head.returncode), (0, 0))
+    equal(Answering.heard, [("POST", "/", "y", b"from a file"), ("HEAD", "/nothing", None, b"")])
+    has(head.stdout, "4xx       1")
+
+
+def test_bench_keeps_a_rate_and_a_duration(box):
+    with web_server() as url:
+        run = box.hob("bench", "-r", "50", "-d", "400ms", "--json", url)
+    told = json.loads(run.stdout)
+    equal(told["answers"] + told["unsent"], 20)
+    equal(told["seconds"] >= 0.35, True)
+
+
+def test_bench_tells_what_there_is_when_it_is_interrupted(box):
+    with web_server() as url:
+        run = subprocess.Popen([HOB, "bench", "-c", "2", "-d", "1h", url + "/"], env=box.env, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while not Answering.heard:
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    equal((run.returncode, err), (130, ""))
+    has(out, "(interrupted)")
+    has(out, "latency")
+
+
+def test_bench_speaks_tls(box):
+    if "without TLS" in box.hob("bench", "-n", "1", "https://127.0.0.1:1/").stderr:
+        return
+    cert, other = str(box.folder / "cert.pem"), str(box.folder / "other.pem")
+    for path in (cert, other):
+        made = box.call("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                        "-nodes", "-days", "2", "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", path + ".key", "-out", path)
+        equal(made.returncode, 0)
+    with open(cert, "a", encoding="ascii") as both:
+        both.write(pathlib.Path(cert + ".key").read_text())
+    with web_server(cert) as url:
+        good = box.hob("bench", "-n", "4", "-c", "2", "--ca", cert, url)
+        blind = box.hob("bench", "-n", "4", "-c", "2", "--insecure", url)
+        bad = box.hob("bench", "-n", "4", "-d", "300ms", "-c", "1", "--ca", other, "--json", url)
+    equal((good.returncode, good.stderr, blind.returncode, blind.stderr), (0, "", 0, ""))
+    has(good.stdout, "answers     4, ")
+    equal(bad.returncode, 1)
+    equal(json.loads(bad.stdout)["errors"]["tls"] > 0, True)
+
+
+def test_bench_names_mistakes_and_servers_that_are_not_there(box):
+    for words, part in ((["bench"], "usage"), (["bench", "ftp://a/"], "only http"),
+                        (["bench", "-c", "0", "http://a/"], "from 1"), (["bench", "-x", "1", "http://a/"], "no option"),
+                        (["bench", "-d", "1y", "http://a/"], "a time"), (["bench", "-c"], "no option -c, or"),
+                        (["bench", "-H", "Content-Length: 1", "http://a/"], "is told by hob bench")):
+        run = box.hob(*words)
+        has(run.stderr, part)
+        equal((run.returncode, run.stdout), (2, ""))
+    with web_server() as url:
+        pass
+    run = box.hob("bench", "-d", "100ms", url)
+    has(run.stdout, "connect     ")
+    has(run.stdout, "Connection refused")
+    equal(run.returncode, 1)
 
 
 def main():

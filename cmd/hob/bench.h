@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* hob bench: its options, and how it tells what came out. */
+#ifndef HOB_CMD_BENCH_H
+#define HOB_CMD_BENCH_H
+
+#include "load.h"
+#include "url.h"
+
+struct bench {
+    struct url  url;
+    const char *url_text;
+    struct load load;
+
+    const char *method;
+    const char *body; /* NULL: none */
+    size_t      body_len;
+    char       *headers; /* lines, each with its end */
+    size_t      headers_len;
+    bool        is_json, is_insecure, is_interrupted, is_quiet;
+    const char *ca_file;
+};
+
+/* ---- bench_report.c ---- */
+
+/* While it goes on: one line, over the one before. */
+void bench_show_progress(const struct bench *bench);
+void bench_end_progress(void);
+
+/* In the end, to standard output. */
+void bench_report(const struct bench *bench);
+
+#endif
