@@ -191,7 +191,8 @@ static void idle_add(struct http_conn *conn)
         server->idle_first = conn;
     server->idle_last = conn;
     server->stats->idle++;
-    hob_event_set(&server->someone_idle);
+    if (conn->prev == NULL) // else it is set
+        hob_event_set(&server->someone_idle);
 }
 
 static void idle_remove(struct http_conn *conn)
