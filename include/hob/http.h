@@ -121,6 +121,8 @@ typedef struct hob_http_opts {
     uint32_t resets_per_s_max;   /* by the client, or for its mistakes; 0: 50                     */
     uint32_t controls_per_s_max; /* frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA,
                                     unknown ones, windows opened in crumbs; 0: 250                */
+    unsigned takes_connect : 1;  /* says that extended CONNECT is taken (RFC 8441). Browsers ask for
+                                    WebSockets in this way then, which hob/ws.h does not know     */
 
     size_t      stack_bytes; /* of a handler's task, as in hob_task_opts                          */
     const char *server_name; /* the Server header; NULL: none. Lent while serving                 */
@@ -312,7 +314,8 @@ HOB_API hob_stream *hob_http_stream(hob_http_request *req);
  * say goodbye in a HOB_SHIELD. That the client went away is seen by reading.
  *
  * Waits until the answer is sent. Returns 0, or
- *   -EPROTO    the client did not ask for it (Upgrade and Connection headers of HTTP/1.1)
+ *   -EPROTO    the client did not ask for it (Upgrade and Connection headers of HTTP/1.1; of HTTP/2
+ *              an extended CONNECT, see takes_connect)
  *   -EBUSY     the request has a body, which was not read to its end
  *   -ENOBUFS   there are too many, or the server ends
  *   -EALREADY  the answer has begun
@@ -340,7 +343,8 @@ typedef int64_t hob_http_keeper(void *arg, int event);
  * the keeper is called for a last time, whatever happens.
  *
  * *ret_scope is the server's: for what `arg` starts to live as long. It does not end before the last call.
- * Does not wait. Returns 0, or -ENOMEM, -EAGAIN, and then nothing was changed. */
+ * Does not wait. Returns 0, or -ENOMEM, -EAGAIN, -ENOTSUP (over HTTP/2, where others share the
+ * connection), and then nothing was changed. */
 HOB_API HOB_MUST_USE int hob_http_keep(hob_http_request *req, int64_t silent_ns,
                                        hob_http_keeper *keeper, void *arg, hob_scope **ret_scope);
 

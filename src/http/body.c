@@ -203,7 +203,7 @@ ssize_t hob_http_read(hob_http_request *req, void *buf, size_t len)
     ssize_t n = req->transport->read(req, buf, len);
     if (n > 0)
         req->body_bytes += (uint64_t)n;
-    if (req->is_body_done)
+    if (req->is_body_done && req->transport->watch != NULL)
         req->transport->watch(req->conn);
     return n;
 }

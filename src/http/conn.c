@@ -189,10 +189,10 @@ int hob__http_call(hob_http_request *req)
 
     hob_scope_begin(&scope);
     req->scope = &scope;
-    if (req->is_body_done)
+    if (req->is_body_done && req->transport->watch != NULL)
         req->transport->watch(req->conn);
     else
-        hob__http_limit(req->conn);
+        hob__http_limit(req);
     int r = server->handler(req, server->arg);
     if (r < 0)
         hob_scope_cancel(&scope, "the handler failed");
@@ -200,7 +200,8 @@ int hob__http_call(hob_http_request *req)
     if (r >= 0 && hob_scope_failures(&scope) > 0)
         r = ended;
     req->scope = NULL; // it has ended: a client that goes away now cancels nothing
-    req->transport->unwatch(req->conn);
+    if (req->transport->unwatch != NULL)
+        req->transport->unwatch(req->conn);
     return r < 0 ? r : 0;
 }
 
@@ -333,19 +334,15 @@ static bool wrap(struct http_conn *conn)
     return true;
 }
 
-int hob__http_run(void *arg)
+static void run(struct http_conn *conn)
 {
-    struct http_conn   *conn = arg;
-    struct http_server *server = conn->server;
-    bool                was_ready = conn->is_wrapped; // else it comes from accept
-    enum step           step = STEP_CLOSE;
+    bool      was_ready = conn->is_wrapped; // else it comes from accept
+    enum step step = STEP_CLOSE;
 
-    conn->work = hob__http_work_take(server);
-    if (conn->work == NULL || (!conn->is_wrapped && !wrap(conn))) {
-        hob__http_close(conn);
-        return 0;
-    }
-    if (conn->h2 != NULL)
+    conn->work = hob__http_work_take(conn->server);
+    if (conn->work == NULL || (!conn->is_wrapped && !wrap(conn)))
+        step = STEP_CLOSE;
+    else if (conn->h2 != NULL)
         step = hob__h2_run(conn) ? STEP_IDLE : STEP_CLOSE;
     else if (conn->is_refused || conn->speaks != HOB_HTTP_2)
         step = serve_all(conn, was_ready);
@@ -357,6 +354,16 @@ int hob__http_run(void *arg)
     // An idle connection gave its room back, and is somebody else's by now.
     if (step != STEP_IDLE)
         hob__http_close(conn);
+}
+
+int hob__http_run(void *arg)
+{
+    struct http_conn   *conn = arg;
+    struct http_server *server = conn->server;
+
+    do
+        run(conn);
+    while (hob_cancelled() == 0 && (conn = hob__http_next_ready(server)) != NULL);
     return 0;
 }
 

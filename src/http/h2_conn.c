@@ -64,8 +64,9 @@ void hob__h2_free(struct h2_conn *h2)
 
 static void wake(struct h2_conn *h2)
 {
-    if (h2->conn->waiting != NULL)
-        hob_scope_cancel(h2->conn->waiting, "there is something else to do");
+    struct http_work *work = h2->conn->work;
+    if (work != NULL && work->waiting != NULL)
+        hob_scope_cancel(work->waiting, "there is something else to do");
 }
 
 void hob__h2_stream_gone(struct h2_conn *h2)

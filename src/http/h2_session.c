@@ -431,7 +431,7 @@ static int submit_settings(struct h2_conn *h2)
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, opts->streams_max },
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, opts->window_bytes },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, opts->head_bytes_max },
-        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1 },
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, opts->takes_connect },
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
     };
     int r = nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries,

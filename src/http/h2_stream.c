@@ -552,11 +552,6 @@ static int end_chunks(hob_http_request *req)
     return 0; // the end of the stream is the end of the answer
 }
 
-static void no_watch(struct http_conn *conn)
-{
-    (void)conn; // a client that goes away is seen by who reads the connection
-}
-
 /* ---- as a stream both ways: RFC 8441 ---- */
 
 static struct h2_stream *tunnel_of(hob_stream *stream)
@@ -606,16 +601,13 @@ static int upgrade(hob_http_request *req, hob_stream **ret_stream)
 {
     struct h2_stream *s = stream_of(req);
 
-    if (req->state != ANSWER_NONE)
-        return -EALREADY;
-    if (req->protocol[0] == '\0')
-        return -ENOTSUP;
     s->is_tunnel = true;
     int r = hob_http_begin(req, 200, NULL, -1);
     if (r == 0)
         r = hob_http_flush(req);
     if (r < 0)
         return r;
+    req->is_limited = true; // never again
     hob_scope_deadline(req->scope, HOB_FOREVER);
     req->stream.type = &TUNNEL;
     *ret_stream = &req->stream;
@@ -629,7 +621,5 @@ const struct http_transport hob__http_h2 = {
     .write = write_body,
     .flush = flush,
     .end_chunks = end_chunks,
-    .watch = no_watch,
-    .unwatch = no_watch,
     .upgrade = upgrade,
 };

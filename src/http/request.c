@@ -148,7 +148,7 @@ const char *hob_http_trailer(const hob_http_request *req, const char *name)
 hob_scope *hob_http_scope(hob_http_request *req)
 {
     if (req->scope != NULL)
-        hob__http_limit(req->conn); // before the caller sets another
+        hob__http_limit(req); // before the caller sets another
     return req->scope;
 }
 

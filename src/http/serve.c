@@ -2,7 +2,7 @@
 /*
  * A server: who comes, who waits, who is too many, and when it ends.
  *
- *     accept ─▶ idle ── ready ─▶ a task (conn.c) ─▶ idle ─▶ ...
+ *     accept ─▶ idle ── ready, in line ─▶ a task (conn.c) ─▶ idle ─▶ ...
  *
  * A connection that waits is an operation that no task awaits (hob_stream_ready_prep), and a place in
  * the list of the idle. All of them may wait for as long, so the first in the list is the next whose
@@ -93,6 +93,7 @@ static void server_init(struct http_server *server, const hob_http_opts *opts,
     server->arg = arg;
     server->stats = server->opts.stats != NULL ? server->opts.stats : &server->own_stats;
     server->someone_idle.name = "an idle connection";
+    server->someone_ready.name = "a request";
 }
 
 bool hob__http_drains(const struct http_server *server)
@@ -210,6 +211,48 @@ static void idle_remove(struct http_conn *conn)
     server->stats->idle--;
 }
 
+struct http_conn *hob__http_next_ready(struct http_server *server)
+{
+    struct http_conn *conn = server->ready_first;
+    if (conn != NULL)
+        server->ready_first = conn->next;
+    return conn;
+}
+
+/* In line rather than with a task at once: in a callback a task would only be made ready, with a stack and a
+ * room for each of hundreds, none of them warm. The tasks that start_ready starts run at once, one after the
+ * other, in the same stack and the same room, for as long as none of them waits. */
+static void stand_in_line(struct http_conn *conn)
+{
+    struct http_server *server = conn->server;
+
+    conn->next = NULL;
+    if (server->ready_first == NULL) {
+        server->ready_first = conn;
+        hob_event_set(&server->someone_ready);
+    } else {
+        server->ready_last->next = conn;
+    }
+    server->ready_last = conn;
+}
+
+static void start_all_ready(struct http_server *server)
+{
+    struct http_conn *conn;
+    while ((conn = hob__http_next_ready(server)) != NULL)
+        start(conn);
+}
+
+static int start_ready(void *arg)
+{
+    struct http_server *server = arg;
+    for (;;) {
+        HOB_TRY(hob_event_wait(&server->someone_ready));
+        hob_event_reset(&server->someone_ready);
+        start_all_ready(server);
+    }
+}
+
 static void on_ready(void *arg, ssize_t result)
 {
     struct http_conn *conn = arg;
@@ -224,10 +267,12 @@ static void on_ready(void *arg, ssize_t result)
     }
     if (result <= 0) // the client has ended; a limit; the server's end
         hob__http_close(conn);
-    else if (hob__http_count_in(conn))
-        start(conn);
-    else
+    else if (!hob__http_count_in(conn))
         turn_away(conn);
+    else if (conn->server->is_draining)
+        start(conn); // who starts the others may be gone
+    else
+        stand_in_line(conn);
 }
 
 /* What the clock said in this turn. */
@@ -331,10 +376,9 @@ static void limit_sending(struct http_server *server)
 
 /* ---- clients that go away, and handlers that take too long ---- */
 
-void hob__http_limit(struct http_conn *conn)
+void hob__http_limit(hob_http_request *req)
 {
-    hob_http_request *req = &conn->work->req;
-    int64_t           request_ns = conn->server->opts.request_ns;
+    int64_t request_ns = req->conn->server->opts.request_ns;
 
     if (!req->is_limited && request_ns != HOB_FOREVER)
         hob_scope_deadline(req->scope, hob_in(request_ns));
@@ -378,7 +422,7 @@ static void on_tick(void *arg, ssize_t result)
     while (server->fresh != NULL) {
         struct http_conn *conn = server->fresh;
         fresh_remove(conn);
-        hob__http_limit(conn);
+        hob__http_limit(&conn->work->req);
         if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
             continue;
         conn->is_watching = true;
@@ -496,6 +540,7 @@ static int accept_all(struct http_server *server, hob_tcp_listener *listener)
 static void drain(struct http_server *server)
 {
     server->is_draining = true;
+    start_all_ready(server);
     for (struct http_conn *conn = server->idle_first; conn != NULL; conn = conn->next)
         hob_op_cancel(&conn->op);
     for (struct http_conn *conn = server->waiting; conn != NULL; conn = conn->next)
@@ -509,12 +554,15 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     struct http_server server;
     hob_scope          scope;
     hob_task_opts      beside = { .name = "http: idle", .daemon = 1 };
+    hob_task_opts      starter = { .name = "http: ready", .daemon = 1 };
 
     server_init(&server, opts, handler, arg, "hob_http_serve");
     hob_scope_begin(&scope);
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a task that could not start is one client's misfortune
     server.scope = &scope;
     int r = hob_go_with(&scope, look_after_idle, &server, &beside);
+    if (r >= 0)
+        r = hob_go_with(&scope, start_ready, &server, &starter);
     if (r >= 0)
         r = accept_all(&server, listener);
     if (r != HOB_ESTOPPING)

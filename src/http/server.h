@@ -17,7 +17,8 @@
  *                   │ the end, a limit             │ the end, a limit, a bad request
  *                   └──────────────────────────────┴──────▶ (closed)
  *
- *   IDLE     in server->idle; conn->op waits for it to be ready, and is all there is.
+ *   IDLE     in server->idle; conn->op waits for it to be ready, and is all there is. Then it stands in
+ *            line (server->ready) until a task comes to it, in the same turn of the loop.
  *   RUNNING  its task has conn->work. While a handler runs that has read the whole body, conn->op
  *            may watch for the client's going away (`is_watching`).
  *
@@ -63,6 +64,8 @@ struct http_server {
 
     struct http_conn *idle_first, *idle_last; /* the one that has been for longest is the first */
     hob_event         someone_idle;
+    struct http_conn *ready_first, *ready_last; /* have something to say, and no task yet; by next */
+    hob_event         someone_ready;
 
     struct http_conn *waiting; /* for a request, in a read of their tasks */
     struct http_conn *upgraded;
@@ -138,7 +141,8 @@ struct http_transport {
     /* All of a file as the body, past the program; NULL: it must be read and written. Waits. */
     int (*send_file)(hob_http_request *req, hob_file *file, uint64_t len);
 
-    /* The body is read: the client's going away is looked for; and no longer. */
+    /* The body is read: the client's going away is looked for; and no longer. NULL: who reads the
+     * connection sees it in any case. */
     void (*watch)(struct http_conn *conn);
     void (*unwatch)(struct http_conn *conn);
 
@@ -230,10 +234,13 @@ void hob__http_count_out(struct http_conn *conn);
 /* Leaves it to wait for its next request. False: it cannot without a task. */
 bool hob__http_idle(struct http_conn *conn);
 
+/* The next in line, who has none; NULL: there is nobody. */
+struct http_conn *hob__http_next_ready(struct http_server *server);
+
 /* Waits for the first bytes of a request in its task. As hob_stream_read. */
 ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len);
 
-/* The same until then. Whoever wants to be heard meanwhile cancels conn->waiting. */
+/* The same until then. Whoever wants to be heard meanwhile cancels conn->work->waiting. */
 ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
                              bool *ret_is_late);
 void hob__http_close(struct http_conn *conn);
@@ -241,7 +248,7 @@ bool hob__http_drains(const struct http_server *server);
 
 /* Gives the scope of its request the deadline that it has from hob_http_opts. Whoever answers without
  * waiting needs none: so it comes in the loop's next turn, or earlier if it can make a difference. */
-void hob__http_limit(struct http_conn *conn);
+void hob__http_limit(hob_http_request *req);
 
 /* The time for sending so many bytes, which is done in that scope, begins in the loop's next turn;
  * until its end. */
@@ -254,7 +261,7 @@ void hob__http_unwatch(struct http_conn *conn);
 
 /* ---- conn.c ---- */
 
-/* The task of a connection. Returns 0, and the connection is idle or gone. */
+/* The task of a connection, until it is idle or gone; then of the next in line. Returns 0. */
 int hob__http_run(void *conn);
 
 /* Serves it until it ends, waiting in between. Returns 0, or the error that cancelled it. */

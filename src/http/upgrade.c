@@ -216,6 +216,9 @@ int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **r
         return -EINVAL;
     if (req->state != ANSWER_NONE)
         return -EALREADY;
+    if (req->transport->upgrade != NULL)
+        return strcasecmp(req->protocol, protocol) == 0 ? req->transport->upgrade(req, ret_stream)
+                                                        : -EPROTO;
     if (req->head.minor == 0 || !lists(req, "Connection", "upgrade") || !lists(req, "Upgrade", protocol))
         return -EPROTO;
     if (!req->is_body_done)
@@ -249,6 +252,8 @@ int hob_http_keep(hob_http_request *req, int64_t silent_ns, hob_http_keeper *kee
     struct http_server  *server = req->conn->server;
     struct http_upgrade *up = req->conn->upgrade;
 
+    if (req->transport->upgrade != NULL)
+        return -ENOTSUP;
     if (up == NULL)
         hob_mistake("hob_http_keep", "the connection was not upgraded: hob_http_upgrade is first");
     if (up->keeper != NULL)

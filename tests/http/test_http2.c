@@ -674,7 +674,7 @@ static int tunnel(hob_http_request *req, void *arg)
     check_str(hob_http_path(req), "/tunnel");
     if (strcmp(hob_http_protocol(req), "echo") != 0)
         return hob_http_reply_text(req, 501, NULL);
-    HOB_TRY(req->transport->upgrade(req, &stream));
+    HOB_TRY(hob_http_upgrade(req, "echo", &stream));
     while ((n = HOB_TRY(hob_stream_read(stream, buf, sizeof buf))) > 0)
         HOB_TRY(hob_stream_write(stream, buf, (size_t)n));
     HOB_TRY(hob_stream_shutdown(stream));
@@ -683,7 +683,8 @@ static int tunnel(hob_http_request *req, void *arg)
 
 TEST_ON_ALL(http2, an_extended_connect_becomes_a_stream_both_ways)
 {
-    struct site site = { .handler = tunnel, .opts = { .body_bytes_max = 8, .request_ns = HOB_SEC } };
+    struct site site = { .handler = tunnel, .opts = { .body_bytes_max = 8, .request_ns = HOB_SEC,
+                                                       .takes_connect = 1 } };
     H2_PEER(peer);
     HOB_SCOPE(s);
 
