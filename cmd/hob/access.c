@@ -50,7 +50,7 @@ static void put_text(struct line *line, const char *text, bool is_json)
 
 struct answer {
     const char *client, *method, *target, *referer, *agent; /* NULL: not known */
-    int         status, error, minor;
+    int         status, error, version;
     uint64_t    bytes;
     int64_t     took_ns;
 };
@@ -105,7 +105,7 @@ static void put_common(struct line *line, const struct answer *a, bool is_combin
         put_text(line, a->method, false);
         put(line, " ");
         put_text(line, a->target, false);
-        put(line, " HTTP/1.%d", a->minor);
+        put(line, " HTTP/%d.%d", a->version / 10, a->version % 10);
     } else {
         put(line, "-");
     }
@@ -159,7 +159,7 @@ void access_log(enum log_format format, const hob_http_request *req, int error, 
         .agent = hob_http_header(req, "User-Agent"),
         .status = status == 0 ? hob_http_failure_status(req, error) : status,
         .error = error,
-        .minor = hob_http_minor_version(req),
+        .version = hob_http_version(req),
         .bytes = hob_http_answer_bytes(req),
         .took_ns = took_ns,
     };
