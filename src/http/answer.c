@@ -165,7 +165,7 @@ int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t 
         hob_mistake("hob_http_begin", "this is no status of an answer: 200 to 599 are");
     if (!hob__http_may_begin(req))
         return -EALREADY;
-    if (type_len > VALUE_BYTES_MAX || !hob__h1_is_value(type, type_len))
+    if (type_len > VALUE_BYTES_MAX || (type_len > 0 && !hob__h1_is_value(type, type_len)))
         return -EINVAL;
     if (req->filter != NULL)
         return hob__http_filter_begin(req, status, type, length);
