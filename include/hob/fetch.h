@@ -58,7 +58,6 @@ typedef struct hob_fetch_client hob_fetch_client;
 typedef enum hob_fetch_version {
     HOB_FETCH_HTTP_BEST,  /* HTTP/2 over TLS if the server can, else HTTP/1.1 */
     HOB_FETCH_HTTP_1,     /* HTTP/1.1 only                                    */
-    HOB_FETCH_HTTP_2,     /* as the first; and without TLS HTTP/2 by prior knowledge */
 } hob_fetch_version;
 
 /* All zero, or NULL where a pointer is taken, means the defaults. Texts and memory are copied. */

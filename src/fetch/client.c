@@ -77,7 +77,7 @@ static int check_opts(const hob_fetch_client_opts *opts)
     bool has_two_trusts = opts->ca != NULL && opts->ca_file != NULL;
     bool has_half = (opts->cert != NULL) != (opts->key != NULL);
     bool is_strange = opts->idle_ns < 0 || opts->age_ns < 0 || (int)opts->version < 0
-                   || opts->version > HOB_FETCH_HTTP_2;
+                   || opts->version > HOB_FETCH_HTTP_1;
     return has_two_trusts || has_half || is_strange ? -EINVAL : 0;
 }
 

@@ -202,16 +202,13 @@ static void set_connection(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
     const hob_fetch_client_opts *opts = &a->client->opts;
     int64_t connect_ns = a->opts.connect_ns - a->times.name_ns;
-    long    version = opts->version == HOB_FETCH_HTTP_1                  ? CURL_HTTP_VERSION_1_1
-                      : opts->version == HOB_FETCH_HTTP_2 && !a->url.is_tls ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-                                                                            : CURL_HTTP_VERSION_2TLS;
+    bool    may_share = a->url.is_tls && opts->version != HOB_FETCH_HTTP_1;
     SET(CURLOPT_URL, a->url.text);
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_HTTP_VERSION, version);
+    SET(CURLOPT_HTTP_VERSION, may_share ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     // Wait and share a connection, where it may be one of HTTP/2.
-    SET(CURLOPT_PIPEWAIT, (long)(version == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE
-                                 || (a->url.is_tls && opts->version != HOB_FETCH_HTTP_1)));
+    SET(CURLOPT_PIPEWAIT, may_share ? 1L : 0L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_MAXAGE_CONN, seconds(opts->idle_ns, LONG_MAX));
     SET(CURLOPT_MAXLIFETIME_CONN, seconds(opts->age_ns, LONG_MAX));
