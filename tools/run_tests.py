@@ -32,6 +32,8 @@ DENIED = "denied"  # epoll, with io_uring forbidden
 LACKING = ("uring-buffer_rings,uring-multishot_recv,uring-coop_taskrun+defer_taskrun,"
            "uring-ring_files+openat2+tmpfile")
 LACKING_SUITES = {"io", "contract"}
+SCRIPTS = {"script", "pages"}
+ALWAYS = {"script"}  # pages want a browser: only where they are asked for
 
 
 class Job:
@@ -93,12 +95,13 @@ def find_jobs(options, build, backends):
     for test in tests:
         name, command = test["name"], test["cmd"]
         whole = options.filter in name
-        if any(suite.endswith("script") for suite in test["suite"]):
-            if whole and not options.programs_only:
+        suites = {suite.rpartition(":")[2] for suite in test["suite"]}
+        if suites & SCRIPTS:
+            if whole and (suites & wanted or (not wanted and suites & ALWAYS
+                                              and not options.programs_only)):
                 jobs.append(Job(name, "", command))
             continue
         some = [] if whole else ["--filter", options.filter]
-        suites = {suite.rpartition(":")[2] for suite in test["suite"]}
         if (suites | {name}) & skipped or (wanted and not (suites | {name}) & wanted):
             continue
         for backend in backends:

@@ -83,6 +83,8 @@ def parts():
              wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20", "HOB_TEST_VALGRIND": "1"}),
         Part("clang", "the other compiler", "-Dwerror=true", f"{only} --backends {REAL}",
              env={"CC": "clang"}),
+        Part("pages", "the pages of our programs in a browser", "", "--suites pages",
+             build="build"),
         Part("generic", "switching tasks in plain C", "-Dswitch=generic -Dexamples=false",
              f"{only} {own} --backends sim,epoll"),
         *(Part(cpu, f"{cpu} under qemu", f"--cross-file tools/cross/{cpu}.ini -Dexamples=false",

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""The pages that our programs serve, in a real browser: test_pages.py BUILD [FOLDER [WORD]]
+
+Pictures of what was seen go into the folder (BUILD/pictures), for people to look at.
+"""
+import contextlib
+import os
+import pathlib
+import subprocess
+import sys
+
+import browser as browsers
+
+BUILD = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PICTURES = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else BUILD / "pictures"
+WORD = sys.argv[3] if len(sys.argv) > 3 else ""
+TESTS = []
+
+
+class Failed(Exception):
+    """What was seen is not what should be."""
+
+
+def pages_of(program, *args):
+    """A test that is given the browser and the address of the example, which is started for it."""
+    def add(fn):
+        TESTS.append((fn.__name__, BUILD / "examples" / program, args, fn))
+        return fn
+    return add
+
+
+def expect(is_so, what):
+    if not is_so:
+        raise Failed(what)
+
+
+@contextlib.contextmanager
+def server(program, *args):
+    """Starts it on a port that the kernel chooses, and gives its address."""
+    process = subprocess.Popen([program, "0", *args], env={**os.environ, "NO_COLOR": "1"}, cwd=ROOT,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL, text=True)  # which is its log
+    try:
+        port = int(process.stdout.readline().split()[-1])
+        yield f"http://127.0.0.1:{port}"
+        expect(process.poll() is None, f"the server ended with {process.returncode}")
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pages_of("44_shop")
+def the_documentation_calls_the_service(browser, address):
+    page = browser.open(f"{address}/docs")
+    page.wait_for("document.querySelectorAll('#operations details').length > 0", "operations are shown")
+    names = page.value("[...document.querySelectorAll('#operations details.op')].map(op => op.id)")
+    add = next(name for name in names if page.value(f"!!document.getElementById('{name}-body')"))
+    show = next(name for name in names if page.value(f"!!document.getElementById('{name}-param-id')"))
+    page.shoot(PICTURES / "docs.png")
+
+    page.click(f"#{add} > summary")
+    page.click(f"#{add}-try")
+    page.wait_for_text(f"#{add}-status", "401")  # it wants a token
+    page.complaints()
+    page.type("#auth-token", "open-sesame")
+    page.type(f"#{add}-body", '{"name": "a ladle", "price": 20000}')
+    page.click(f"#{add}-try")
+    page.wait_for_text(f"#{add}-status", "422")
+    page.wait_for_text(f"#{add}-answer-body", "price")
+    page.type(f"#{add}-body", '{"name": "a ladle", "price": 4.5}')
+    page.click(f"#{add}-try")
+    page.wait_for_text(f"#{add}-answer-body", "a ladle")
+    page.shoot(PICTURES / "docs-answer.png")
+
+    number = page.value(f"JSON.parse(document.getElementById('{add}-answer-body').innerText).id")
+    page.complaints()  # what the refused calls gave
+    page.click(f"#{show} > summary")
+    page.type(f"#{show}-param-id", str(number))
+    page.click(f"#{show}-try")
+    page.wait_for_text(f"#{show}-answer-body", "a ladle")
+    expect(not (said := page.complaints()), f"the page complains: {said}")
+
+
+def main():
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    passed = failed = skipped = 0
+    for name, program, args, fn in TESTS:
+        if WORD not in name:
+            continue
+        if not program.exists():
+            print(f"skipped: pages: {name}: {program.name} is not built here")
+            skipped += 1
+            continue
+        try:
+            with browsers.Browser() as browser, server(program, *args) as address:
+                fn(browser, address)
+            passed += 1
+        except (Failed, browsers.BrowserError, OSError, ValueError) as problem:
+            failed += 1
+            print(f"FAILED pages: {name}: {problem}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 0
+
+
+sys.exit(main())
