@@ -130,6 +130,8 @@ class Page:
             self.said.append(details.get("exception", {}).get("description", details["text"]))
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):
             entry = params["entry"]
+            if entry.get("url", "").endswith("/favicon.ico"):
+                return  # which browsers ask for by themselves
             self.said.append(f"{entry['text']} {entry.get('url', '')}")
         elif method == "Runtime.consoleAPICalled" and params["type"] in ("error", "assert"):
             self.said.append(" ".join(str(arg.get("value")) for arg in params["args"]))

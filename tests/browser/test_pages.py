@@ -8,6 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import browser as browsers
 
@@ -81,6 +82,57 @@ def the_documentation_calls_the_service(browser, address):
     page.click(f"#{show}-try")
     page.wait_for_text(f"#{show}-answer-body", "a ladle")
     expect(not (said := page.complaints()), f"the page complains: {said}")
+
+
+@pages_of("47_chat_ws")
+def two_people_chat(browser, address):
+    pages = [browser.open(address) for _ in range(2)]
+    ann, bob = pages
+    names = []
+    for page in pages:
+        page.wait_for_text("#status", "connected as")
+        names.append(page.text("#status").rpartition(" ")[2])
+    ann.wait_for_text("#log", f"{names[1]} joined")
+    ann.type("#text", "is <b>supper</b> ready?")
+    ann.click("#send")
+    bob.wait_for_text("#log", f"{names[0]}: is <b>supper</b> ready?")
+    bob.type("#text", "soon", enter=True)
+    ann.wait_for_text("#log", f"{names[1]}: soon")
+    ann.shoot(PICTURES / "chat.png")
+    for page in pages:
+        expect(not (said := page.complaints()), f"the page complains: {said}")
+    bob.close()
+    ann.wait_for_text("#log", f"{names[1]} left")
+
+
+@pages_of("48_prices")
+def prices_draw_a_chart(browser, address):
+    page = browser.open(address)
+    page.wait_for("Number(document.querySelector('#count').innerText) >= 5", "prices come")
+    points = page.value("document.querySelector('#line').getAttribute('points').trim().split(/\\s+/).length")
+    expect(points >= 3, f"the line has {points} points")
+    page.click("#toggle")
+    page.wait_for("document.querySelector('#toggle').innerText !== 'Pause'", "it says that it has paused")
+    before = page.text("#count")
+    page.shoot(PICTURES / "prices.png")
+    page.click("#toggle")
+    page.wait_for(f"document.querySelector('#count').innerText !== '{before}'", "prices come again")
+    expect(not (said := page.complaints()), f"the page complains: {said}")
+
+
+@pages_of("46_photos", tempfile.mkdtemp(prefix="hob-photos-"))
+def a_form_shows_how_far_it_is(browser, address):
+    with tempfile.NamedTemporaryFile(prefix="photo", suffix=".jpg") as photo:
+        photo.write(os.urandom(2000000))
+        photo.flush()
+        page = browser.open(address)
+        page.choose_files("#file", photo.name)
+        page.click("#send")
+        name = pathlib.Path(photo.name).name
+        page.wait_for_text("#list", name)
+        page.wait_for_text("#said", "Thank you")
+        page.shoot(PICTURES / "photos.png")
+        expect(not (said := page.complaints()), f"the page complains: {said}")
 
 
 def main():
