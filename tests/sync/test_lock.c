@@ -285,15 +285,16 @@ TEST(lock, a_dump_says_who_holds_what_and_who_waits)
 /* ---- deadlocks ---- */
 
 struct pair {
-    hob_mutex *first, *second;
-    int        result;
+    hob_mutex   *first, *second;
+    hob_barrier *both; /* have taken their first: on two workers, one may be late */
+    int          result;
 };
 
 static int take_both(void *arg)
 {
     struct pair *p = arg;
     HOB_LOCKED(p->first);
-    HOB_TRY(hob_sleep(10 * HOB_MSEC));
+    HOB_TRY(hob_barrier_wait(p->both));
     p->result = hob_mutex_lock(p->second);
     if (p->result == 0)
         hob_mutex_unlock(p->second);
@@ -303,7 +304,8 @@ static int take_both(void *arg)
 static int lock_crosswise(void *arg)
 {
     hob_mutex   left = { .name = "left" }, right = { .name = "right" };
-    struct pair a = { &left, &right, 9 }, b = { &right, &left, 9 };
+    hob_barrier both = { .parties = 2 };
+    struct pair a = { &left, &right, &both, 9 }, b = { &right, &left, &both, 9 };
     uint32_t    other = *(uint32_t *)arg;
     HOB_SCOPE(s);
     check_ok(hob_go_with(&s, take_both, &a, &(hob_task_opts){ .name = "ann" }));
@@ -331,7 +333,8 @@ TEST_BARE_ON_ALL(lock, a_circle_of_two_is_reported_and_broken)
 static int lock_crosswise_in_time(void *arg)
 {
     hob_mutex   left = { .name = "left" }, right = { .name = "right" };
-    struct pair a = { &left, &right, 9 }, b = { &right, &left, 9 };
+    hob_barrier both = { .parties = 2 };
+    struct pair a = { &left, &right, &both, 9 }, b = { &right, &left, &both, 9 };
     HOB_SCOPE(s);
     hob_scope_deadline(&s, hob_in(600 * HOB_MSEC));
     check_ok(hob_go(&s, take_both, &a));
