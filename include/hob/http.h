@@ -212,7 +212,8 @@ HOB_API hob_stream *hob_http_connection(const hob_http_request *req);
 HOB_API int64_t hob_http_body_length(const hob_http_request *req);
 
 /* Reads up to `len` bytes of the body. Waits for at least one. A client that waits for "100
- * Continue" gets it with the first call. Returns how many came, 0 at the end, or a negative error,
+ * Continue" gets it with the first call. One task may read while another of the same
+ * handler writes the answer. Returns how many came, 0 at the end, or a negative error,
  * again and again:
  *   -EMSGSIZE  it is over body_bytes_max; the client gets 413 unless an answer has begun
  *   HOB_EHTTP  its framing is broken: 400

@@ -53,7 +53,8 @@ static int say_continue(hob_http_request *req)
 static ssize_t read_below(hob_http_request *req, void *buf, size_t len)
 {
     bool is_late;
-    int  r = hob__http_flush_out(req->conn);
+    // Another task that is sending sends all there is.
+    int  r = req->work->is_writing ? 0 : hob__http_flush_out(req->conn);
     if (r < 0)
         return r;
 

@@ -138,7 +138,7 @@ static int write_plain(hob_http_request *req, const void *data, size_t len)
 {
     struct http_conn *conn = req->conn;
 
-    if (len <= OUT_BYTES - conn->work->out_len) {
+    if (hob__http_fits(conn, len)) {
         hob__http_put(conn, data, len);
         return 0;
     }
@@ -152,7 +152,7 @@ static int write_chunk(hob_http_request *req, const void *data, size_t len)
     char              size[24];
     int               size_len = snprintf(size, sizeof size, "%zx\r\n", len);
 
-    if ((size_t)size_len + len + 2 <= OUT_BYTES - conn->work->out_len) {
+    if (hob__http_fits(conn, (size_t)size_len + len + 2)) {
         hob__http_put(conn, size, (size_t)size_len);
         hob__http_put(conn, data, len);
         hob__http_put(conn, "\r\n", 2);

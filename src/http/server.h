@@ -206,6 +206,8 @@ struct http_work {
     size_t            out_len;
     hob_scope        *waiting; /* only for a request: cancel it to end that */
     hob_event         quiet;   /* set when conn->op has come back from watching */
+    hob_event         written; /* set when it is not `is_writing` any more       */
+    bool              is_writing, has_waiter; /* `out` is being sent; somebody waits for `written` */
     hob_scope        *sending; /* while it sends so many bytes, and its time has not begun */
     uint64_t          sending_len;
     struct http_work *sending_prev, *sending_next; /* in server->writing */
@@ -304,6 +306,12 @@ static inline void hob__http_put(struct http_conn *conn, const void *data, size_
     conn->work->out_len += len;
 }
 int hob__http_flush_out(struct http_conn *conn);
+
+/* Whether that much can be put there now: it has room, and no other task sends it. */
+static inline bool hob__http_fits(const struct http_conn *conn, size_t len)
+{
+    return !conn->work->is_writing && OUT_BYTES - conn->work->out_len >= len;
+}
 
 /* Sends what was gathered and then these, at once. */
 int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count);

@@ -35,13 +35,36 @@ int64_t hob__http_rate_deadline(const struct http_server *server, uint64_t len)
                                              + (int64_t)(len % rate * HOB_SEC / rate));
 }
 
+/* A handler may have a task that reads the body, which sends what its client may wait for, beside one
+ * that writes the answer: they take turns. */
+static int await_turn(struct http_work *work)
+{
+    while (work->is_writing) {
+        work->has_waiter = true;
+        hob_event_reset(&work->written);
+        HOB_TRY(hob_event_wait(&work->written));
+    }
+    return 0;
+}
+
+static void end_turn(struct http_work *work)
+{
+    work->is_writing = false;
+    if (work->has_waiter) {
+        work->has_waiter = false;
+        hob_event_set(&work->written);
+    }
+}
+
 int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count)
 {
     struct http_work *work = conn->work;
-    struct iovec      all[8] = { { work->out, work->out_len } };
-    uint64_t          len = work->out_len;
     hob_scope         s;
 
+    if (work->is_writing)
+        HOB_TRY(await_turn(work));
+    struct iovec all[8] = { { work->out, work->out_len } };
+    uint64_t     len = work->out_len;
     if (conn->broken != 0)
         return conn->broken;
     for (int i = 0; i < count; i++) {
@@ -51,6 +74,7 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
     if (len == 0)
         return 0;
 
+    work->is_writing = true;
     hob_scope_begin(&s);
     hob__http_sending_begin(conn, &s, len);
     ssize_t n = count == 0 ? hob_stream_write(conn->stream, work->out, work->out_len)
@@ -60,6 +84,7 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
 
     conn->server->stats->writes++;
     work->out_len = 0;
+    end_turn(work);
     if (work->req.state != ANSWER_NONE)
         work->req.is_sent = true;
     if (n < 0) {
@@ -80,5 +105,5 @@ int hob__http_room(struct http_conn *conn, size_t len)
 {
     if (conn->broken != 0)
         return conn->broken;
-    return OUT_BYTES - conn->work->out_len >= len ? 0 : hob__http_flush_out(conn);
+    return hob__http_fits(conn, len) ? 0 : hob__http_flush_out(conn);
 }

@@ -523,6 +523,64 @@ TEST_LONG(http, what_is_echoed_comes_back_whole_however_large)
     check_eq(got, LEN);
 }
 
+/* One task reads the body, beside it another writes the answer: pieces large and small. */
+enum { DUPLEX_LEN = 400000 };
+
+static int take_all(void *arg)
+{
+    hob_http_request *req = arg;
+    unsigned char     buf[1000];
+    size_t            got = 0;
+
+    for (ssize_t n; (n = HOB_TRY(hob_http_read(req, buf, sizeof buf))) > 0; got += (size_t)n) {
+        if (!is_filled(buf, (size_t)n, got, 7))
+            fail("other bytes at %zu", got);
+    }
+    return got == DUPLEX_LEN ? 0 : -EPROTO;
+}
+
+static int read_and_write(hob_http_request *req, void *arg)
+{
+    static const size_t SIZES[] = { 1, 300, 20000, 7, 5000 };
+    unsigned char       buf[20000];
+    HOB_SCOPE(s);
+
+    HOB_TRY(hob_http_begin(req, 200, NULL, DUPLEX_LEN));
+    hob_go(&s, take_all, req);
+    for (size_t at = 0, i = 0; at < DUPLEX_LEN; i++) {
+        size_t n = SIZES[i % 5] < DUPLEX_LEN - at ? SIZES[i % 5] : DUPLEX_LEN - at;
+        fill(buf, n, at, 9);
+        HOB_TRY(hob_http_write(req, buf, n));
+        at += n;
+        hob_yield();
+    }
+    return hob_scope_end(&s);
+}
+
+TEST_ON_ALL(http, one_task_reads_while_another_writes)
+{
+    struct site   site = { .handler = read_and_write };
+    unsigned char buf[3000];
+    char          head[512];
+    TCP(conn);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(visit(&site, &conn));
+    sprintf(head, "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", DUPLEX_LEN);
+    check_ok(say(conn, head));
+    hob_go(&s, send_upload, &(struct upload){ conn, DUPLEX_LEN });
+
+    size_t got = 0, head_len = 0;
+    while (head_len < sizeof head - 1 && (head_len < 4 || memcmp(head + head_len - 4, "\r\n\r\n", 4) != 0))
+        head_len += (size_t)check_ok(hob_tcp_read(conn, head + head_len, 1));
+    for (ssize_t n; (n = check_ok(hob_tcp_read(conn, buf, sizeof buf))) > 0; got += (size_t)n) {
+        if (!is_filled(buf, (size_t)n, got, 9))
+            fail("other bytes at %zu", got);
+    }
+    check_eq(got, DUPLEX_LEN);
+}
+
 /* Over any stream, such as one in memory; and the caller keeps it. */
 static int serve_memory(void *arg)
 {
