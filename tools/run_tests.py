@@ -176,6 +176,10 @@ def main():
     options = read_arguments()
     build = pathlib.Path(options.build).resolve()
     os.environ.pop("HOB_BACKEND", None)  # each run is told its backend
+    # A shell has its background jobs ignore these, which is inherited: then ^C would stop no server.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     if options.label:
         print(f"== {options.label}", flush=True)
     backends = find_backends(options, build)
