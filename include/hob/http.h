@@ -363,7 +363,7 @@ HOB_API void  hob_http_attach(hob_http_request *req, hob_http_note *note);
 HOB_API void *hob_http_attached(const hob_http_request *req, const void *key); /* NULL: nothing */
 
 /* Who the client is: the other end of the connection of TCP, also below what `wrap` made of it. Its
- * family is 0 when there is none (hob_http_serve_stream), or it is gone. Does not wait. */
+ * family is 0 when there is none (hob_http_serve_stream, over something else), or it is gone. Does not wait. */
 HOB_API hob_addr hob_http_peer_addr(const hob_http_request *req);
 
 /* What sees an answer before it goes out, and may make another of it: a struct of yours begins with

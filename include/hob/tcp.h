@@ -209,6 +209,9 @@ HOB_API HOB_MUST_USE int hob_tcp_info_get(hob_tcp *conn, hob_tcp_info *ret_info)
 /* The connection as a stream. The same thing: closing either closes it. */
 HOB_API hob_stream *hob_tcp_stream(hob_tcp *conn);
 
+/* The other way round: the connection whose stream it is; NULL: that of something else. */
+HOB_API hob_tcp *hob_tcp_of_stream(hob_stream *stream);
+
 HOB_END_DECLS
 
 #endif

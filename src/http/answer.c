@@ -322,7 +322,7 @@ void hob__http_finish(hob_http_request *req, int result)
     req->inside = 0;
     if (*req->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
         *req->broken = -ECONNRESET;
-    if (*req->broken != 0 || req->conn->upgrade != NULL) {
+    if (*req->broken != 0 || req->conn->is_upgraded) {
         cut_off(req); // nobody is there, or would know what it belongs to
         return;
     }

@@ -231,7 +231,7 @@ static enum step handle(struct http_conn *conn, size_t head_len)
         return STEP_KEEP;
     if (!req->closes && hob__http_discard(req))
         return STEP_NEXT;
-    conn->lingers = conn->upgrade != NULL || !req->is_body_done
+    conn->lingers = conn->is_upgraded || !req->is_body_done
                  || conn->work->in_begin < conn->work->in_end;
     return hob_cancelled() != 0 ? STEP_CLOSE : STEP_GOODBYE;
 }
@@ -342,7 +342,7 @@ static void run(struct http_conn *conn)
     conn->work = hob__http_work_take(conn->server);
     if (conn->work == NULL || (!conn->is_wrapped && !wrap(conn)))
         step = STEP_CLOSE;
-    else if (conn->h2 != NULL)
+    else if (conn->is_http2)
         step = hob__h2_run(conn) ? STEP_IDLE : STEP_CLOSE;
     else if (conn->is_refused || conn->speaks != HOB_HTTP_2)
         step = serve_all(conn, was_ready);

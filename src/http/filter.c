@@ -32,7 +32,10 @@ void *hob_http_attached(const hob_http_request *req, const void *key)
 hob_addr hob_http_peer_addr(const hob_http_request *req)
 {
     hob_addr none = { 0 };
-    return req->conn->tcp != NULL ? hob_tcp_peer_addr(req->conn->tcp) : none;
+    const struct http_conn *conn = req->conn;
+    bool     is_over = !conn->is_lent && conn->server->opts.wrap != NULL;
+    hob_tcp *tcp = is_over ? conn->below[0] : hob_tcp_of_stream(conn->stream);
+    return tcp != NULL ? hob_tcp_peer_addr(tcp) : none;
 }
 
 /* ---- filters ---- */

@@ -45,6 +45,7 @@ int hob__h2_begin(struct http_conn *conn)
         return r;
     }
     conn->h2 = h2;
+    conn->is_http2 = true;
     conn->server->stats->http2++;
     hob__http_count_out(conn); // its requests count, each by itself
     return 0;

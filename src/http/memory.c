@@ -7,7 +7,7 @@
 
 long hob__http_fail_at;
 
-_Static_assert(sizeof(struct http_conn) <= 240, "an idle connection is small");
+_Static_assert(sizeof(struct http_conn) <= 216, "an idle connection is small");
 
 void *hob__http_alloc(size_t size)
 {

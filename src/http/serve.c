@@ -105,7 +105,8 @@ bool hob__http_drains(const struct http_server *server)
 
 static struct http_conn *conn_new(struct http_server *server, hob_stream *stream)
 {
-    struct http_conn *conn = hob__http_alloc(sizeof *conn);
+    size_t            below_size = server->opts.wrap != NULL ? sizeof(hob_tcp *) : 0;
+    struct http_conn *conn = hob__http_alloc(sizeof *conn + below_size);
     if (conn == NULL)
         return NULL;
     conn->server = server;
@@ -125,8 +126,10 @@ void hob__http_close(struct http_conn *conn)
     struct http_server *server = conn->server;
 
     hob__http_count_out(conn);
-    hob__http_upgrade_free(conn);
-    hob__h2_free(conn->h2);
+    if (conn->is_http2)
+        hob__h2_free(conn->h2);
+    else
+        hob__http_upgrade_free(conn);
     give_work(conn);
     if (conn->is_refused)
         server->refusing--;
@@ -258,7 +261,7 @@ static void on_ready(void *arg, ssize_t result)
     struct http_conn *conn = arg;
 
     idle_remove(conn);
-    if (conn->h2 != NULL) {
+    if (conn->is_http2) {
         if (hob__h2_wake(conn, result))
             start(conn);
         else
@@ -507,7 +510,8 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
     if (!is_one_too_many || server->refusing < REFUSERS_MAX)
         conn = conn_new(server, hob_tcp_stream(tcp));
     if (conn != NULL)
-        conn->tcp = tcp;
+        if (server->opts.wrap != NULL)
+            conn->below[0] = tcp;
     if (conn == NULL) {
         server->stats->refused++;
         hob_tcp_close(tcp);

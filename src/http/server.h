@@ -95,23 +95,26 @@ struct http_server {
 struct http_conn {
     struct http_server *server;
     hob_stream         *stream;
-    hob_tcp            *tcp; /* below it; NULL: it is lent */
     struct http_conn   *prev, *next; /* IDLE: among server->idle; RUNNING: in server->fresh
                                       or server->waiting; or in server->upgraded */
-    struct http_upgrade *upgrade;    /* NULL: it speaks HTTP */
+    union {
+        struct http_upgrade *upgrade; /* is_upgraded */
+        struct h2_conn      *h2;      /* is_http2    */
+    };
     struct http_work   *work;        /* RUNNING */
-    struct h2_conn     *h2;          /* it speaks HTTP/2 */
     int64_t             idle_since_ns;
     uint32_t            requests;
-    bool                is_lent;    /* the stream is the caller's: it is not closed, nor left idle */
-    bool                is_wrapped;
-    bool                is_counted; /* in stats->running */
-    bool                is_refused; /* one too many: its task says so */
-    bool                lingers;    /* the client may send on when the last answer was sent */
-    bool                is_fresh, is_watching;
-    uint8_t             speaks;     /* 11, 20: agreed upon; 0: its first bytes tell */
+    bool                is_lent : 1;    /* the stream is the caller's: not closed, nor left idle */
+    bool                is_wrapped : 1;
+    bool                is_counted : 1; /* in stats->running */
+    bool                is_refused : 1; /* one too many: its task says so */
+    bool                lingers : 1;    /* the client may send on when the last answer was sent */
+    bool                is_fresh : 1, is_watching : 1;
+    bool                is_http2 : 1, is_upgraded : 1;
+    uint8_t             speaks;         /* 11, 20: agreed upon; 0: its first bytes tell */
     int                 broken;     /* why nothing more can be written; 0 */
     hob_op              op;
+    hob_tcp            *below[]; /* of one that `wrap` put something over */
 };
 
 enum answer_state { ANSWER_NONE, ANSWER_BODY, ANSWER_DONE };

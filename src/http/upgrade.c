@@ -155,7 +155,7 @@ static void end_keeping(struct http_conn *conn, int error)
 void hob__http_upgrade_free(struct http_conn *conn)
 {
     struct http_upgrade *up = conn->upgrade;
-    if (up == NULL)
+    if (!conn->is_upgraded)
         return;
     if (up->keeper != NULL)
         end_keeping(conn, up->error != 0 ? up->error : -ECONNRESET);
@@ -167,7 +167,7 @@ void hob__http_upgrade_free(struct http_conn *conn)
     if (conn->next != NULL)
         conn->next->prev = conn->prev;
     conn->server->stats->upgraded--;
-    conn->upgrade = NULL;
+    conn->is_upgraded = false;
     free(up->early);
     free(up);
 }
@@ -177,6 +177,7 @@ static void upgrade_add(struct http_conn *conn, struct http_upgrade *up)
     struct http_server *server = conn->server;
 
     conn->upgrade = up;
+    conn->is_upgraded = true;
     conn->prev = NULL;
     conn->next = server->upgraded;
     if (conn->next != NULL)
@@ -254,7 +255,7 @@ int hob_http_keep(hob_http_request *req, int64_t silent_ns, hob_http_keeper *kee
 
     if (req->transport->upgrade != NULL)
         return -ENOTSUP;
-    if (up == NULL)
+    if (!req->conn->is_upgraded)
         hob_mistake("hob_http_keep", "the connection was not upgraded: hob_http_upgrade is first");
     if (up->keeper != NULL)
         hob_mistake("hob_http_keep", "the connection has a keeper already");
@@ -278,12 +279,12 @@ int hob_http_keep(hob_http_request *req, int64_t silent_ns, hob_http_keeper *kee
 
 bool hob__http_is_kept(const struct http_conn *conn)
 {
-    return conn->upgrade != NULL && conn->upgrade->keeper != NULL;
+    return conn->is_upgraded && conn->upgrade->keeper != NULL;
 }
 
 void hob__http_upgrade_failed(struct http_conn *conn, int error)
 {
-    if (conn->upgrade != NULL)
+    if (conn->is_upgraded)
         conn->upgrade->error = error;
 }
 

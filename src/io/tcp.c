@@ -119,6 +119,12 @@ hob_stream *hob_tcp_stream(hob_tcp *conn)
     return &conn->conn.stream;
 }
 
+hob_tcp *hob_tcp_of_stream(hob_stream *stream)
+{
+    hob_require(stream != NULL, "hob_tcp_of_stream: the stream is NULL");
+    return stream->type == &hob__tcp_kind.stream ? container_of(stream, hob_tcp, conn.stream) : NULL;
+}
+
 /* ---- the two ends ---- */
 
 enum end { LOCAL, PEER };

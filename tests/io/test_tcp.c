@@ -23,6 +23,19 @@ static int kernel_fd(hob_tcp *conn)
 
 /* ---- the ordinary day ---- */
 
+TEST(tcp, a_stream_knows_whether_it_is_a_connection)
+{
+    TCP(client);
+    TCP(server);
+    hob_stream *x, *y;
+    check_ok(tcp_pair(&client, &server));
+    check_ok(hob_mem_pair(NULL, &x, &y));
+    check(hob_tcp_of_stream(hob_tcp_stream(client)) == client);
+    check(hob_tcp_of_stream(x) == NULL);
+    hob_stream_close(x);
+    hob_stream_close(y);
+}
+
 TEST_ON_ALL(tcp, what_one_end_writes_the_other_reads)
 {
     TCP(client);
