@@ -27,6 +27,15 @@ class Failed(Exception):
     """What was said is not what should be."""
 
 
+class Skipped(Exception):
+    """What it needs is not here."""
+
+
+def needs(name):
+    if not (BUILD / "examples" / name).exists():
+        raise Skipped(f"{name} is not built, its library is not here")
+
+
 def example(*backends):
     """A test of that name, once for each backend."""
     def add(fn):
@@ -238,9 +247,7 @@ def locks(backend):
 
 @example(*REAL)
 def glib(backend):
-    if not (BUILD / "examples" / "15_glib").exists():
-        print(f"skipped: examples: glib on {backend}: built without GLib")
-        return
+    needs("15_glib")
     expect(run(backend, "15_glib"), "^1000 guests were served$", "^the window ticked 30 times, and closes$")
 
 
@@ -519,9 +526,7 @@ def heating(backend):
 
 @example(*ALL)
 def names(backend):
-    if not (BUILD / "examples" / "36_names").exists():
-        print(f"skipped: examples: names on {backend}: built without c-ares")
-        return
+    needs("36_names")
     expect(run(backend, "36_names"), "^heard: good day$")
     expect(run(backend, "36_names", "localhost"), r"^localhost is (\[::1\]|127\.)")
     expect(run(backend, "36_names", "a..b", "0x7f.1", status=1), r"^a\.\.b: this can be no name$",
@@ -677,8 +682,7 @@ class WebSocket:
 
 @example(*REAL)
 def chat_by_websocket(backend):
-    if not (BUILD / "examples" / "47_chat_ws").exists():
-        return
+    needs("47_chat_ws")
     with server(backend, "47_chat_ws") as port:
         conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         conn.request("GET", "/")
@@ -705,8 +709,7 @@ def chat_by_websocket(backend):
 
 @example(*REAL)
 def prices_by_events(backend):
-    if not (BUILD / "examples" / "48_prices").exists():
-        return
+    needs("48_prices")
     with server(backend, "48_prices") as port:
         def watch(count, headers):
             conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
@@ -731,8 +734,7 @@ def prices_by_events(backend):
 
 @example(*REAL)
 def photos(backend):
-    if not (BUILD / "examples" / "46_photos").exists():
-        return  # no OpenSSL here
+    needs("46_photos")
     with tempfile.TemporaryDirectory() as folder, server(backend, "46_photos", folder) as port:
         conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         cookie = {}
@@ -791,9 +793,7 @@ def run_by_the_command(backend):
 
 @example(*ALL)
 def json_orders(backend):
-    if not (BUILD / "examples" / "43_json").exists():
-        print(f"skipped: examples: json on {backend}: built without jansson")
-        return
+    needs("43_json")
     expect(run(backend, "43_json"), r"^order 7 of ann@example\.org, 1 items$", r'^  "state": "paid",$',
            r'^  "discount": 0\.1$', "^refused: customer: is not an e-mail address$", "^refused: state: is none of: open, paid",
            r"^refused: items\[0\]\.quantity: 0 is less than 1$", "^refused: colour: is not known$")
@@ -804,8 +804,7 @@ def json_orders(backend):
 
 @example(*REAL)
 def json_lines(backend):
-    if not (BUILD / "examples" / "43_json").exists():
-        return
+    needs("43_json")
     good = '{"id":%d,"customer":"a@b","items":[{"sku":"x","quantity":1}]}'
     done = subprocess.run([BUILD / "examples" / "43_json", "-"], env=environment(backend), text=True,
                           input=f"{good % 1}\n{{]\n\n{good % 0}\n{good % 2}", capture_output=True,
@@ -816,18 +815,10 @@ def json_lines(backend):
         raise Failed(f"ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
-def is_built(name, backend):
-    there = (BUILD / "examples" / name).exists()
-    if not there:
-        print(f"skipped: examples: {name} on {backend}: its library is not built here")
-    return there
-
-
 @example(*REAL)
 def shop(backend):
     """The whole life of an item, and what is said of each mistake; the document and the page are there."""
-    if not is_built("44_shop", backend):
-        return
+    needs("44_shop")
     key = {"Authorization": "Bearer open-sesame", "Content-Type": "application/json"}
     with server(backend, "44_shop") as port:
         conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
@@ -866,8 +857,7 @@ def shop(backend):
 
 @example(*REAL)
 def pictures(backend):
-    if not is_built("45_pictures", backend):
-        return
+    needs("45_pictures")
     with server(backend, "45_pictures") as port:
         conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         for path, status, size in (("/picture?pixels=64", 200, 54 + 64 * 192), ("/picture?pixels=7", 422, 0),
@@ -881,17 +871,14 @@ def pictures(backend):
 
 @example(*REAL)
 def gateway(backend):
-    if not (BUILD / "examples" / "49_gateway").exists():
-        print(f"skipped: examples: gateway on {backend}: built without libcurl")
-        return
+    needs("49_gateway")
     expect(run(backend, "49_gateway"), "^ann answered 5, bob 5$", "^5000000 bytes there$", "^5000000 bytes back$",
            "^ann is ill: she answered 5, bob 15$")
 
 
 @example(*REAL)
 def pages(backend):
-    if not (BUILD / "examples" / "50_pages").exists():
-        return
+    needs("50_pages")
     expect(run(backend, "50_pages"), "^200 http://127.0.0.1:\\d+/page/39, 8 bytes, ", "^43 exchanges, 4 connections$")
 
 
@@ -912,6 +899,9 @@ def main():
         try:
             fn(backend)
             passed += 1
+        except Skipped as reason:
+            skipped += 1
+            print(f"skipped: examples: {name} on {backend}: {reason}")
         except (Failed, OSError, ValueError, subprocess.TimeoutExpired) as problem:
             failed += 1
             print(f"FAILED: examples: {name} on {backend}: {problem}")
