@@ -74,7 +74,7 @@ static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
     hob_tls *conn;
     HOB_TRY(hob_tls_server(arg, below, &conn));
     *ret_stream = hob_tls_stream(conn);
-    return 0;
+    return 0; // HTTP/2 is known by its first bytes
 }
 #endif
 
@@ -267,7 +267,12 @@ static int reload(void *arg)
 
 static int make_tls(struct serving *serving, hob_scope *scope)
 {
-    static const char *const http[] = { "http/1.1", NULL };
+    static const char *const http[] = {
+#ifdef HOB_WITH_HTTP2
+        "h2",
+#endif
+        "http/1.1", NULL
+    };
     hob_tls_identity identity = { .cert_file = serving->o->cert, .key_file = serving->o->key };
     hob_tls_opts     opts = { .identities = &identity, .identity_count = 1, .alpn = http };
     hob_tls_config  *config;

@@ -237,6 +237,10 @@ def test_over_tls_with_a_port_that_leads_there_and_a_new_certificate(folder):
         other = int(server.wait_for(r"port (\d+) leads there").group(1))
         first = trust(folder)
         equal(server.ask("GET", "/a.txt", context=first).body, "a text")
+        if (BUILD / "tests" / "test_http2").exists():
+            curl = subprocess.run(["curl", "-s", "--http2", "--cacert", str(folder / "cert.pem"), "-w", " %{http_version}",
+                                   f"https://127.0.0.1:{server.port}/a.txt"], capture_output=True, text=True, check=True)
+            equal(curl.stdout, "a text 2")
         answer = server.ask("GET", "/a.txt?q=1", port=other)
         equal((answer.status, answer.getheader("Location")), (308, f"https://127.0.0.1:{server.port}/a.txt?q=1"))
 
