@@ -560,6 +560,8 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     hob_task_opts      beside = { .name = "http: idle", .daemon = 1 };
     hob_task_opts      starter = { .name = "http: ready", .daemon = 1 };
 
+    if (listener == NULL)
+        hob_mistake("hob_http_serve", "there is no listener: it is NULL");
     server_init(&server, opts, handler, arg, "hob_http_serve");
     hob_scope_begin(&scope);
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a task that could not start is one client's misfortune
@@ -591,6 +593,8 @@ int hob_http_serve_stream(hob_stream *stream, const hob_http_opts *opts, hob_htt
     hob_scope          scope;
     hob_task_opts      beside = { .name = "http: stopping", .daemon = 1 };
 
+    if (stream == NULL)
+        hob_mistake("hob_http_serve_stream", "there is no stream: it is NULL");
     server_init(&server, opts, handler, arg, "hob_http_serve_stream");
     hob_scope_begin(&scope);
     hob_scope_policy(&scope, HOB_WAIT_ALL);

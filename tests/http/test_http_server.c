@@ -635,6 +635,16 @@ TEST_DIES(http, a_status_that_is_none_of_an_answer_is_a_mistake, "hob_http_begin
     check_ok(ask(&site, GET("/"), got, sizeof got));
 }
 
+TEST_DIES(http, no_listener_is_a_mistake, "hob_http_serve: there is no listener: it is NULL")
+{
+    ignore(hob_http_serve(NULL, NULL, tell, NULL));
+}
+
+TEST_DIES(http, no_stream_is_a_mistake, "hob_http_serve_stream: there is no stream: it is NULL")
+{
+    ignore(hob_http_serve_stream(NULL, NULL, tell, NULL));
+}
+
 TEST_DIES(http, no_handler_is_a_mistake, "hob_http_serve: there is no handler: it is NULL")
 {
     struct site site = { 0 };
