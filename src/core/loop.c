@@ -8,6 +8,7 @@
  */
 #include "core/crew.h"
 #include "core/remote.h"
+#include "core/stop.h"
 #include "core/worker.h"
 
 #include <errno.h>
@@ -59,6 +60,7 @@ static bool roots_have_children(const struct worker *w)
 static void end_main(struct worker *w)
 {
     w->main_ended = true;
+    hob__stop_main_ended(w->crew);
     hob__worker_end_roots(w);
     hob__crew_end(w->crew);
 }

@@ -268,6 +268,13 @@ void hob__stop_close(struct crew *crew)
     clear_timer(crew);
 }
 
+/* Else, in virtual time, its time would come while the other workers say that they have ended. */
+void hob__stop_main_ended(struct crew *crew)
+{
+    if (crew->stop.phase == STOP_DRAINING)
+        clear_timer(crew);
+}
+
 int hob__stop_result(const struct crew *crew, int result)
 {
     const struct stop *stop = &crew->stop;

@@ -66,6 +66,9 @@ void hob__stop_close(struct crew *crew);
 /* What the run returns, given how the main task ended. */
 int hob__stop_result(const struct crew *crew, int result);
 
+/* The main task has returned: whoever was to be cancelled for being late is not. */
+void hob__stop_main_ended(struct crew *crew);
+
 /* A worker learns that the run stops. */
 void hob__stop_note(struct worker *worker);
 

@@ -340,6 +340,37 @@ TEST_BARE_ON_ALL(stop, all_workers_are_told)
     check_ok(run_with(on_all_workers, NULL, 0, 3));
 }
 
+static int serve_until_told(hob_tcp_listener *listener, void *arg)
+{
+    return hob_event_wait(hob_stopping());
+}
+
+static int call_soon(void *arg)
+{
+    HOB_TRY(hob_sleep(HOB_MSEC));
+    hob_stop("enough");
+    return 0;
+}
+
+static int serve_on_all(void *arg)
+{
+    hob_addr here = hob_addr_loopback(0);
+    HOB_SCOPE(s);
+    HOB_TRY(hob_go(&s, call_soon, NULL));
+    HOB_TRY(hob_tcp_serve_sharded(&here, NULL, serve_until_told, NULL));
+    return hob_scope_end(&s);
+}
+
+/* In virtual time the end of the draining was only a turn away while the workers ended. */
+TEST_BARE(stop, workers_that_end_in_time_make_a_success)
+{
+    hob_run_opts opts;
+    hob_test_run_opts(&opts);
+    opts.workers = 4;
+    for (opts.seed = 1; opts.seed <= 50; opts.seed++)
+        check_ok(hob_run_with(&opts, serve_on_all, NULL));
+}
+
 static int stop_from_there(void *arg)
 {
     hob_stop("from another worker");
