@@ -287,6 +287,26 @@ def http_load_question(name, title, load, uring_max, epoll_max):
         claims, also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")])
 
 
+def web_question():
+    def server(who, program, backend=None):
+        return Contestant(who, program, env={"HOB_BACKEND": backend} if backend else None, server=True)
+
+    return Question(
+        "web64", "HTTP 'json' by a framework, 64 connections: server CPU per request",
+        "server_cpu_us", "µs",
+        [
+            server("nginx, a text of its configuration", "nginx_http"),
+            server("Hob, no framework, on uring", "hob_http", "uring"),
+            server("Hob's framework on uring", "hob_web", "uring"),
+            server("Hob's framework on epoll", "hob_web", "epoll"),
+        ],
+        [Claim(who, "nginx, a text of its configuration", 1.0)
+         for who in ("Hob's framework on uring", "Hob's framework on epoll")],
+        also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")],
+        load=["--path", "/json", "--connections", "64", "--ms", "400"], load_program="http_load",
+        rounds=7, group="http")
+
+
 def http_idle_question():
     title = "20,000 idle HTTP connections, after one request each: memory of the process"
     claims = [Claim(who, None, 540) for who in ("Hob on uring", "Hob on epoll")]
@@ -391,6 +411,7 @@ QUESTIONS = [
                        ["--path", "/json", "--connections", "512"], None, None),
     http_load_question("plaintext", "'plaintext', 64 connections, 16 requests at once on each",
                        ["--path", "/plaintext", "--connections", "64", "--depth", "16"], 1.35, 1.35),
+    web_question(),
     http_idle_question(),
     ring_question(50),
     ring_question(1000),
