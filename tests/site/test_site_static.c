@@ -367,7 +367,7 @@ TEST_ON_ALL(site_static, the_page_of_a_folder_is_sorted_and_escaped)
     check_eq(times_in(got, "hidden") + times_in(got, ".git") + times_in(got, "\"../\""), 0);
 }
 
-TEST(site_static, a_page_of_a_folder_has_an_end)
+TEST_AS(site_static, a_page_of_a_folder_has_an_end, HOB_TEST_ONE_SEED, NULL)
 {
     struct shop shop = { .opts = { .listing = 1 } };
     BYTES(got, 4000000);
