@@ -142,5 +142,7 @@ TEST_ON_ALL(http_filter, an_answer_goes_through_it)
     check_has(got, "HTTP/1.1 500 Internal Server Error\r\n");
     check_eq(times_in(got, "HTTP/1.1"), 2);
     check_ok(ask(&site, "HEAD /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", got, sizeof got));
-    check_eq(strstr(got, "\r\n\r\n")[4], '\0');
+    const char *end = strstr(got, "\r\n\r\n");
+    check(end != NULL);
+    check_eq(end[4], '\0');
 }
