@@ -292,8 +292,8 @@ HOB_API uint64_t hob_http_answer_bytes(const hob_http_request *req);
 HOB_API HOB_MUST_USE ssize_t hob_http_answer_header(const hob_http_request *req, const char *name,
                                                     char *buf, size_t size);
 
-/* Makes the answer undone, with all its headers, so that another can be given. Does not wait. Returns
- * 0, or -EALREADY: some of it was sent. */
+/* Makes the answer undone, with its headers but for those of hob_http_keep_headers, so that another can
+ * be given. Does not wait. Returns 0, or -EALREADY: some of it was sent. */
 HOB_API HOB_MUST_USE int hob_http_take_back(hob_http_request *req);
 
 /* What a client would be told if the handler returned `error`: 413, 400 or 408 when it is the body's,
@@ -361,6 +361,10 @@ typedef struct hob_http_note {
 
 HOB_API void  hob_http_attach(hob_http_request *req, hob_http_note *note);
 HOB_API void *hob_http_attached(const hob_http_request *req, const void *key); /* NULL: nothing */
+
+/* The headers that were set so far are of any answer, also of the one in place of a handler that fails.
+ * One that is set again later is not kept. No effect when the answer has begun. Does not wait. */
+HOB_API void hob_http_keep_headers(hob_http_request *req);
 
 /* Who the client is: the other end of the connection of TCP, also below what `wrap` made of it. Its
  * family is 0 when there is none (hob_http_serve_stream, over something else), or it is gone. Does not wait. */

@@ -124,9 +124,10 @@ HOB_API HOB_MUST_USE int hob_web_serve(hob_web *web, const hob_addr *addr,
 
 /* ---- in handlers and middleware: none of these waits but hob_web_next ---- */
 
-/* In a middleware: lets the next one, at last the handler, answer. Returns what that returned. A
- * handler's failure was answered by then, unless something of an answer was sent already: then the
- * error comes through, and is to be returned. */
+/* In a middleware: lets the next one, at last the handler, answer. What was set of headers
+ * by then is in the answer also when that fails. Returns what that returned. A handler's failure was
+ * answered by then, unless something of an answer was sent already: then the error comes through, and
+ * is to be returned. */
 HOB_API HOB_MUST_USE int hob_web_next(hob_http_request *req);
 
 /* A parameter of the pattern, decoded; NULL: there is none of that name. */

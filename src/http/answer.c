@@ -112,6 +112,8 @@ void hob__http_remove_header(hob_http_request *req, const char *name)
     size_t len;
     for (char *line = req->work->headers; (line = find_line(req, name, line, &len)) != NULL;) {
         size_t behind = req->headers_len - (size_t)(line - req->work->headers) - len;
+        if (line < req->work->headers + req->headers_kept)
+            req->headers_kept -= len;
         memmove(line, line + len, behind);
         req->headers_len -= len;
     }
@@ -274,7 +276,8 @@ int hob__http_refuse(hob_http_request *req, int status)
 
     req->state = ANSWER_NONE;
     req->is_begun = req->is_ended = false;
-    req->headers_len = req->trailers_len = 0;
+    req->headers_len = req->headers_kept;
+    req->trailers_len = 0;
     req->answer_bytes = 0;
     if (status == 503) {
         snprintf(seconds, sizeof seconds, "%d", req->conn->server->opts.retry_after_s);

@@ -116,6 +116,12 @@ int hob__http_filter_flush(hob_http_request *req)
     return r;
 }
 
+void hob_http_keep_headers(hob_http_request *req)
+{
+    if (hob__http_may_begin(req))
+        req->headers_kept = req->headers_len;
+}
+
 int hob_http_take_back(hob_http_request *req)
 {
     if (req->state != ANSWER_NONE && req->is_sent)
@@ -126,7 +132,8 @@ int hob_http_take_back(hob_http_request *req)
     }
     hob__http_take_back(req);
     req->is_begun = req->is_ended = false;
-    req->headers_len = req->trailers_len = 0;
+    req->headers_len = req->headers_kept;
+    req->trailers_len = 0;
     req->answer_bytes = 0;
     if (req->body_error != 0)
         req->closes = true;

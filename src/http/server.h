@@ -192,6 +192,7 @@ struct hob_http_request {
     bool              closes;      /* the connection ends with it */
     bool              is_cut;      /* it ended in its middle */
     size_t            headers_len, trailers_len; /* in work->headers, work->trailers */
+    size_t            headers_kept; /* of headers_len: those of hob_http_keep_headers */
 
     /* What stands between: filter.c. */
     hob_http_note   *notes;

@@ -215,6 +215,7 @@ int hob_web_next(hob_http_request *req)
 
     if (ctx->scope != NULL)
         hob_mistake("hob_web_next", "a handler has nobody behind it: this is for middleware");
+    hob_http_keep_headers(req); // what middleware says is said of failures, too
     if (ctx->step == ctx->group->chain_count)
         return settle(ctx, call_handler(ctx));
     const struct web_step *step = &ctx->group->chain[ctx->step++];

@@ -17,6 +17,47 @@ static int fails(hob_http_request *req, void *arg)
     return -EIO;
 }
 
+static int says_one(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_set_header(req, "X-Kept", "1"));
+    HOB_TRY(hob_http_set_header(req, "X-Set-Again", "1"));
+    return hob_web_next(req);
+}
+
+static int says_more_and_fails(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_set_header(req, "X-Set-Again", "2"));
+    HOB_TRY(hob_http_set_header(req, "Cache-Control", "max-age=3600"));
+    if (arg != NULL)
+        HOB_TRY(hob_http_begin(req, 200, "text/plain", 5));
+    if (arg != NULL && strcmp(arg, "short") == 0)
+        return hob_http_write(req, "abc", 3) < 0 ? -EPIPE : 0;
+    return -EIO;
+}
+
+TEST(web_middleware, what_it_says_is_said_of_failures_too_and_what_the_handler_says_is_not)
+{
+    static const char *const paths[] = { "/early", "/begun", "/short" };
+    WEB(web);
+    GOT(got);
+
+    hob_web_use(web, hob_web_id, NULL);
+    hob_web_use(web, hob_web_cors, NULL);
+    hob_web_use(web, says_one, NULL);
+    hob_web_handle(web, "GET /early", says_more_and_fails, NULL);
+    hob_web_handle(web, "GET /begun", says_more_and_fails, "begun");
+    hob_web_handle(web, "GET /short", says_more_and_fails, "short");
+    for (size_t i = 0; i < 3; i++) {
+        check_ok(ask_with(web, "GET", paths[i], "Origin: https://x.example\r\n", &got));
+        check_eq(got.status, 500);
+        check_eq(strlen(header(&got, "X-Request-Id")), 32);
+        check_str(header(&got, "Access-Control-Allow-Origin"), "*"); // so that the page can read what is wrong
+        check_str(header(&got, "X-Kept"), "1");
+        check_str(header(&got, "X-Set-Again"), "");
+        check_str(header(&got, "Cache-Control"), "");
+    }
+}
+
 /* ---- log and id ---- */
 
 static int says_id(hob_http_request *req, void *arg)
