@@ -199,9 +199,10 @@ static int settle(struct web_ctx *ctx, int r)
     if (hob_scope_cancelled(hob_http_scope(req)) != 0)
         return r; // the client went away, or its time is over
     int status = hob_http_failure_status(req, r);
-    if (status >= 500)
+    if (status >= 500 && r != ctx->logged)
         HOB_LOG(ERROR, "a request failed", "error", hob_log_error(r), "method", hob_http_method(req),
                 "pattern", hob_web_pattern(req));
+    ctx->logged = r; // it comes by again when it could not be answered
     if (hob_http_take_back(req) < 0)
         return r;
     HOB_SHIELD(5 * HOB_SEC) // the scope of a timeout may be cancelled, and its client is still there

@@ -57,6 +57,8 @@ void hob_web_free(hob_web *web)
     struct web_service *service = web->service;
     if (web != &service->root)
         hob_mistake("hob_web_free", "a group is freed with its service");
+    if (__atomic_load_n(&service->running, __ATOMIC_RELAXED) > 0)
+        hob_mistake("hob_web_free", "it still answers a request");
 
     hob__web_tree_free(service->tree);
     for (struct web_endpoint *endpoint = service->endpoints, *next; endpoint != NULL; endpoint = next) {

@@ -154,6 +154,7 @@ struct web_ctx {
     const hob_web             *group;
     size_t                     step;
     int                        path_status; /* of a path that is none: 400 */
+    int                        logged;      /* the failure that is in the log; 0: none */
     hob_scope                 *scope;
     void                      *in_path, *in_query, *in_body;
     hob_json_memory            memory;

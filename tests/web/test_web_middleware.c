@@ -58,6 +58,45 @@ TEST(web_middleware, what_it_says_is_said_of_failures_too_and_what_the_handler_s
     }
 }
 
+static int fails_in_the_middle(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_begin(req, 200, "text/plain", -1));
+    if (hob_http_write(req, "abc", 3) < 0)
+        return -EPIPE;
+    HOB_TRY(hob_http_flush(req));
+    return -EIO;
+}
+
+TEST(web_middleware, a_failure_in_the_middle_of_an_answer_is_logged_once)
+{
+    static const char LINE[] = "a request failed";
+    WEB(web);
+    GOT(got);
+
+    hob_web_use(web, hob_web_id, NULL);
+    hob_web_handle(web, "GET /", fails_in_the_middle, NULL);
+    check_err(get(web, "/", &got), HOB_EOF);
+    const char *first = strstr(hob_test_log_text(), LINE);
+    check_ne(first, NULL);
+    check_has(first, "request="); // where the middleware is still around it
+    check_eq(strstr(first + 1, LINE), NULL);
+}
+
+static int frees_it(hob_http_request *req, void *web)
+{
+    hob_web_free(web);
+    return 0;
+}
+
+TEST_DIES(web_middleware, a_service_that_answers_is_not_to_be_freed, "it still answers a request")
+{
+    WEB(web);
+    GOT(got);
+
+    hob_web_handle(web, "GET /", frees_it, web);
+    check_ok(get(web, "/", &got));
+}
+
 /* ---- log and id ---- */
 
 static int says_id(hob_http_request *req, void *arg)
