@@ -87,7 +87,7 @@ HOB_API const char *hob_sse_last_id(const hob_sse *sse);
 /* Sends an event: `event` its type (NULL: "message"), `id` what it will say it had last (NULL: as
  * before; "": nothing), `data` UTF-8 of any number of lines. One task at a time sends. Waits while the client is
  * slower. Returns 0, -EINVAL (a line end in `event` or `id`, or a NUL, or no UTF-8), -ENOMEM, or as
- * hob_http_write: -ECONNRESET, -EPIPE, -ECANCELED: the client has left. */
+ * hob_http_write: -ECONNRESET, -EPIPE, -ECANCELED: the client has left, or it was HEAD that it asked. */
 HOB_API HOB_MUST_USE int hob_sse_send(hob_sse *sse, const char *event, const char *id,
                                       const char *data);
 

@@ -173,6 +173,12 @@ struct hob_sse {
     int64_t           heartbeat_ns, spoken_ns;
 };
 
+/* HEAD: nothing is written, so that nobody would ever find out that the client has left. */
+static bool wants_head_only(const hob_http_request *req)
+{
+    return strcmp(hob_http_method(req), "HEAD") == 0;
+}
+
 static int begin_answer(hob_http_request *req, const hob_sse_opts *opts)
 {
     char retry[40];
@@ -271,6 +277,8 @@ int hob_sse_serve(hob_http_request *req, const hob_sse_opts *opts, hob_sse_feed 
     hob_subscribe(feed->feed.news, &w.reader);
     w.pos = opts->replay ? 0 : hob__feed_next(&feed->feed);
     HOB_TRY(begin_answer(req, opts));
+    if (wants_head_only(req))
+        return 0;
     if (last != NULL && last[0] != '\0' && !behind(feed, last, &w.pos)) {
         w.pos = hob__feed_first(&feed->feed); // of another run: all that there is
         HOB_TRY(say_missed(req));
@@ -293,7 +301,7 @@ static void free_sse(void *sse)
 static int send_bytes(hob_sse *sse, const char *bytes, size_t len)
 {
     HOB_TRY(hob_mutex_lock(&sse->lock));
-    ssize_t r = hob_http_write(sse->req, bytes, len);
+    ssize_t r = wants_head_only(sse->req) ? -EPIPE : hob_http_write(sse->req, bytes, len);
     if (r >= 0)
         r = hob_http_flush(sse->req);
     sse->spoken_ns = hob_now();

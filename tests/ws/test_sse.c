@@ -232,6 +232,23 @@ TEST(sse, by_hand_there_are_heartbeats_too)
     END_STUDIO();
 }
 
+TEST(sse, who_asks_for_the_head_alone_is_not_served_for_ever)
+{
+    for (int by_hand = 0; by_hand < 2; by_hand++) {
+        STUDIO(site, studio, .events_max = 1);
+        studio.by_hand = by_hand;
+        TCP(conn);
+        check_ok(begin_watching(&site, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", &conn));
+        WAIT_FOR(studio.served == 1);
+        char got[1024];
+        check_ok(say(conn, "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")); // on the same connection
+        check_ok(hear_up_to(conn, "\r\n\r\n", got, sizeof got));
+        check_eq(status_in(got), 200);
+        check_eq(hob_sse_feed_watchers(feed), 0);
+        END_STUDIO();
+    }
+}
+
 static int watch_and_stop(void *arg)
 {
     struct site *site = arg;
