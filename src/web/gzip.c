@@ -289,6 +289,8 @@ static int gzip_begin(hob_http_filter *filter, hob_http_request *req, int status
                  && is_text(type_of(req, type, buf, sizeof buf)) && may_be_changed(req);
 
     gzip->state = PLAIN;
+    if (status == 304) // of an answer that may have been one of both (RFC 9110 15.4.5)
+        HOB_TRY(hob_http_add_header(req, "Vary", "Accept-Encoding"));
     if (!is_worth)
         return hob_http_begin(req, status, type, length);
     HOB_TRY(hob_http_add_header(req, "Vary", "Accept-Encoding"));
@@ -349,6 +351,10 @@ static int gzip_end(hob_http_filter *filter, hob_http_request *req)
 {
     struct gzip *gzip = (struct gzip *)filter;
 
+    if (gzip->state == KEPT && strcmp(hob_http_method(req), "HEAD") == 0) {
+        gzip->state = ENDED; // GET would be compressed, so the length is not that one (RFC 9110 8.6)
+        return begin_head(gzip, req, -1);
+    }
     if (gzip->state == KEPT) // nothing was written
         return go_plain(gzip, req);
     if (gzip->state != RUNNING)

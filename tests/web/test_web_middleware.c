@@ -544,6 +544,31 @@ static int ticks(hob_http_request *req, void *arg)
     return arg != NULL ? -EIO : 0;
 }
 
+/* As hob_http_reply_file does. */
+static int head_alone(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_begin(req, 200, "text/plain", 50000));
+    return strcmp(hob_http_method(req), "HEAD") == 0 || hob_http_write(req, big, 50000) > 0 ? 0 : -EPIPE;
+}
+
+TEST(web_middleware, the_head_alone_is_that_of_the_compressed_answer)
+{
+    WEB(web);
+    GOT(got);
+
+    fill_big();
+    hob_web_use(web, hob_web_gzip, NULL);
+    hob_web_handle(web, "GET /", head_alone, NULL);
+    check_ok(ask_with(web, "GET", "/", TAKES, &got));
+    check(unpacks_to(&got, big, 50000));
+    check_ok(ask_with(web, "HEAD", "/", TAKES, &got));
+    check_eq(got.status, 200);
+    check_str(header(&got, "Content-Encoding"), "gzip");
+    check_str(header(&got, "Content-Length"), ""); // never that of other bytes
+    check_ok(ask_with(web, "HEAD", "/", NULL, &got));
+    check_str(header(&got, "Content-Length"), "50000");
+}
+
 TEST(web_middleware, compression_and_tags_and_failures_go_together)
 {
     char tag[200];
@@ -564,6 +589,7 @@ TEST(web_middleware, compression_and_tags_and_failures_go_together)
     snprintf(tag, sizeof tag, TAKES "If-None-Match: %s\r\n", header(&got, "ETag"));
     check_ok(ask_with(web, "GET", "/page", tag, &got));
     check_eq(got.status, 304);
+    check_str(header(&got, "Vary"), "Accept-Encoding");
     check_ok(ask_with(web, "GET", "/ticks", TAKES, &got));
     check(unpacks_to(&got, "tick tick tick ", 15));
     check_err(ask_with(web, "GET", "/cut", TAKES, &got), HOB_EOF);
