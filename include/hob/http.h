@@ -279,8 +279,8 @@ HOB_API HOB_MUST_USE ssize_t hob_http_write(hob_http_request *req, const void *d
 /* Sends what was gathered: for answers that go on for long. Waits. Returns 0 or as hob_http_write. */
 HOB_API HOB_MUST_USE int hob_http_flush(hob_http_request *req);
 
-/* A header behind the body of an answer of unknown length, to a client of HTTP/1.1; to others it is
- * not sent. At any time before the handler returns. Returns as hob_http_add_header. */
+/* A header behind the body of an answer of unknown length, to a client of HTTP/1.1 or HTTP/2; to others
+ * it is not sent. At any time before the handler returns. Returns as hob_http_add_header. */
 HOB_API HOB_MUST_USE int hob_http_add_trailer(hob_http_request *req, const char *name,
                                               const char *value);
 
