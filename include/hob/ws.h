@@ -193,7 +193,7 @@ HOB_API HOB_MUST_USE int hob_ws_ping(hob_ws *ws, const void *data, size_t len);
 HOB_API HOB_MUST_USE int hob_ws_shutdown(hob_ws *ws, int code, const char *reason);
 
 /* Frees it, and a client's stream; NULL is fine. Without a goodbye: that is hob_ws_shutdown. No task may
- * be in a call with it. Does not wait. */
+ * be in a call with it. hob_ws_serve and hob_ws_keep do it themselves. Does not wait. */
 HOB_API void hob_ws_close(hob_ws *ws);
 
 typedef struct hob_ws_end {

@@ -210,9 +210,11 @@ int hob_ws_serve(hob_http_request *req, const hob_ws_opts *opts, hob_ws_fn *fn, 
     if (r != 0)
         return r > 0 ? hob_ws_refuse(req, r) : r;
 
+    ws->is_lent = true;
     r = fn(ws, arg);
     if (ws->is_kept)
         return r;
+    ws->is_lent = false;
     bool is_the_connections = ws->error != 0 || hob_cancelled() != 0;
     say_goodbye(ws, r);
     hob_ws_close(ws);

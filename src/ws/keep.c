@@ -43,6 +43,7 @@ static void finish(hob_ws *ws, int result)
     hob__ws_stop_flusher(ws);
     if (ws->calls.ended != NULL)
         ws->calls.ended(ws, ws->arg);
+    ws->is_lent = false;
     hob_ws_close(ws);
 }
 
@@ -70,6 +71,8 @@ int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void *arg)
 
     if (ws->req == NULL)
         hob_mistake("hob_ws_keep", "only a server's connection is kept, once, by its handler");
+    if (calls->message == NULL)
+        hob_mistake("hob_ws_keep", "nobody takes the messages: `message` is NULL");
     bool is_unread = ws->in_begin < ws->in_end; // received with what the handler took
     int  r = hob_http_keep(ws->req, is_unread ? 0 : ws->ping_ns, keeper, ws, &scope);
     if (r < 0)
@@ -78,7 +81,7 @@ int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void *arg)
     ws->calls = *calls;
     ws->arg = arg;
     ws->req = NULL;
-    ws->is_kept = true;
+    ws->is_kept = ws->is_lent = true;
     ws->scope = scope;
     hob__ws_move_topics(ws);
     return 0;

@@ -188,6 +188,8 @@ void hob_ws_close(hob_ws *ws)
 {
     if (ws == NULL)
         return;
+    if (ws->is_lent)
+        hob_mistake("hob_ws_close", "hob_ws_serve and hob_ws_keep close it themselves; hob_ws_shutdown ends it");
     hob__ws_end(ws, -ECANCELED, HOB_WS_LOST, "it was closed");
     hob__ws_leave_topics(ws);
     if (ws->flushers > 0) { // it frees it

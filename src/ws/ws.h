@@ -121,6 +121,7 @@ struct hob_ws {
     struct ws_member *members;
 
     /* keep.c */
+    bool         is_lent; /* hob_ws_serve or hob_ws_keep closes it */
     bool         is_kept;
     bool         is_unread; /* bytes were there when it was kept, which no read will tell of */
     hob_ws_calls calls;

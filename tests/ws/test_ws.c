@@ -542,3 +542,40 @@ TEST(ws, what_the_handler_had_read_already_is_not_forgotten_when_it_is_kept)
     check_ok(hears_frame(conn, 0x81, "three"));
     check_eq(seen.messages, 2);
 }
+
+/* ---- mistakes ---- */
+
+static int closes_what_is_lent(hob_ws *ws, void *arg)
+{
+    static const hob_ws_calls CALLS = { echo_message, echo_ended };
+    if (arg != NULL)
+        check_ok(hob_ws_keep(ws, &CALLS, arg));
+    hob_ws_close(ws);
+    return 0;
+}
+
+static int serve_and_close(hob_http_request *req, void *arg)
+{
+    return hob_ws_serve(req, NULL, closes_what_is_lent, arg);
+}
+
+static int visit_who_closes(struct seen *seen)
+{
+    struct site site = { .handler = serve_and_close, .arg = seen };
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    TCP(conn);
+    check_ok(upgrade(&site, &conn));
+    return hob_sleep(HOB_SEC);
+}
+
+TEST_DIES(ws, what_is_served_is_not_closed_by_hand, "*hob_ws_close: hob_ws_serve and hob_ws_keep close it themselves*")
+{
+    check_ok(visit_who_closes(NULL));
+}
+
+TEST_DIES(ws, what_is_kept_is_not_closed_by_hand, "*hob_ws_close: hob_ws_serve and hob_ws_keep close it themselves*")
+{
+    struct seen seen = { 0 };
+    check_ok(visit_who_closes(&seen));
+}
