@@ -297,7 +297,13 @@ static int fill_small_disk(void *folder)
     check_err(hob_file_write(file, bytes, 50000), -ENOSPC);
     check_eq(hob_file_pwrite(file, bytes, 50000, 0), 50000); // still open
     close_file(&file);
-    check_ok(mount("small", folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL));
+    // The kernel may still be about to let go of a file that is closed.
+    int r;
+    for (int i = 0; (r = mount("small", folder, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL)) < 0 && errno == EBUSY; i++) {
+        check_lt(i, 5000);
+        check_ok(hob_sleep(HOB_MSEC));
+    }
+    check_ok(r);
     check_err(hob_file_open(path, O_WRONLY, 0, &file), -EROFS);
     snprintf(path, sizeof path, "%s/g", (char *)folder);
     check_err(hob_file_open(path, O_CREAT | O_WRONLY, 0600, &other), -EROFS);
