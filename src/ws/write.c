@@ -341,11 +341,19 @@ static int check_kind(hob_ws_kind kind, const char *function)
     return 0;
 }
 
+/* Who began a message would wait for its own end. */
+static void check_own(const hob_ws *ws, const char *function)
+{
+    if (ws->is_sending && ws->sending_task == hob_task_id())
+        hob_mistake(function, "this task has begun a message and not ended it: hob_ws_send_end is first");
+}
+
 int hob_ws_send(hob_ws *ws, hob_ws_kind kind, const void *data, size_t len)
 {
     struct ws_text text = { 0 };
 
     check_kind(kind, "hob_ws_send");
+    check_own(ws, "hob_ws_send");
     if (kind == HOB_WS_TEXT && (!hob__ws_text_more(&text, data, len) || !hob__ws_text_is_whole(&text)))
         return -EILSEQ;
     if (is_over(ws))
@@ -366,6 +374,7 @@ int hob_ws_send_text(hob_ws *ws, const char *text)
 int hob_ws_send_begin(hob_ws *ws, hob_ws_kind kind)
 {
     check_kind(kind, "hob_ws_send_begin");
+    check_own(ws, "hob_ws_send_begin");
     if (is_over(ws))
         return -EPIPE;
     int r = hob__ws_lock(&ws->sender);
@@ -376,6 +385,7 @@ int hob_ws_send_begin(hob_ws *ws, hob_ws_kind kind)
         return -EPIPE;
     }
     ws->is_sending = true;
+    ws->sending_task = hob_task_id();
     ws->sending = (uint8_t)kind;
     ws->sending_kind = (uint8_t)kind;
     memset(&ws->sending_text, 0, sizeof ws->sending_text);

@@ -103,6 +103,7 @@ struct hob_ws {
     struct ws_lock wire;   /* a frame                              */
     char    *rest;         /* of what was begun: [rest_begin, rest_end) */
     size_t   rest_begin, rest_end;
+    uint64_t sending_task; /* who began fragments                  */
     struct ws_control pong, ping, close;
     bool     has_closed;   /* our goodbye was sent, or begun */
     uint8_t  sending;      /* the opcode of the next fragment */

@@ -579,3 +579,24 @@ TEST_DIES(ws, what_is_kept_is_not_closed_by_hand, "*hob_ws_close: hob_ws_serve a
     struct seen seen = { 0 };
     check_ok(visit_who_closes(&seen));
 }
+
+static int sends_in_the_middle(hob_ws *ws, void *arg)
+{
+    check_ok(hob_ws_send_begin(ws, HOB_WS_TEXT));
+    return hob_ws_send_text(ws, "waits for its own end");
+}
+
+static int serve_the_middle(hob_http_request *req, void *arg)
+{
+    return hob_ws_serve(req, NULL, sends_in_the_middle, arg);
+}
+
+TEST_DIES(ws, a_message_in_the_middle_of_ones_own_is_a_mistake, "*hob_ws_send: this task has begun a message*")
+{
+    struct site site = { .handler = serve_the_middle };
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    TCP(conn);
+    check_ok(upgrade(&site, &conn));
+    check_ok(hob_sleep(HOB_SEC));
+}
