@@ -54,9 +54,9 @@ class Browser:
 
         command = [find(), "--headless=new", "--remote-debugging-pipe", "--no-first-run",
                    "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-                   "--window-size=1000,800", f"--user-data-dir={self.home.name}", *self.arguments]
-        if os.geteuid() == 0:
-            command.append("--no-sandbox")  # which root cannot have
+                   "--window-size=1000,800", f"--user-data-dir={self.home.name}",
+                   "--no-sandbox",  # root and containers cannot have one; and the pages are our own
+                   *self.arguments]
         self.process = subprocess.Popen(command, close_fds=False, preexec_fn=as_3_and_4,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)

@@ -135,7 +135,25 @@ def a_form_shows_how_far_it_is(browser, address):
         expect(not (said := page.complaints()), f"the page complains: {said}")
 
 
+def why_not():
+    """Why no browser can be had here; None: one can."""
+    if browsers.find() is None:
+        return "there is no browser"
+    try:
+        with browsers.Browser() as browser:
+            browser.call("Browser.getVersion")
+    except (browsers.BrowserError, OSError) as problem:
+        return f"the browser does not start: {problem}"
+    return None
+
+
 def main():
+    reason = why_not()
+    if reason is not None:
+        for name, *_ in TESTS:
+            print(f"skipped: pages: {name}: {reason}")
+        print(f"0 passed, 0 failed, {len(TESTS)} skipped")
+        return 77
     PICTURES.mkdir(parents=True, exist_ok=True)
     passed = failed = skipped = 0
     for name, program, args, fn in TESTS:
