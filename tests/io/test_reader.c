@@ -406,6 +406,7 @@ TEST_ON_ALL(reader, a_cancelled_call_of_each_kind_has_taken_nothing)
     char            *text, buf[8];
 
     check_eq(hob_stream_write(a, "\x07" "abc", 4), 4);
+    check_eq(hob_reader_peek(&in, 4, &bytes), 4); // on a busy machine the first deadline may be over at once
     for (int call = 0; call < 6; call++) {
         HOB_SCOPE(s);
         hob_scope_deadline(&s, hob_in(1 * HOB_MSEC));
