@@ -429,6 +429,7 @@ static int put_file(char *path, size_t size, const char *name, const char *text,
 TEST_ON_ALL(process, each_failure_tells_its_error_and_its_step)
 {
     REAL_PROCESSES_HERE();
+    hob_test_timeout(60); // of which Valgrind takes many
     const char *step = NULL;
     char        path[256];
     check_err(failure_of("/no/such/program", NULL, &step), -ENOENT);
