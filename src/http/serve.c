@@ -509,14 +509,13 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
     server->stats->accepted++;
     if (!is_one_too_many || server->refusing < REFUSERS_MAX)
         conn = conn_new(server, hob_tcp_stream(tcp));
-    if (conn != NULL)
-        if (server->opts.wrap != NULL)
-            conn->below[0] = tcp;
     if (conn == NULL) {
         server->stats->refused++;
         hob_tcp_close(tcp);
         return;
     }
+    if (server->opts.wrap != NULL)
+        conn->below[0] = tcp;
     if (is_one_too_many) {
         conn->is_wrapped = true; // it gets no TLS: what is said is not said to anybody in particular
         turn_away(conn);
