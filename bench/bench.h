@@ -38,6 +38,13 @@ static inline int64_t bench_cpu_ns(void)
     return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+static inline int64_t bench_now_ns(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
 /* CPU time of all threads of another process, to the nanosecond, while it sleeps. */
 static inline int64_t bench_process_cpu_ns(int pid)
 {

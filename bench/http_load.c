@@ -15,6 +15,7 @@
  * They are fewer where fewer files may be open.
  */
 #include "bench.h"
+#include "latency.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -22,7 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
-enum { EVENTS_MAX = 256, BUCKETS = 64 * 16, ANSWER_WAIT_MS = 5000, DEPTH_MAX = 64, IN_BYTES = 65536,
+enum { EVENTS_MAX = 256, ANSWER_WAIT_MS = 5000, DEPTH_MAX = 64, IN_BYTES = 65536,
        WARM_CONNECTIONS = 64, IDLE_AT_ONCE = 50 };
 
 struct conn {
@@ -41,41 +42,11 @@ static int          epoll_fd;
 static char         message[DEPTH_MAX * 512], in[IN_BYTES];
 static size_t       message_len;
 static size_t       answer_len, head_len; /* of one answer, once it is known */
-static uint64_t     latencies[BUCKETS];
-
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 static void give_up(const char *why)
 {
     fprintf(stderr, "http_load: %s\n", why);
     exit(1);
-}
-
-/* Sixteen buckets to each power of two. */
-static int bucket_of(int64_t ns)
-{
-    uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
-    int      top = 63 - __builtin_clzll(v);
-    return top * 16 + (int)((v >> (top - 4)) & 15);
-}
-
-static double latency_us(double share)
-{
-    uint64_t all = 0, seen = 0;
-
-    for (int i = 0; i < BUCKETS; i++)
-        all += latencies[i];
-    for (int i = 0; i < BUCKETS; i++) {
-        seen += latencies[i];
-        if (seen > 0 && seen >= share * all)
-            return (double)((UINT64_C(1) << (i / 16)) + ((uint64_t)(i % 16) << (i / 16 - 4))) / 1000;
-    }
-    return 0;
 }
 
 static const char *body_wanted(void)
@@ -186,7 +157,7 @@ static uint64_t run_phase(int64_t end_ns, int measure)
     struct epoll_event events[EVENTS_MAX];
     uint64_t           answers = 0;
     int                in_flight = opts.connections;
-    int64_t            now = now_ns();
+    int64_t            now = bench_now_ns();
 
     for (int i = 0; i < opts.connections; i++)
         send_message(&conns[i], now);
@@ -200,7 +171,7 @@ static uint64_t run_phase(int64_t end_ns, int measure)
 
             if (!read_answers(c))
                 continue;
-            now = now_ns();
+            now = bench_now_ns();
             answers += (uint64_t)opts.depth;
             if (measure)
                 latencies[bucket_of(now - c->sent_ns)]++;
@@ -271,13 +242,13 @@ static void measure_load(void)
 
     for (int i = 0; i < opts.connections; i++)
         connect_one(&conns[i]);
-    run_phase(now_ns() + opts.warm_ms * INT64_C(1000000), 0);
+    run_phase(bench_now_ns() + opts.warm_ms * INT64_C(1000000), 0);
 
     server_ns = bench_process_cpu_ns(opts.pid);
     self_ns = bench_cpu_ns();
-    began = now_ns();
+    began = bench_now_ns();
     answers = run_phase(began + opts.ms * INT64_C(1000000), 1);
-    took = now_ns() - began;
+    took = bench_now_ns() - began;
     self_ns = bench_cpu_ns() - self_ns;
     server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
 

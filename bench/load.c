@@ -14,12 +14,13 @@
  * user and system), of all its threads.
  */
 #include "bench.h"
+#include "latency.h"
 
 #include <getopt.h>
 #include <sched.h>
 #include <sys/epoll.h>
 
-enum { EVENTS_MAX = 256, BUCKETS = 64 * 16, ANSWER_WAIT_MS = 5000 };
+enum { EVENTS_MAX = 256, ANSWER_WAIT_MS = 5000 };
 
 struct conn {
     int     fd;
@@ -42,36 +43,6 @@ static struct conn *conns;
 static int          epoll_fd;
 static char        *message;
 static char        *answer;
-static uint64_t     latencies[BUCKETS];
-
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
-/* Sixteen buckets to each power of two. */
-static int bucket_of(int64_t ns)
-{
-    uint64_t v = ns < 16 ? 16 : (uint64_t)ns;
-    int      top = 63 - __builtin_clzll(v);
-    return top * 16 + (int)((v >> (top - 4)) & 15);
-}
-
-static double latency_us(double share)
-{
-    uint64_t all = 0, seen = 0;
-
-    for (int i = 0; i < BUCKETS; i++)
-        all += latencies[i];
-    for (int i = 0; i < BUCKETS; i++) {
-        seen += latencies[i];
-        if (seen > 0 && seen >= share * all)
-            return (double)((UINT64_C(1) << (i / 16)) + ((uint64_t)(i % 16) << (i / 16 - 4))) / 1000;
-    }
-    return 0;
-}
 
 static void connect_all(void)
 {
@@ -126,7 +97,7 @@ static uint64_t run_phase(int64_t end_ns, uint64_t max, int measure)
     struct epoll_event events[EVENTS_MAX];
     uint64_t           answers = 0;
     int                in_flight = opts.connections;
-    int64_t            now = now_ns();
+    int64_t            now = bench_now_ns();
 
     for (int i = 0; i < opts.connections; i++)
         send_message(&conns[i], now);
@@ -142,7 +113,7 @@ static uint64_t run_phase(int64_t end_ns, uint64_t max, int measure)
 
             if (!read_answer(c))
                 continue;
-            now = now_ns();
+            now = bench_now_ns();
             answers++;
             if (measure)
                 latencies[bucket_of(now - c->sent_ns)]++;
@@ -208,13 +179,13 @@ int main(int argc, char **argv)
         message[i] = (char)('a' + i % 26);
 
     connect_all();
-    run_phase(now_ns() + opts.warm_ms * INT64_C(1000000), UINT64_MAX, 0);
+    run_phase(bench_now_ns() + opts.warm_ms * INT64_C(1000000), UINT64_MAX, 0);
 
     server_ns = bench_process_cpu_ns(opts.pid);
     self_ns = bench_cpu_ns();
-    began = now_ns();
+    began = bench_now_ns();
     answers = run_phase(began + opts.ms * INT64_C(1000000), opts.requests_max, 1);
-    took = now_ns() - began;
+    took = bench_now_ns() - began;
     self_ns = bench_cpu_ns() - self_ns;
     server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
 

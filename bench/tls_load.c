@@ -54,13 +54,6 @@ static int          epoll_fd;
 static char        *message, *answer;
 static uint64_t     done, resumed;
 
-static int64_t now_ns(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
-
 static void fail(const char *what)
 {
     fprintf(stderr, "tls_load: %s\n", what);
@@ -156,7 +149,7 @@ static bool advance(struct conn *c)
 static bool pursue(struct conn *c, int64_t end_ns)
 {
     while (advance(c)) {
-        bool more = now_ns() < end_ns;
+        bool more = bench_now_ns() < end_ns;
 
         done++;
         c->is_busy = more;
@@ -255,10 +248,10 @@ int main(int argc, char **argv)
     for (int i = 0; i < opts.size; i++)
         message[i] = opts.echoes ? (char)('a' + i % 26) : request[i];
 
-    run_phase(now_ns() + opts.warm_ms * INT64_C(1000000));
-    int64_t server_ns = bench_process_cpu_ns(opts.pid), self_ns = bench_cpu_ns(), began = now_ns();
+    run_phase(bench_now_ns() + opts.warm_ms * INT64_C(1000000));
+    int64_t server_ns = bench_process_cpu_ns(opts.pid), self_ns = bench_cpu_ns(), began = bench_now_ns();
     run_phase(began + opts.ms * INT64_C(1000000));
-    int64_t took = now_ns() - began;
+    int64_t took = bench_now_ns() - began;
     self_ns = bench_cpu_ns() - self_ns;
     server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
 
