@@ -83,10 +83,11 @@ class Question:
         self.rounds = rounds
 
 
-def echo_question(connections, raw_limits):
-    def server(name, program, args=(), env=None):
-        return Contestant(name, program, args, env, server=True)
+def server(name, program, args=(), env=None):
+    return Contestant(name, program, args, env, server=True)
 
+
+def echo_question(connections, raw_limits):
     return Question(
         f"echo{connections}",
         f"TCP echo of 64 bytes, {connections} connections: server CPU per request",
@@ -258,9 +259,6 @@ PEERS_HTTP = ("nginx", "h2o", "Go", "Bun", "Node")
 
 
 def http_question(name, title, load, metric, unit, claims, also=(), rounds=7):
-    def server(who, program, args=(), env=None):
-        return Contestant(who, program, args, env, server=True)
-
     return Question(
         name, title, metric, unit,
         [
@@ -288,17 +286,14 @@ def http_load_question(name, title, load, uring_max, epoll_max):
 
 
 def web_question():
-    def server(who, program, backend=None):
-        return Contestant(who, program, env={"HOB_BACKEND": backend} if backend else None, server=True)
-
     return Question(
         "web64", "HTTP 'json' by a framework, 64 connections: server CPU per request",
         "server_cpu_us", "µs",
         [
             server("nginx, a text of its configuration", "nginx_http"),
-            server("Hob, no framework, on uring", "hob_http", "uring"),
-            server("Hob's framework on uring", "hob_web", "uring"),
-            server("Hob's framework on epoll", "hob_web", "epoll"),
+            server("Hob, no framework, on uring", "hob_http", env={"HOB_BACKEND": "uring"}),
+            server("Hob's framework on uring", "hob_web", env={"HOB_BACKEND": "uring"}),
+            server("Hob's framework on epoll", "hob_web", env={"HOB_BACKEND": "epoll"}),
         ],
         [Claim(who, "nginx, a text of its configuration", 1.0)
          for who in ("Hob's framework on uring", "Hob's framework on epoll")],
