@@ -103,7 +103,9 @@ typedef struct hob_ws_opts {
 typedef int hob_ws_fn(hob_ws *ws, void *arg);
 
 /* A whole answer to a request for a WebSocket: accepts it, or says why not; calls fn(ws, arg); says
- * goodbye; closes. For a handler to return. Errors of the connection are none of the handler's: 0. */
+ * goodbye; closes. Others may send to it until fn has returned; who is in a call with it then gets that
+ * call's error, and is waited for. For a handler to return. Errors of the connection are none of the
+ * handler's: 0. */
 HOB_API HOB_MUST_USE int hob_ws_serve(hob_http_request *req, const hob_ws_opts *opts, hob_ws_fn *fn,
                                       void *arg);
 
@@ -128,7 +130,8 @@ typedef struct hob_ws_calls {
 } hob_ws_calls;
 
 /* Keeps an accepted connection when the handler has returned 0: while nobody says anything it has no
- * task, no stack and no buffer. Others may send to it until `ended` was called. It is the last that
+ * task, no stack and no buffer. Others may send to it until `ended` has returned; who is in a call with
+ * it then gets that call's error, and is waited for. It is the last that
  * the handler does with it, and it is not closed by hand. Does not wait. Returns 0, or -ENOMEM,
  * -EAGAIN, and then nothing was changed. */
 HOB_API HOB_MUST_USE int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void *arg);

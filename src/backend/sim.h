@@ -142,6 +142,7 @@ struct node {
     struct wire      in;
     struct node     *peer;       /* NULL: gone, or never was                      */
     bool             write_shut;
+    size_t           unanswered; /* bytes sent to a peer that is gone             */
 
     /* Listeners. */
     struct list      pending;    /* nodes to accept, by pending_link              */

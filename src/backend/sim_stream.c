@@ -63,12 +63,16 @@ static void wire_fini(struct sim *sim, struct wire *wire)
     hob__sim_wire_init(wire);
 }
 
+static size_t room_beside(const struct sim *sim, uint64_t used)
+{
+    size_t cap = sim->world.stream_bytes > 0 ? sim->world.stream_bytes : STREAM_BYTES;
+    return used < cap ? cap - (size_t)used : 0;
+}
+
 /* How many more bytes may be written. */
 static size_t wire_room(const struct sim *sim, const struct wire *wire)
 {
-    size_t cap = sim->world.stream_bytes > 0 ? sim->world.stream_bytes : STREAM_BYTES;
-    uint64_t used = wire->written - wire->taken;
-    return used < cap ? cap - (size_t)used : 0;
+    return room_beside(sim, wire->written - wire->taken);
 }
 
 static void ring_copy(const struct wire *wire, uint64_t pos, uint8_t *ring, size_t ring_bytes,
@@ -328,13 +332,18 @@ int64_t hob__sim_stream_look(const struct node *node)
     return node->in.ended || node->in.reset ? 0 : SIM_WAIT;
 }
 
-/* The other end was closed. Over TCP nobody here knows yet: the bytes go, and a
- * reset comes back for them. */
+/* The other end was closed. Over TCP nobody here knows yet: the bytes go, as many as may be on their
+ * way, and a reset comes back for them. */
 static int64_t send_to_nobody(struct sim *sim, struct node *node, size_t len)
 {
+    size_t room = room_beside(sim, node->unanswered);
+    if (room == 0)
+        return SIM_WAIT;
     int64_t there_ns = hob__sim_latency_ns(sim, node);
     send_reset(sim, node, there_ns + hob__sim_latency_ns(sim, node));
-    return (int64_t)len;
+    size_t share = len < room ? len : room;
+    node->unanswered += share;
+    return (int64_t)share;
 }
 
 /* How much of `len` goes now; 0: none. A pipe takes up to PIPE_BUF bytes whole. */
@@ -576,8 +585,9 @@ unsigned hob__sim_stream_ready(struct sim *sim, const struct node *node)
     if (in->arrived > in->taken || ((in->ended || in->reset) && node->kind == NODE_STREAM))
         ready |= POLLIN;
     if (node->kind != NODE_PIPE_READER
-        && (node->peer == NULL || node->write_shut || in->reset
-            || wire_room(sim, &node->peer->in) > 0))
+        && (node->write_shut || in->reset
+            || (node->peer != NULL ? wire_room(sim, &node->peer->in)
+                                   : room_beside(sim, node->unanswered)) > 0))
         ready |= POLLOUT;
     if (in->reset || (in->ended && (node->write_shut || node->kind == NODE_PIPE_READER))
         || (node->peer == NULL && node->domain == AF_UNIX))

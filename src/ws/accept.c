@@ -217,6 +217,7 @@ int hob_ws_serve(hob_http_request *req, const hob_ws_opts *opts, hob_ws_fn *fn, 
     ws->is_lent = false;
     bool is_the_connections = ws->error != 0 || hob_cancelled() != 0;
     say_goodbye(ws, r);
+    hob__ws_empty(ws);
     hob_ws_close(ws);
     return is_the_connections ? 0 : r;
 }

@@ -43,6 +43,7 @@ static void finish(hob_ws *ws, int result)
     hob__ws_stop_flusher(ws);
     if (ws->calls.ended != NULL)
         ws->calls.ended(ws, ws->arg);
+    hob__ws_empty(ws);
     ws->is_lent = false;
     hob_ws_close(ws);
 }
@@ -52,16 +53,18 @@ static int64_t keeper(void *arg, int event)
     hob_ws *ws = arg;
     int     r = event;
 
+    ws->keeper_task = hob_task_id();
     if (event == HOB_HTTP_READY || (event == HOB_HTTP_SILENT && ws->is_unread))
         r = take_in(ws);
     else if (event == HOB_HTTP_SILENT)
         r = hob__ws_is_silent(ws);
     if (r == 0)
-        r = hob__ws_write_wanted(ws);
+        r = ws->error != 0 ? ws->error : hob__ws_write_wanted(ws); // another's goodbye was not answered
     if (r < 0) {
         finish(ws, r);
         return -ECANCELED;
     }
+    ws->keeper_task = 0;
     return ws->is_pinged ? ws->pong_ns : ws->ping_ns;
 }
 

@@ -379,6 +379,7 @@ int hob_ws_recv_begin(hob_ws *ws, hob_ws_kind *ret_kind)
 {
     int r;
 
+    WS_CALL(ws);
     put_byte_back(ws);
     do {
         r = skip_message(ws);
@@ -396,6 +397,7 @@ ssize_t hob_ws_recv_part(hob_ws *ws, void *buf, size_t len)
 {
     ssize_t n;
 
+    WS_CALL(ws);
     put_byte_back(ws);
     if (len == 0)
         return 0;
@@ -496,6 +498,8 @@ ssize_t hob__ws_recv_now(hob_ws *ws, hob_ws_kind *ret_kind, const char **ret_dat
 ssize_t hob_ws_recv(hob_ws *ws, hob_ws_kind *ret_kind, const char **ret_data)
 {
     ssize_t n;
+
+    WS_CALL(ws);
     while ((n = hob__ws_recv_now(ws, ret_kind, ret_data)) == -EAGAIN) {
         int r = hob__ws_fill(ws);
         if (r < 0)

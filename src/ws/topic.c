@@ -203,6 +203,7 @@ void hob_ws_topic_leave(hob_ws_topic *topic, hob_ws *ws)
     struct ws_member *member = find(ws, topic), **at = &ws->members;
     if (member == NULL)
         return;
+    WS_CALL(ws);
     while (*at != member)
         at = &(*at)->next;
     *at = member->next;

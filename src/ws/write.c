@@ -199,10 +199,12 @@ int hob__ws_write(hob_ws *ws, const struct iovec *pieces, int count, size_t len)
     hob_scope_begin(&s);
     if (ws->send_ns != HOB_FOREVER)
         hob_scope_deadline(&s, hob_in(ws->send_ns));
+    ws->writing = &s;
     while (n > 0 && done < before + len) {
         n = write_from(ws, all, n_all, done);
         done += n > 0 ? (size_t)n : 0;
     }
+    ws->writing = NULL;
     (void)!hob_scope_end(&s); // the result wins
     if (n > 0) {
         rest_is_gone(ws);
@@ -354,6 +356,7 @@ int hob_ws_send(hob_ws *ws, hob_ws_kind kind, const void *data, size_t len)
 
     check_kind(kind, "hob_ws_send");
     check_own(ws, "hob_ws_send");
+    WS_CALL(ws);
     if (kind == HOB_WS_TEXT && (!hob__ws_text_more(&text, data, len) || !hob__ws_text_is_whole(&text)))
         return -EILSEQ;
     if (is_over(ws))
@@ -375,6 +378,7 @@ int hob_ws_send_begin(hob_ws *ws, hob_ws_kind kind)
 {
     check_kind(kind, "hob_ws_send_begin");
     check_own(ws, "hob_ws_send_begin");
+    WS_CALL(ws);
     if (is_over(ws))
         return -EPIPE;
     int r = hob__ws_lock(&ws->sender);
@@ -405,6 +409,7 @@ int hob_ws_send_part(hob_ws *ws, const void *data, size_t len)
 {
     if (!ws->is_sending)
         hob_mistake("hob_ws_send_part", "no message has begun: hob_ws_send_begin is first");
+    WS_CALL(ws);
     struct ws_text text = ws->sending_text;
     if (ws->sending_kind == WS_TEXT && !hob__ws_text_more(&text, data, len))
         return -EILSEQ;
@@ -420,6 +425,7 @@ int hob_ws_send_end(hob_ws *ws)
 {
     if (!ws->is_sending)
         hob_mistake("hob_ws_send_end", "no message has begun: hob_ws_send_begin is first");
+    WS_CALL(ws);
     if (!hob__ws_text_is_whole(&ws->sending_text))
         return -EILSEQ;
     int r = send_fragment(ws, NULL, 0, true);
@@ -434,6 +440,7 @@ int hob_ws_ping(hob_ws *ws, const void *data, size_t len)
 {
     if (len > WS_CONTROL_MAX)
         hob_mistake("hob_ws_ping", "a ping has at most 125 bytes");
+    WS_CALL(ws);
     if (is_over(ws))
         return -EPIPE;
     hob__ws_want(&ws->ping, data, len);

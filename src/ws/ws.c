@@ -41,16 +41,57 @@ int hob__ws_lock(struct ws_lock *lock)
     lock->waiting++;
     int r = hob_sem_acquire(&lock->sem);
     lock->waiting--;
+    if (r == 0) {
+        lock->is_passed_on = false;
+    } else if (lock->waiting == 0 && lock->is_passed_on) { // to this task, when it was cancelled already
+        lock->is_passed_on = false;
+        HOB_SHIELD(HOB_FOREVER)
+            lock->is_held = hob_sem_acquire(&lock->sem) != 0; // does not wait: the permit is there
+    }
     return r;
 }
 
-/* It stays held, for who comes next in line. A permit that nobody took meanwhile is taken later. */
+/* It stays held, for who comes next in line. */
 void hob__ws_unlock(struct ws_lock *lock)
 {
-    if (lock->waiting > 0)
+    if (lock->waiting > 0) {
+        lock->is_passed_on = true;
         hob_sem_release(&lock->sem);
-    else
+    } else {
         lock->is_held = false;
+    }
+}
+
+/* ---- callers ---- */
+
+hob_ws *hob__ws_enter(hob_ws *ws)
+{
+    ws->callers++;
+    return ws;
+}
+
+void hob__ws_leave(hob_ws **ws)
+{
+    if (--(*ws)->callers == 0 && (*ws)->error != 0)
+        hob_event_set(&(*ws)->left);
+}
+
+void hob__ws_empty(hob_ws *ws)
+{
+    hob__ws_end(ws, -ECANCELED, HOB_WS_LOST, "it was closed");
+    ws->is_broken = true;
+    if (ws->writing != NULL)
+        hob_scope_cancel(ws->writing, "the WebSocket has ended");
+    if (ws->is_sending) { // a message that nobody will end: who waits for its end goes on
+        ws->is_sending = false;
+        hob__ws_unlock(&ws->sender);
+    }
+    HOB_SHIELD(HOB_FOREVER) {
+        while (ws->callers > 0) {
+            hob_event_reset(&ws->left);
+            (void)!hob_event_wait(&ws->left); // for ever, and shielded
+        }
+    }
 }
 
 /* ---- options ---- */
@@ -158,10 +199,17 @@ static void read_to_the_end(hob_ws *ws)
     while (n >= 0 || (n == -ENOMEM && ws->error == 0 && hob_sleep(10 * HOB_MSEC) == 0));
 }
 
+/* The peer's goodbye is read by another task, or by the keeper when it comes. */
+static bool others_read(const hob_ws *ws)
+{
+    return ws->is_filling || (ws->is_kept && ws->keeper_task != hob_task_id());
+}
+
 int hob_ws_shutdown(hob_ws *ws, int code, const char *reason)
 {
     if (code < 0 || !hob__ws_code_is_sent((unsigned)code))
         hob_mistake("hob_ws_shutdown", "this code is never sent: RFC 6455 7.4");
+    WS_CALL(ws);
     if (ws->error != 0)
         return ws->error == HOB_EOF ? 0 : ws->error;
     if (!ws->has_closed && !ws->close.is_wanted)
@@ -172,7 +220,7 @@ int hob_ws_shutdown(hob_ws *ws, int code, const char *reason)
     if (ws->close_ns != HOB_FOREVER)
         hob_scope_deadline(&s, hob_in(ws->close_ns));
     int r = hob__ws_write_wanted(ws);
-    if (r == 0 && !ws->is_filling)
+    if (r == 0 && !others_read(ws))
         read_to_the_end(ws);
     else if (r == 0)
         r = hob_event_wait(&ws->over);
@@ -190,6 +238,8 @@ void hob_ws_close(hob_ws *ws)
         return;
     if (ws->is_lent)
         hob_mistake("hob_ws_close", "hob_ws_serve and hob_ws_keep close it themselves; hob_ws_shutdown ends it");
+    if (ws->callers > 0)
+        hob_mistake("hob_ws_close", "another task is still in a call with it: end the scope of that task first");
     hob__ws_end(ws, -ECANCELED, HOB_WS_LOST, "it was closed");
     hob__ws_leave_topics(ws);
     if (ws->flushers > 0) { // it frees it

@@ -39,6 +39,7 @@ enum {
 /* One at a time; the others in the order in which they came. */
 struct ws_lock {
     bool     is_held;
+    bool     is_passed_on; /* a permit is in `sem`, for one who waits */
     unsigned waiting;
     hob_sem  sem;
 };
@@ -77,6 +78,8 @@ struct hob_ws {
     const char *reason;  /* for people                                                  */
     hob_event over;      /* is set when it has ended                                    */
     hob_scope *reading;  /* while a task waits for bytes: is cancelled when it has ended */
+    unsigned   callers;  /* tasks in a call with it that can wait                       */
+    hob_event  left;     /* is set when there are none                                  */
 
     /* What comes: [in_begin, in_end) of `in`, which has room for a byte more. */
     char    *in;
@@ -101,6 +104,7 @@ struct hob_ws {
     /* What goes. */
     struct ws_lock sender; /* a message, with all of its fragments */
     struct ws_lock wire;   /* a frame                              */
+    hob_scope     *writing; /* while a task writes                  */
     char    *rest;         /* of what was begun: [rest_begin, rest_end) */
     size_t   rest_begin, rest_end;
     uint64_t sending_task; /* who began fragments                  */
@@ -124,6 +128,7 @@ struct hob_ws {
     /* keep.c */
     bool         is_lent; /* hob_ws_serve or hob_ws_keep closes it */
     bool         is_kept;
+    uint64_t     keeper_task; /* that runs now; 0 */
     bool         is_unread; /* bytes were there when it was kept, which no read will tell of */
     hob_ws_calls calls;
     void        *arg;
@@ -138,6 +143,17 @@ void *hob__ws_realloc(void *memory, size_t size);
 
 void hob__ws_check_opts(const hob_ws_opts *opts, const char *function);
 hob_ws *hob__ws_new(const hob_ws_opts *opts, bool is_client); /* NULL: no memory */
+
+/* On the first line of each public call that can wait: docs/design/0105. */
+#define WS_CALL(ws) \
+    __attribute__((cleanup(hob__ws_leave))) hob_ws *in_call = hob__ws_enter(ws)
+hob_ws *hob__ws_enter(hob_ws *ws);
+void hob__ws_leave(hob_ws **ws);
+
+/* It has ended, and tasks that are still in a call with it get their errors and leave: waits for that,
+ * also in a cancelled scope. */
+void hob__ws_empty(hob_ws *ws);
+
 int hob__ws_use_deflate(hob_ws *ws, const struct ws_extension *agreed, const hob_ws_opts *opts);
 struct ws_extension hob__ws_wanted(const hob_ws_opts *opts);
 

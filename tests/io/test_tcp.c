@@ -385,6 +385,25 @@ TEST_ON_ALL(tcp, writing_to_a_peer_that_is_gone_is_an_error_and_no_signal)
 }
 
 /* SURVIVAL 36. */
+/* The reset that comes back is on its way for two milliseconds: who writes without end waits for it. */
+TEST(tcp, no_more_is_on_its_way_to_a_peer_that_is_gone_than_the_line_holds)
+{
+    hob_sim_world world = { .latency_min_ns = HOB_MSEC, .latency_max_ns = HOB_MSEC, .stream_bytes = 3000 };
+    check_ok(hob_sim_set_world(&world));
+    TCP(client);
+    TCP(server);
+    check_ok(tcp_pair(&client, &server));
+    hob_tcp_close(server);
+    server = NULL;
+    int64_t begun = hob_now();
+    ssize_t n, sent = 0;
+    while ((n = hob_stream_write_some(hob_tcp_stream(client), "0123456789", 10)) > 0)
+        sent += n;
+    check_err(n, -EPIPE);
+    check_eq(sent, 3000);
+    check_eq(hob_now() - begun, 2 * HOB_MSEC);
+}
+
 TEST_ON_ALL(tcp, a_closed_port_refuses)
 {
     LISTENER(listener);

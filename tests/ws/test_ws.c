@@ -307,9 +307,10 @@ TEST(ws, many_tasks_send_at_once_and_each_message_is_whole)
     check_ok(hob_sim_set_world(&world));
     check_ok(join(&site, &ws));
     struct talker talkers[5];
+    HOB_SCOPE(talk_scope); // ends before `ws` is closed
     for (int i = 0; i < 5; i++) {
         talkers[i] = (struct talker){ ws, (char)('a' + i), (size_t)(1 + i * 1700) };
-        hob_go(&s, talk, &talkers[i]);
+        hob_go(&talk_scope, talk, &talkers[i]);
     }
     for (int i = 0; i < 100; i++) {
         hob_ws_kind kind = 0;
