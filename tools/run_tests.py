@@ -39,8 +39,9 @@ ALWAYS = {"script"}  # pages want a browser: only where they are asked for
 class Job:
     """One run of one program, and what came of it."""
 
-    def __init__(self, name, where, command, without=""):
+    def __init__(self, name, where, command, without="", program=None):
         self.name, self.where, self.command, self.without = name, where, command, without
+        self.program = program  # None: a script, of which is not known what it needs
         self.passed = self.failed = self.skipped = 0
         self.output, self.problem, self.seconds = "", "", 0.0
 
@@ -54,11 +55,22 @@ def read_arguments():
     parser.add_argument("--label", default="", help="what kind of run this is, for the reader")
     parser.add_argument("--suites", default="", help="folders of programs, or programs, and no others")
     parser.add_argument("--skip-suites", default="", help="folders of programs, or programs, to leave out")
+    parser.add_argument("--make", action="store_true", help="make first what is run up to date, and no more")
     parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one program")
     parser.add_argument("--pass", dest="args", default="", help="arguments for each program")
     return parser.parse_args()
+
+
+def make(build, programs):
+    """Makes these files of the build folder up to date; ends with 3 where that cannot be done."""
+    names = sorted({os.path.relpath(program, build) for program in programs})
+    run = subprocess.run(["ninja", "-C", str(build), *names], text=True, stdout=subprocess.PIPE,
+                         stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+    if run.returncode != 0:
+        print(f"{run.stdout}\nFAILED: {shlex.join(run.args)}")
+        sys.exit(3)
 
 
 def find_backends(options, build):
@@ -111,7 +123,7 @@ def find_jobs(options, build, backends):
             front = [str(build / "tools" / "deny_uring"), *wrap] if backend == DENIED else wrap
             real = "epoll" if backend == DENIED else kind
             jobs.append(Job(name, backend, [*front, *command, "--backend", real, *some, *extra],
-                            features.replace("+", ",")))
+                            features.replace("+", ","), command[0]))
     return jobs
 
 
@@ -182,9 +194,13 @@ def main():
             signal.signal(number, signal.SIG_DFL)
     if options.label:
         print(f"== {options.label}", flush=True)
+    if options.make:
+        make(build, [build / "hob", build / "tools" / "deny_uring"])
     backends = find_backends(options, build)
     print(f"backends: {', '.join(backends)}", flush=True)
     jobs = find_jobs(options, build, backends)
+    if options.make:
+        make(build, [job.program for job in jobs if job.program])
 
     reasons = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

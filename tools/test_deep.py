@@ -38,8 +38,10 @@ def tsan_wrap():
 
 
 class Part:
-    def __init__(self, name, what, setup="", run="", wrap="", env=None, build=None):
-        self.name, self.what, self.setup, self.run = name, what, setup, run
+    """`whole`: also what is not run is built."""
+
+    def __init__(self, name, what, setup="", run="", wrap="", env=None, build=None, whole=False):
+        self.name, self.what, self.setup, self.run, self.whole = name, what, setup, run, whole
         self.wrap, self.env, self.build = wrap, env or {}, build or f"build-{name}"
 
 
@@ -82,9 +84,9 @@ def parts():
              f"{only} {own} --backends sim,uring --pass '--seeds 1'",
              wrap=VALGRIND, env={"HOB_TEST_TIMEOUT": "20", "HOB_TEST_VALGRIND": "1"}),
         Part("clang", "the other compiler", "-Dwerror=true", f"{only} --backends {REAL}",
-             env={"CC": "clang"}),
+             env={"CC": "clang"}, whole=True),
         Part("pages", "the pages of our programs in a browser", "", "--suites pages",
-             build="build"),
+             build="build", whole=True),
         Part("generic", "switching tasks in plain C", "-Dswitch=generic -Dexamples=false",
              f"{only} {own} --backends sim,epoll"),
         *(Part(cpu, f"{cpu} under qemu", f"--cross-file tools/cross/{cpu}.ini -Dexamples=false",
@@ -95,9 +97,10 @@ def parts():
     ]
 
 
-def build(part, env):
-    """Makes the part's build folder up to date. Returns whether that worked."""
-    commands = [["ninja", "-C", part.build]]
+def prepare(part, env):
+    """Makes the part's build folder, and all in it up to date if it is to be whole: else what is run is
+    built by who runs it. Returns whether that worked."""
+    commands = [["ninja", "-C", part.build]] if part.whole else []
     if not (ROOT / part.build / "build.ninja").exists():
         commands.insert(0, ["meson", "setup", part.build, *shlex.split(part.setup)])
     for command in commands:
@@ -128,11 +131,11 @@ def run(part, word, failures):
     start = time.monotonic()
     env = {**os.environ, **part.env}
     print(f"== {part.name}: {part.what}", flush=True)
-    if not build(part, env):
+    if not prepare(part, env):
         failures.read("FAILED: it cannot be built")
         return 0, 1
     command = [sys.executable, "tools/run_tests.py", part.build, *shlex.split(part.run),
-               "--filter", word, f"--wrap={part.wrap}", "--timeout", "1500"]
+               "--filter", word, f"--wrap={part.wrap}", "--timeout", "1500", "--make"]
     tests = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
                              stdin=subprocess.DEVNULL)
     passed, failed, last = 0, 0, ""
