@@ -10,7 +10,8 @@
  *   The walk plays every sequence of up to --depth events on each kind of scene:
  *   4 of them usually, 6 with --deep. It says how many sequences that were.
  *   The race plays random ones on twelve scenes at once, from --seed, until
- *   --races ops were cancelled, released or outrun: 20,000, with --deep 1,000,000.
+ *   --races ops were cancelled, released or outrun: 20,000, with --deep 500,000;
+ *   once more in tiny queues.
  *
  * Invariants, checked after each scene:
  *   - each op came back once, with a result that the model knows;
