@@ -102,12 +102,28 @@ static struct task *pick(struct worker *w)
     return container_of(list_pop_front(&w->ready), struct task, link);
 }
 
+/* Those who started children wait in front, for as long as the turn lasts. Then it is the others'
+ * turn: else who starts one child after the other, each of which runs as long as it may, would
+ * always be the next to run, and nobody else ever. */
+static void put_starters_behind(struct worker *w)
+{
+    while (!list_is_empty(&w->ready)) {
+        struct task *task = container_of(list_first(&w->ready), struct task, link);
+        if (!task->is_in_front)
+            return;
+        task->is_in_front = false;
+        list_remove(&task->link);
+        list_push_back(&w->ready, &task->link);
+    }
+}
+
 void hob__tasks_run(struct worker *w)
 {
     w->runs_left = w->runs_now;
     struct task *task = pick(w);
     if (task != NULL)
         switch_to(w, &w->loop, task);
+    put_starters_behind(w);
 }
 
 static void check_depth(const struct task *task)
@@ -490,8 +506,10 @@ int hob__task_start(struct scope *home, hob_task_fn *fn, void *arg, const hob_ta
     }
     check_depth(parent);
     parent->state = TASK_READY;
+    parent->is_in_front = true;
     list_push_front(&w->ready, &parent->link);
     switch_to(w, &parent->context, task);
+    parent->is_in_front = false;
     return 0;
 }
 

@@ -6,7 +6,8 @@
  *     (none) ──────▶ TASK_READY ──────▶ TASK_RUNNING ──────▶ TASK_ENDED ──▶ stack to the pool
  *                      ▲    ▲   yield        │  ▲
  *                      │    └────────────────┘  │ (eager spawn: the child runs first and
- *                      │                  park  │  the parent waits in front of the queue)
+ *                      │                  park  │  the parent waits in front of the queue, or
+ *                      │                        │  behind it when the turn is over by then)
  *                      └──── wake ── TASK_PARKED ◀┘
  *
  *   READY:   in worker.ready.
@@ -39,6 +40,7 @@ struct task {
     bool             daemon;
     bool             reported;          /* as one that will not leave                      */
     bool             measured;          /* its stack began trimmed, and is looked at after */
+    bool             is_in_front;       /* of the ready: it started a child, which runs    */
     uint32_t         ignored_cancels;   /* refusals in a row                               */
     int              solo_cancel;       /* the code, when it alone was cancelled           */
     int              failing;           /* hob_fail's note                                 */

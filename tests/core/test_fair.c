@@ -39,6 +39,63 @@ TEST_ON_ALL(fair, what_is_done_at_once_does_not_keep_others_waiting)
     check_lt(g.rounds, 100000);
 }
 
+static int await_often(void *arg)
+{
+    for (int i = 0; i < 200; i++)
+        check_ok(hob_promise_await(arg, NULL));
+    return 0;
+}
+
+static int start_without_end(void *arg)
+{
+    struct greedy *g = arg;
+    HOB_SCOPE(s);
+    for (g->rounds = 0; g->rounds < 10000 && !*g->other_ran; g->rounds++)
+        check_ok(hob_go(&s, await_often, g->settled));
+    return hob_scope_end(&s);
+}
+
+/* Whoever starts a child goes on before others; but not turn after turn. */
+TEST_ON_ALL(fair, who_starts_children_that_are_long_does_not_keep_others_waiting)
+{
+    bool          ran = false;
+    struct greedy g = { .other_ran = &ran };
+    check_ok(hob_promise_new(&g.settled));
+    check_ok(hob_promise_resolve(g.settled, NULL));
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, run_once_more, &ran));
+    check_ok(hob_go(&s, start_without_end, &g));
+    check_ok(hob_scope_end(&s));
+    hob_promise_free(g.settled);
+    check_lt(g.rounds, 100);
+}
+
+static int do_nothing(void *arg)
+{
+    (void)arg;
+    return 0;
+}
+
+static int start_short_ones(void *arg)
+{
+    struct greedy *g = arg;
+    HOB_SCOPE(s);
+    for (g->rounds = 0; g->rounds < 100000 && !*g->other_ran; g->rounds++)
+        check_ok(hob_go(&s, do_nothing, NULL));
+    return hob_scope_end(&s);
+}
+
+TEST_ON_ALL(fair, who_starts_one_child_after_the_other_does_not_keep_others_waiting)
+{
+    bool          ran = false;
+    struct greedy g = { .other_ran = &ran };
+    HOB_SCOPE(s);
+    check_ok(hob_go(&s, run_once_more, &ran));
+    check_ok(hob_go(&s, start_short_ones, &g));
+    check_ok(hob_scope_end(&s));
+    check_lt(g.rounds, 10000);
+}
+
 static int write_and_read(void *arg)
 {
     struct greedy *g = arg;
