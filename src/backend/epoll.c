@@ -36,7 +36,7 @@
 #include "backend/backend.h"
 #include "backend/blocking.h"
 #include "base/alloc.h"
-#include "base/rand.h"
+#include "base/chance.h"
 #include "base/sys.h"
 #include "hob/addr.h"
 
@@ -102,7 +102,7 @@ struct epoll_backend {
     struct job           **jobs;      /* by op->slot - 1 */
     uint32_t               jobs_count;
     uint32_t               jobs_free; /* the first free one's slot; 0: none */
-    struct rand            rand;
+    struct chance          chance;
     struct epoll_event     events[EVENTS_MAX];
 };
 
@@ -960,10 +960,7 @@ static int64_t epoll_wall_now(struct backend *b)
 
 static uint64_t epoll_random(struct backend *b)
 {
-    uint64_t value;
-    if (hob__sys_getrandom(&value, sizeof value, 0) != sizeof value)
-        value = rand_next(&self_of(b)->rand);
-    return value;
+    return hob__chance_next(&self_of(b)->chance);
 }
 
 static void epoll_stats(struct backend *b, struct backend_stats *ret_stats)
@@ -1007,7 +1004,7 @@ static int epoll_open(const struct backend_opts *opts, struct backend **ret_back
     list_init(&self->retried);
     list_init(&self->leaving);
     list_init(&self->left);
-    self->rand.state = (uint64_t)hob__sys_clock_ns(CLOCK_REALTIME) ^ (uintptr_t)self;
+    hob__chance_init(&self->chance);
 
     int r = open_fds(self);
     if (r < 0) {

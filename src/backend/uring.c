@@ -953,7 +953,7 @@ static int64_t uring_wall_now(struct backend *b)
 
 static uint64_t uring_random(struct backend *b)
 {
-    return rand_next(&uring_from(b)->rand);
+    return hob__chance_next(&uring_from(b)->chance);
 }
 
 static void uring_stats(struct backend *b, struct backend_stats *ret_stats)
@@ -1043,9 +1043,7 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
         uring_close(&u->base);
         return r;
     }
-    uint64_t seed = 0;
-    (void)hob__sys_getrandom(&seed, sizeof seed, 0); // without: a less random start
-    u->rand.state = seed ^ (uint64_t)hob__sys_clock_ns(CLOCK_MONOTONIC);
+    hob__chance_init(&u->chance);
     open_pool(u, opts);
     hob__uring_probe_fs(u);
     hob__blocking_open(&u->threads, opts->blocking_threads > 0 ? opts->blocking_threads : FILE_THREADS,

@@ -9,8 +9,8 @@
 
 #include "backend/backend.h"
 #include "backend/blocking.h"
+#include "base/chance.h"
 #include "base/list.h"
-#include "base/rand.h"
 #include "op/fs.h"
 
 #if __has_include(<valgrind/memcheck.h>)
@@ -110,7 +110,7 @@ struct uring {
     bool             wake_armed;
     bool             was_interrupted; /* the last enter, on purpose */
     struct __kernel_timespec retry_time;
-    struct rand      rand;
+    struct chance    chance;
 };
 
 /* uring_ring.c: opens the ring with fewer entries where locked memory is scarce (it counts for users
