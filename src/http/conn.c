@@ -356,14 +356,20 @@ static void run(struct http_conn *conn)
         hob__http_close(conn);
 }
 
+/* Few enough that it does not use up what may be done at once: it would have to step aside in the
+ * middle of a request, which then waits for all others. The next task takes over stack and room. */
 int hob__http_run(void *arg)
 {
     struct http_conn   *conn = arg;
     struct http_server *server = conn->server;
 
-    do
+    run(conn);
+    for (int i = 1; i < CONNS_PER_TASK && hob_cancelled() == 0; i++) {
+        conn = hob__http_next_ready(server);
+        if (conn == NULL)
+            break;
         run(conn);
-    while (hob_cancelled() == 0 && (conn = hob__http_next_ready(server)) != NULL);
+    }
     return 0;
 }
 

@@ -44,6 +44,7 @@ enum {
     DATE_LINE_LEN = 37,       /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"                   */
     REFUSERS_MAX = 64,        /* tasks that say 503 to those who are too many                */
     SPARES_MAX = 256,         /* rooms kept for the next                                     */
+    CONNS_PER_TASK = 16,      /* ready ones that a task serves, one after the other          */
 };
 
 #define GRACE_NS (10 * HOB_SEC)  /* before the lowest rate counts                           */
@@ -267,7 +268,7 @@ void hob__http_unwatch(struct http_conn *conn);
 
 /* ---- conn.c ---- */
 
-/* The task of a connection, until it is idle or gone; then of the next in line. Returns 0. */
+/* The task of a connection, until it is idle or gone; then of a few that are next in line. Returns 0. */
 int hob__http_run(void *conn);
 
 /* Serves it until it ends, waiting in between. Returns 0, or the error that cancelled it. */
