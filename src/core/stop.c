@@ -81,7 +81,8 @@ hob_event *hob_stopping(void)
 {
     hob_require(hob__worker != NULL, "hob_stopping: called outside of hob_run");
     struct stop *stop = &hob__worker->crew->stop;
-    atomic_store(&stop->is_awaited, true);
+    if (!atomic_load_explicit(&stop->is_awaited, memory_order_relaxed)) // servers ask for each request
+        atomic_store(&stop->is_awaited, true);
     return &stop->event;
 }
 

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* hob_event. */
+#include <stdatomic.h>
+
 #include "core/worker.h"
 #include "sync/line.h"
 
 struct hob__event {
     const char *name;
     struct line line;
-    bool        is_set;
+    atomic_bool is_set; /* changed under the line's lock */
 };
 
 static_assert(sizeof(struct hob__event) <= sizeof(hob_event), "an event fits in its place");
@@ -45,10 +47,14 @@ void hob_event_reset(hob_event *event)
     change(event, false);
 }
 
+/* Whoever hears that it is set may free the event: so whoever is setting it must have done with it. */
 int hob_event_is_set(hob_event *event)
 {
+    struct hob__event *e = (struct hob__event *)event;
+    if (!atomic_load_explicit(&e->is_set, memory_order_acquire))
+        return 0;
     hob__line_open(event);
-    int is_set = ((struct hob__event *)event)->is_set;
+    int is_set = e->is_set;
     lock_give(hob__line_lock(event));
     return is_set;
 }
