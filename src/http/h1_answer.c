@@ -75,7 +75,7 @@ static void put_frame(hob_http_request *req, int status, int64_t length)
     struct http_conn *conn = req->conn;
     bool              is_bodiless = hob__http_is_bodiless(status);
 
-    if (is_bodiless || strcmp(req->method, "HEAD") == 0)
+    if (is_bodiless || (req->method[0] == 'H' && strcmp(req->method, "HEAD") == 0))
         req->frame = FRAME_NO_BODY;
     else if (length >= 0)
         req->frame = FRAME_LENGTH;

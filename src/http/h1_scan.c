@@ -45,10 +45,19 @@ size_t hob__h1_text_plain(const char *bytes, size_t len)
 
 #if defined(__SSE2__)
 
-/* A bit for each of 16 bytes that are no text. */
-static inline unsigned others_of(const char *bytes)
+static inline __m128i load16(const char *bytes)
 {
-    const __m128i c = _mm_loadu_si128((const __m128i *)(const void *)bytes);
+    return _mm_loadu_si128((const __m128i *)(const void *)bytes);
+}
+
+static inline __m128i load8(const char *bytes)
+{
+    return _mm_loadl_epi64((const __m128i *)(const void *)bytes);
+}
+
+/* A bit for each of 16 bytes that are no text. */
+static inline unsigned others_of(__m128i c)
+{
     const __m128i last_control = _mm_set1_epi8(0x1f);
     __m128i is_control = _mm_cmpeq_epi8(_mm_max_epu8(c, last_control), last_control);
     __m128i is_tab = _mm_cmpeq_epi8(c, _mm_set1_epi8('\t'));
@@ -58,13 +67,26 @@ static inline unsigned others_of(const char *bytes)
 
 size_t hob__h1_text(const char *bytes, size_t len)
 {
-    size_t i = 0;
+    size_t   i = 0;
+    unsigned others;
+
     for (; len - i >= 16; i += 16) {
-        unsigned others = others_of(bytes + i);
+        others = others_of(load16(bytes + i));
         if (others != 0)
             return i + (size_t)__builtin_ctz(others);
     }
-    return i + hob__h1_text_plain(bytes + i, len - i);
+    if (i == len)
+        return len;
+    if (len >= 16) { // the last sixteen: those of them that were seen are text
+        others = others_of(load16(bytes + len - 16));
+        return others != 0 ? len - 16 + (size_t)__builtin_ctz(others) : len;
+    }
+    if (len < 8)
+        return hob__h1_text_plain(bytes, len);
+    others = others_of(_mm_unpacklo_epi64(load8(bytes), load8(bytes + len - 8)));
+    if ((others & 0xff) != 0)
+        return (size_t)__builtin_ctz(others);
+    return others != 0 ? len - 16 + (size_t)__builtin_ctz(others) : len;
 }
 
 #elif defined(__aarch64__) && defined(__ARM_NEON)
