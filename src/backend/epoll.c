@@ -9,7 +9,7 @@
  * blocked direction wait in desc->ops; the event tries them in their order.
  *
  * What readiness cannot do goes elsewhere: files, and devices that epoll
- * refuses, to the threads of blocking.c; what is not announced by any event
+ * refuses, to threads (epoll_files.c); what is not announced by any event
  * (room in a Unix listener's queue) is tried again by a clock.
  *
  * What holds:
@@ -22,152 +22,27 @@
  *     descriptor out of epoll before it is closed: no event is ever stale.
  *
  * Threads: all on the worker's own, but wake() and pool_wake().
- * Memory: one record for each op in the file pool, kept for the next one.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#include "backend/backend.h"
-#include "backend/blocking.h"
+#include "backend/epoll.h"
 #include "base/alloc.h"
-#include "base/chance.h"
 #include "base/sys.h"
 #include "hob/addr.h"
 
-enum {
-    EVENTS_MAX = 256,
-    BLOCKING_THREADS = 4,
-    ACCEPT_TRIES = 32,
-};
+enum { BLOCKING_THREADS = 4 };
 
 static const int64_t RETRY_NS = 2000000;
-
-enum dir {
-    DIR_IN,
-    DIR_OUT,
-};
-
-/* How reads and writes of a descriptor are carried out. */
-enum way {
-    WAY_UNKNOWN,
-    WAY_DIRECT,   /* non-blocking: just try                                         */
-    WAY_CAREFUL,  /* blocking, and others may share it: ask for readiness each time */
-    WAY_POOL,     /* epoll cannot watch it                                          */
-};
-
-/* What we keep in desc->carrier. All zero when the descriptor is new. */
-struct __attribute__((may_alias)) carrier {
-    uint32_t         waiting[2];
-    uint8_t          blocked[2];
-    uint8_t          in_pool[2];      /* the op at the file's position is at work       */
-    uint8_t          watched;
-    uint8_t          short_is_empty;  /* a short read took all there was                */
-    uint8_t          way;
-    uint8_t          retried;         /* linked in backend.retried                      */
-    uint8_t          from_memory;
-    uint8_t          flew;            /* an op on it did not end at once                */
-    int              watch_fd;        /* the number epoll knows: desc->fd or a copy     */
-    struct list_node retry_link;
-    struct list_node leave_link;      /* released: in backend.leaving or .left          */
-};
-
-static_assert(sizeof(struct carrier) <= sizeof(((struct desc *)NULL)->carrier),
-              "what epoll keeps fits into a descriptor");
-
-struct job {
-    struct blocking_job blocking;
-    uint32_t            next_free;
-};
-
-struct epoll_backend {
-    struct backend         base;
-    int                    epoll_fd;
-    int                    wake_fd;
-    uint32_t               in_flight; /* ops that poll() has not given back yet  */
-    uint32_t               landed;    /* those of them that are finished         */
-    int                    woken;     /* atomic: wake_fd was written to           */
-    int                    pool_mail; /* atomic: jobs can be collected            */
-    struct list            finished;  /* by cancel and release: for the next poll */
-    struct list            retried;   /* descriptors, by carrier.retry_link       */
-    int64_t                retry_at_ns;
-    struct list            leaving;   /* released, with ops to give back: by carrier.leave_link */
-    struct list            left;      /* released, and all ops are given back  */
-    struct blocking_client pool;
-    struct job           **jobs;      /* by op->slot - 1 */
-    uint32_t               jobs_count;
-    uint32_t               jobs_free; /* the first free one's slot; 0: none */
-    struct chance          chance;
-    struct epoll_event     events[EVENTS_MAX];
-};
 
 static struct epoll_backend *self_of(struct backend *b)
 {
     return container_of(b, struct epoll_backend, base);
-}
-
-static struct carrier *carrier_of(struct desc *desc)
-{
-    return (struct carrier *)desc->carrier;
-}
-
-static struct desc *desc_of(struct carrier *c)
-{
-    return container_of((void *)c, struct desc, carrier);
-}
-
-static bool is_out(enum op_kind kind)
-{
-    return kind == OP_SEND || kind == OP_WRITE || kind == OP_SENDMSG || kind == OP_SENDMANY ||
-           kind == OP_CONNECT;
-}
-
-static enum dir dir_of(const struct op *op)
-{
-    if (op->kind == OP_SPLICE)
-        return op->splice.inward ? DIR_IN : DIR_OUT;
-    return is_out(op->kind) ? DIR_OUT : DIR_IN;
-}
-
-/* ---- an op begins and ends to fly ---- */
-
-static void fly(struct epoll_backend *self, struct op *op)
-{
-    op->state = OP_FLYING;
-    self->in_flight++;
-    if (op->desc != NULL) {
-        list_push_back(&op->desc->ops, &op->link);
-        op->desc->flying++;
-        carrier_of(op->desc)->flew = true;
-    } else {
-        list_node_init(&op->link);
-    }
-}
-
-/* Everything that concerns waiting or the pool is undone already. */
-static void land(struct epoll_backend *self, struct op *op, int64_t result, struct list *done)
-{
-    hob_assert(op->state == OP_FLYING);
-    list_remove(&op->link);
-    if (op->desc != NULL) {
-        hob_assert(op->desc->flying > 0);
-        op->desc->flying--;
-    }
-    op->result = result;
-    op->state = OP_DONE;
-    list_push_back(done, &op->link);
-    self->landed++;
-}
-
-static void finish_at_once(struct op *op, int64_t result)
-{
-    op->result = result;
-    op->state = OP_DONE;
 }
 
 /* ---- watching descriptors ---- */
@@ -232,109 +107,11 @@ static int watch_desc(struct epoll_backend *self, struct desc *desc)
 
 /* ---- trying ---- */
 
-/* What accept(2) tells about a connection that died in the queue, not about the listener. */
-static bool is_of_one_connection(int error)
-{
-    switch (error) {
-    case -ECONNABORTED:
-    case -EPROTO:
-    case -ENETDOWN:
-    case -ENOPROTOOPT:
-    case -EHOSTDOWN:
-    case -ENONET:
-    case -EHOSTUNREACH:
-    case -ENETUNREACH:
-    case -EPERM:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static int64_t try_accept(int fd)
-{
-    int r = -ECONNABORTED;
-    for (int tries = 0; tries < ACCEPT_TRIES && is_of_one_connection(r); tries++)
-        r = hob__sys_accept(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return r;
-}
-
-/* Made again after the event, the call tells how the first one ended. */
-static int64_t try_connect(const struct op *op)
-{
-    const struct hob_addr *addr = op->connect.addr;
-    int r = hob__sys_connect(op->desc->fd, (const struct sockaddr *)addr->u.raw, addr->len);
-    if (r == -EINPROGRESS || r == -EALREADY)
-        return -EAGAIN;
-    // Only Unix sockets wait for room; to others it means that no port is free.
-    return r == -EAGAIN && addr->u.family != AF_UNIX ? -EADDRNOTAVAIL : r;
-}
-
-static int64_t ask_ready(int fd, short events)
-{
-    struct pollfd ask = { .fd = fd, .events = events };
-    int           r = hob__sys_poll(&ask, 1, 0);
-    return r == 0 || r == -EINTR ? -EAGAIN : r;
-}
-
-/* A shared blocking descriptor (a terminal, an inherited pipe) must neither block
- * us nor be made non-blocking behind the others' backs. */
-static int64_t read_carefully(int fd, void *buf, size_t len)
-{
-    int64_t r = hob__sys_read_now(fd, buf, len, -1);
-    if (r != -EOPNOTSUPP)
-        return r;
-    r = ask_ready(fd, POLLIN);
-    return r < 0 ? r : hob__sys_read(fd, buf, len);
-}
-
-static int64_t write_carefully(int fd, const void *buf, size_t len)
-{
-    int64_t r = hob__sys_write_now(fd, buf, len, -1);
-    if (r != -EOPNOTSUPP)
-        return r;
-    r = ask_ready(fd, POLLOUT);
-    // "Ready" promises room for this much only.
-    return r < 0 ? r : hob__sys_write(fd, buf, len < PIPE_BUF ? len : PIPE_BUF);
-}
-
-/* Makes the call; -EAGAIN if there is nothing to do now. */
 static int64_t attempt(const struct op *op)
 {
-    struct desc *desc = op->desc;
-    bool         careful = carrier_of(desc)->way == WAY_CAREFUL;
-
-    switch (op->kind) {
-    case OP_RECV:
-        if (op_is_look(op))
-            return hob__look_now(desc->fd);
-        return hob__sys_recv(desc->fd, op->recv.buf, op->recv.len, MSG_DONTWAIT);
-    case OP_SEND:
-        return hob__sys_send(desc->fd, op->send.buf, op->send.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-    case OP_RECVMSG:
-        return hob__sys_recvmsg(desc->fd, op->msg.msg,
-                                op->msg.flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    case OP_SENDMSG:
-        return hob__sys_sendmsg(desc->fd, op->msg.msg,
-                                op->msg.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
-    case OP_READ:
-        return careful ? read_carefully(desc->fd, op->rw.buf, op->rw.len)
-                       : hob__sys_read(desc->fd, op->rw.buf, op->rw.len);
-    case OP_WRITE:
-        return careful ? write_carefully(desc->fd, op->rw.buf, op->rw.len)
-                       : hob__sys_write(desc->fd, op->rw.buf, op->rw.len);
-    case OP_RECVMANY:
-    case OP_SENDMANY:
-        return hob__many_now(op);
-    case OP_SPLICE:
-        return hob__splice_now(op);
-    case OP_ACCEPT:
-        return try_accept(desc->fd);
-    case OP_CONNECT:
-        return try_connect(op);
-    default:
-        hob_unreachable("this op does not wait for readiness");
-    }
+    if (op->kind == OP_RECV && !op_is_look(op)) // most are one of these two
+        return epoll_recv(op);
+    return op->kind == OP_SEND ? epoll_send(op) : hob__epoll_try(op);
 }
 
 /* Tries, and notes what the answer says about the direction. */
@@ -389,7 +166,7 @@ static void no_retry(struct carrier *c)
 
 static bool waits_for_readiness(const struct op *op, enum dir dir)
 {
-    return dir_of(op) == dir && op->kind != OP_FSYNC && op->kind != OP_STAT &&
+    return epoll_dir_of(op) == dir && op->kind != OP_FSYNC && op->kind != OP_STAT &&
            op->kind != OP_POLL;
 }
 
@@ -397,7 +174,7 @@ static bool waits_for_readiness(const struct op *op, enum dir dir)
 static void stop_waiting(struct op *op)
 {
     struct carrier *c = carrier_of(op->desc);
-    enum dir        dir = dir_of(op);
+    enum dir        dir = epoll_dir_of(op);
     hob_assert(c->waiting[dir] > 0);
     if (--c->waiting[dir] == 0 && dir == DIR_OUT)
         no_retry(c);
@@ -424,7 +201,7 @@ static void run_waiting(struct epoll_backend *self, struct desc *desc, enum dir 
             return;
         }
         stop_waiting(op);
-        land(self, op, r, done);
+        epoll_land(self, op, r, done);
     }
 }
 
@@ -472,197 +249,14 @@ static int64_t try_or_watch(struct epoll_backend *self, const struct op *op, enu
 
 static void submit_to_desc(struct epoll_backend *self, struct op *op)
 {
-    enum dir dir = dir_of(op);
+    enum dir dir = epoll_dir_of(op);
     int64_t  result = try_or_watch(self, op, dir);
     if (result != -EAGAIN) {
-        finish_at_once(op, result);
+        epoll_finish_at_once(op, result);
         return;
     }
     carrier_of(op->desc)->waiting[dir]++;
-    fly(self, op);
-}
-
-/* ---- files and devices: the pool ---- */
-
-/* Returns a record's slot, or 0. */
-static uint32_t take_job(struct epoll_backend *self)
-{
-    uint32_t slot = self->jobs_free;
-    if (slot != 0) {
-        self->jobs_free = self->jobs[slot - 1]->next_free;
-        return slot;
-    }
-
-    struct job **jobs = self->jobs;
-    if ((self->jobs_count & (self->jobs_count - 1)) == 0) { // full: at 0, 1, 2, 4, 8 ...
-        size_t cap = self->jobs_count == 0 ? 1 : 2 * (size_t)self->jobs_count;
-        jobs = hob__realloc(self->jobs, cap * sizeof(struct job *));
-        if (jobs == NULL)
-            return 0;
-        self->jobs = jobs;
-    }
-    struct job *job = hob__alloc_zero(sizeof *job);
-    if (job == NULL)
-        return 0;
-    jobs[self->jobs_count++] = job;
-    return self->jobs_count;
-}
-
-static void give_job(struct epoll_backend *self, uint32_t slot)
-{
-    self->jobs[slot - 1]->blocking.owner = NULL;
-    self->jobs[slot - 1]->next_free = self->jobs_free;
-    self->jobs_free = slot;
-}
-
-static void fill_job(struct blocking_job *job, struct op *op)
-{
-    job->owner = op;
-    job->fd = op->desc != NULL ? op->desc->fd : -1;
-    job->path = NULL;
-    switch (op->kind) {
-    case OP_READ:
-    case OP_WRITE:
-        job->call = op->kind == OP_READ ? BLOCKING_READ : BLOCKING_WRITE;
-        job->buf = op->rw.buf;
-        job->len = op->rw.len;
-        job->offset = op->rw.offset;
-        break;
-    case OP_SPLICE:
-        job->call = BLOCKING_SPLICE;
-        job->fd = op->splice.inward ? op->desc->fd : op->splice.pipe_fd;
-        job->to_fd = op->splice.inward ? op->splice.pipe_fd : op->desc->fd;
-        job->len = op->splice.len;
-        break;
-    case OP_OPEN:
-        job->call = BLOCKING_OPEN;
-        job->path = op->open.path;
-        job->flags = op->open.flags;
-        job->mode = op->open.mode;
-        break;
-    case OP_FSYNC:
-        job->call = BLOCKING_FSYNC;
-        break;
-    case OP_STAT:
-        job->call = BLOCKING_STAT;
-        job->path = op->stat.path;
-        job->stat_out = op->stat.out;
-        break;
-    case OP_FS:
-        job->call = BLOCKING_FS;
-        job->fd = op->desc != NULL ? op->desc->fd : AT_FDCWD;
-        job->fs = op->fs.call;
-        break;
-    default:
-        hob_unreachable("this op is not for the file pool");
-    }
-}
-
-static bool is_at_position(const struct op *op)
-{
-    return ((op->kind == OP_READ || op->kind == OP_WRITE) && op->rw.offset < 0) ||
-           (op->kind == OP_SPLICE && op->desc->kind == DESC_FILE);
-}
-
-/* Hands the op, whose slot is set, to the threads. */
-static void start_job(struct epoll_backend *self, struct op *op)
-{
-    struct blocking_job *job = &self->jobs[op->slot - 1]->blocking;
-    fill_job(job, op);
-    hob__blocking_submit(&self->pool, job);
-}
-
-/* Several threads would mix up ops at the file's position: they go one by one. `leaving`, which
- * may be NULL, is on the descriptor still, but no more to be carried out. The records were taken
- * when the ops were submitted, so nothing can fail here. */
-static void start_next_at_position(struct epoll_backend *self, struct desc *desc, enum dir dir,
-                                   const struct op *leaving)
-{
-    struct carrier *c = carrier_of(desc);
-    if (c->in_pool[dir] || c->waiting[dir] == 0)
-        return;
-    list_for_each (node, &desc->ops) {
-        struct op *op = container_of(node, struct op, link);
-        if (!is_at_position(op) || dir_of(op) != dir || op == leaving)
-            continue;
-        c->waiting[dir]--;
-        c->in_pool[dir] = true;
-        start_job(self, op);
-        return;
-    }
-    hob_unreachable("an op waits for its turn and is not on its descriptor");
-}
-
-/* What is in memory needs no thread. -EAGAIN: ask one. */
-static int64_t read_from_memory(const struct op *op)
-{
-    if (op->kind != OP_READ || op->desc->kind != DESC_FILE)
-        return -EAGAIN;
-    if (op->rw.offset < 0 && carrier_of(op->desc)->in_pool[DIR_IN])
-        return -EAGAIN;
-    return hob__read_from_memory(op, &carrier_of(op->desc)->from_memory);
-}
-
-static void submit_to_pool(struct epoll_backend *self, struct op *op)
-{
-    int64_t r = read_from_memory(op);
-    if (r != -EAGAIN) {
-        finish_at_once(op, r);
-        return;
-    }
-    op->slot = take_job(self);
-    if (op->slot == 0) {
-        finish_at_once(op, -ENOMEM);
-        return;
-    }
-    fly(self, op);
-    if (is_at_position(op)) {
-        carrier_of(op->desc)->waiting[dir_of(op)]++;
-        start_next_at_position(self, op->desc, dir_of(op), NULL);
-    } else {
-        start_job(self, op);
-    }
-}
-
-static void collect_jobs(struct epoll_backend *self, struct list *done)
-{
-    struct list       jobs;
-    struct list_node *node;
-
-    list_init(&jobs);
-    hob__blocking_collect(&self->pool, &jobs);
-    while ((node = list_pop_front(&jobs)) != NULL) {
-        struct blocking_job *job = container_of(node, struct blocking_job, link);
-        struct op           *op = job->owner;
-        struct desc         *desc = op->desc;
-        bool                 at_position = is_at_position(op);
-
-        give_job(self, op->slot);
-        land(self, op, job->result == -EAGAIN ? -EIO : job->result, done);
-        if (at_position) {
-            carrier_of(desc)->in_pool[dir_of(op)] = false;
-            start_next_at_position(self, desc, dir_of(op), NULL);
-        }
-    }
-}
-
-/* True when the op will not be carried out any more. */
-static bool cancel_in_pool(struct epoll_backend *self, struct op *op)
-{
-    struct carrier *c = op->desc != NULL ? carrier_of(op->desc) : NULL;
-
-    if (is_at_position(op) && self->jobs[op->slot - 1]->blocking.owner != op) {
-        c->waiting[dir_of(op)]--; // it waits for its turn
-    } else {
-        if (!hob__blocking_cancel(&self->jobs[op->slot - 1]->blocking))
-            return false;
-        if (is_at_position(op)) {
-            c->in_pool[dir_of(op)] = false;
-            start_next_at_position(self, op->desc, dir_of(op), op);
-        }
-    }
-    give_job(self, op->slot);
-    return true;
+    epoll_fly(self, op);
 }
 
 /* Any thread, any signal handler. */
@@ -687,18 +281,18 @@ static void submit_poll(struct epoll_backend *self, struct op *op)
     int fd = watch(self, op->poll.fd, (op->poll.events & 0xFFFF) | EPOLLONESHOT,
                    (char *)op + 1);
     if (fd < 0) {
-        finish_at_once(op, fd);
+        epoll_finish_at_once(op, fd);
         return;
     }
     op->slot = (uint32_t)fd;
-    fly(self, op);
+    epoll_fly(self, op);
 }
 
 static void poll_event(struct epoll_backend *self, struct op *op, uint32_t events,
                        struct list *done)
 {
     unwatch(self, (int)op->slot, op->poll.fd);
-    land(self, op, events & (op->poll.events | POLLERR | POLLHUP), done);
+    epoll_land(self, op, events & (op->poll.events | POLLERR | POLLHUP), done);
 }
 
 /* ---- the contract ---- */
@@ -720,7 +314,7 @@ static void submit_read_write(struct epoll_backend *self, struct op *op)
     if (op->desc->kind != DESC_FILE && c->way == WAY_UNKNOWN)
         find_way(self, op->desc);
     if (op->desc->kind == DESC_FILE || c->way == WAY_POOL)
-        submit_to_pool(self, op);
+        hob__epoll_submit_to_pool(self, op);
     else
         submit_to_desc(self, op);
 }
@@ -731,7 +325,7 @@ static void epoll_submit(struct backend *b, struct op *op)
 
     hob_assert(op->state == OP_IDLE);
     if (op->desc != NULL && op->desc->closing) {
-        finish_at_once(op, -ECANCELED);
+        epoll_finish_at_once(op, -ECANCELED);
         return;
     }
     op->cancel_asked = false;
@@ -752,7 +346,7 @@ static void epoll_submit(struct backend *b, struct op *op)
         break;
     case OP_SPLICE:
         if (op->desc->kind == DESC_FILE)
-            submit_to_pool(self, op);
+            hob__epoll_submit_to_pool(self, op);
         else
             submit_to_desc(self, op);
         break;
@@ -760,7 +354,7 @@ static void epoll_submit(struct backend *b, struct op *op)
     case OP_FSYNC:
     case OP_STAT:
     case OP_FS:
-        submit_to_pool(self, op);
+        hob__epoll_submit_to_pool(self, op);
         break;
     case OP_POLL:
         submit_poll(self, op);
@@ -796,14 +390,14 @@ static void epoll_cancel(struct backend *b, struct op *op)
         return; // it lies in `finished` already
     op->cancel_asked = true;
     if (is_in_pool(op)) {
-        if (!cancel_in_pool(self, op))
+        if (!hob__epoll_cancel_in_pool(self, op))
             return;
     } else if (op->kind == OP_POLL) {
         unwatch(self, (int)op->slot, op->poll.fd);
     } else {
         stop_waiting(op);
     }
-    land(self, op, -ECANCELED, &self->finished);
+    epoll_land(self, op, -ECANCELED, &self->finished);
 }
 
 static void close_fd(struct desc *desc)
@@ -902,7 +496,7 @@ static void epoll_poll(struct backend *b, int64_t deadline_ns, struct list *done
     if (!list_is_empty(&ready))
         deadline_ns = 0;
 
-    int n = hob__sys_epoll_wait(self->epoll_fd, self->events, EVENTS_MAX,
+    int n = hob__sys_epoll_wait(self->epoll_fd, self->events, EPOLL_EVENTS_MAX,
                                 timeout_for(self, deadline_ns));
     hob_assert(n >= 0 || n == -EINTR);
     for (int i = 0; i < n; i++) {
@@ -919,7 +513,7 @@ static void epoll_poll(struct backend *b, int64_t deadline_ns, struct list *done
         run_retries(self, &ready);
     if (__atomic_load_n(&self->pool_mail, __ATOMIC_ACQUIRE) != 0) {
         __atomic_store_n(&self->pool_mail, 0, __ATOMIC_RELAXED);
-        collect_jobs(self, &ready);
+        hob__epoll_collect_jobs(self, &ready);
     }
 
     self->in_flight -= self->landed;
@@ -987,9 +581,7 @@ static void free_self(struct epoll_backend *self)
         hob__sys_close(self->wake_fd);
     if (self->epoll_fd >= 0)
         hob__sys_close(self->epoll_fd);
-    for (uint32_t i = 0; i < self->jobs_count; i++)
-        hob__free(self->jobs[i]);
-    hob__free(self->jobs);
+    hob__epoll_free_jobs(self);
     hob__free(self);
 }
 
