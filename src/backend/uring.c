@@ -5,7 +5,7 @@
  *     op ── submit ──▶ SQE ──▶ kernel ──▶ CQE ── poll ──▶ op.result ──▶ the done list
  *
  * Streams receive ahead: one multishot receive per connection fills buffers of a small pool, and a
- * RECV only takes what has come. Everything else is one SQE per op (uring_prep.c). Ops of one
+ * RECV only takes what has come (uring_recv.c). Everything else is one SQE per op (uring_prep.c). Ops of one
  * descriptor and one direction go to the kernel one at a time, in order.
  *
  * A CQE names a slot and its generation, not an address: what comes late, or twice, is seen.
@@ -32,13 +32,12 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
 #include "backend/backend.h"
 #include "backend/uring.h"
+#include "backend/uring_recv.h"
 #include "backend/uring_slot.h"
 #include "base/alloc.h"
 #include "base/fault.h"
@@ -55,7 +54,6 @@ enum {
 };
 
 #define RETRY_NS 2000000
-#define FLAG_OF_NO_KERNEL 0x8000 /* of a receive: refused with -EINVAL */
 
 /* ---- finishing ---- */
 
@@ -264,116 +262,20 @@ static void enlist(struct uring *u, struct op *op)
         op->desc->flying++;
 }
 
-/* ---- receiving ahead ---- */
-
-static void pool_return(struct uring *u, uint16_t id)
-{
-    struct recv_buf *buf = &u->bufs[id];
-    io_uring_buf_ring_add(u->buf_ring, pool_address(u, id), u->buf_bytes, id,
-                          io_uring_buf_ring_mask(u->buf_count), 0);
-    io_uring_buf_ring_advance(u->buf_ring, 1);
-    buf->len = 0;
-    u->bufs_out--;
-}
-
-/* Takes `len` bytes out of the first buffer that is held; an empty one is returned. */
-static void drop_held(struct uring *u, struct carrier *c, size_t len)
-{
-    uint16_t         id = c->held_first;
-    struct recv_buf *buf = &u->bufs[id];
-    buf->offset += (uint32_t)len;
-    buf->len -= (uint32_t)len;
-    if (buf->len > 0)
-        return;
-    c->held_first = buf->next;
-    c->held_count--;
-    pool_return(u, id);
-}
-
-/* Copies what is held for the connection, and returns the buffers that are empty. */
-static size_t take_held(struct uring *u, struct carrier *c, char *to, size_t len)
-{
-    size_t taken = 0;
-    while (taken < len && c->held_count > 0) {
-        const struct recv_buf *buf = &u->bufs[c->held_first];
-        size_t                 part = buf->len < len - taken ? buf->len : len - taken;
-        memcpy(to + taken, pool_address(u, c->held_first) + buf->offset, part);
-        taken += part;
-        drop_held(u, c, part);
-    }
-    return taken;
-}
-
-static void hold(struct uring *u, struct carrier *c, uint16_t id)
-{
-    if (c->held_count == 0)
-        c->held_first = id;
-    else
-        u->bufs[c->held_last].next = id;
-    c->held_last = id;
-    c->held_count++;
-}
-
-static bool has_something(const struct carrier *c)
-{
-    return c->held_count > 0 || c->has_end;
-}
-
-/* What is held, or else how the stream ended. A look leaves both. */
-static int64_t take_something(struct uring *u, struct carrier *c, struct op *op)
-{
-    if (op_is_look(op))
-        return c->held_count > 0 ? 1 : c->end;
-    size_t taken = take_held(u, c, op->recv.buf, op->recv.len);
-    if (taken > 0 || op->recv.len == 0)
-        return (int64_t)taken;
-    c->has_end = false;
-    return c->end;
-}
-
-static bool may_arm(const struct uring *u, const struct desc *desc, const struct op *op)
-{
-    // A long read is better off with its own memory: nothing is copied then.
-    return u->receives_ahead && !desc->passes_fds && op->recv.len <= 2 * u->buf_bytes &&
-           u->bufs_out < u->buf_count;
-}
-
-static bool arm(struct uring *u, struct desc *desc)
-{
-    uint32_t index = uring_slot_take(u, SLOT_MULTISHOT, desc);
-    if (index == SLOT_NONE)
-        return false;
-    struct io_uring_sqe *sqe = uring_sqe(u);
-    if (sqe == NULL) {
-        uring_slot_give(u, index);
-        return false;
-    }
-    io_uring_prep_recv_multishot(sqe, desc->fd, NULL, 0, 0);
-    if (hob__lacks(LACK_MULTISHOT_RECV))
-        sqe->ioprio |= FLAG_OF_NO_KERNEL; // what multishot is to an older one
-    sqe->flags |= IOSQE_BUFFER_SELECT;
-    sqe->buf_group = 0;
-    io_uring_sqe_set_data64(sqe, uring_name_of(u, index));
-    struct carrier *c = carrier_of(desc);
-    c->multishot = index + 1;
-    c->stopping = false;
-    c->in_kernel++;
-    u->in_kernel++;
-    return true;
-}
+/* ---- receiving: uring_recv.c ---- */
 
 /* Gets a RECV under way that nothing is there for: it is first in line. Afterwards it is FLYING
  * (waiting for the multishot, or in the kernel) or finished. */
 static void start_recv(struct uring *u, struct desc *desc, struct op *op)
 {
     struct carrier *c = carrier_of(desc);
-    if (has_something(c)) {
-        finish(u, op, take_something(u, c, op));
+    if (uring_has_something(c)) {
+        finish(u, op, hob__uring_take(u, c, op));
         return;
     }
     if (c->multishot != 0) // armed; or stopping, and then its end comes here again
         return;
-    if (may_arm(u, desc, op) && arm(u, desc))
+    if (hob__uring_arm(u, desc, op))
         return;
     if (op_is_look(op)) {
         int64_t found = hob__look_now(desc->fd);
@@ -393,8 +295,8 @@ static void submit_recv(struct uring *u, struct op *op)
 {
     struct desc    *desc = op->desc;
     struct carrier *c = carrier_of(desc);
-    if (has_something(c) && first_waiting(desc, true) == NULL) {
-        finish_now(op, take_something(u, c, op));
+    if (uring_has_something(c) && first_waiting(desc, true) == NULL) {
+        finish_now(op, hob__uring_take(u, c, op));
         return;
     }
     enlist(u, op);
@@ -406,11 +308,11 @@ static void submit_recv(struct uring *u, struct op *op)
 static void serve_waiting(struct uring *u, struct desc *desc)
 {
     struct carrier *c = carrier_of(desc);
-    while (has_something(c)) {
+    while (uring_has_something(c)) {
         struct op *op = first_waiting(desc, true);
         if (op == NULL || op->kind != OP_RECV)
             return;
-        finish(u, op, take_something(u, c, op));
+        finish(u, op, hob__uring_take(u, c, op));
     }
 }
 
@@ -430,30 +332,14 @@ static int64_t make_here(const struct op *op)
     return op->kind == OP_SPLICE ? hob__splice_now(op) : hob__many_now(op);
 }
 
-/* What came ahead goes first. Returns as take_something. */
-static int64_t splice_something(struct uring *u, struct carrier *c, const struct op *op)
-{
-    if (c->held_count == 0) {
-        c->has_end = false;
-        return c->end;
-    }
-    const struct recv_buf *buf = &u->bufs[c->held_first];
-    size_t                 len = buf->len < op->splice.len ? buf->len : op->splice.len;
-    const char            *bytes = pool_address(u, c->held_first) + buf->offset;
-    ssize_t                n = hob__sys_write(op->splice.pipe_fd, bytes, len);
-    if (n > 0)
-        drop_held(u, c, (size_t)n);
-    return n == -EAGAIN ? -EIO : n;
-}
-
 /* Gets one under way that is first in line. Afterwards it is FLYING or finished. Datagrams are
  * not received ahead. */
 static void start_here(struct uring *u, struct desc *desc, struct op *op)
 {
     struct carrier *c = carrier_of(desc);
     bool            splices_in = op->kind == OP_SPLICE && op->splice.inward;
-    if (splices_in && has_something(c)) {
-        finish(u, op, splice_something(u, c, op));
+    if (splices_in && uring_has_something(c)) {
+        finish(u, op, hob__uring_splice(u, c, op));
         return;
     }
     if (splices_in && c->multishot != 0) {
@@ -477,29 +363,8 @@ static void start_here(struct uring *u, struct desc *desc, struct op *op)
 static void on_multishot(struct uring *u, struct desc *desc, const struct io_uring_cqe *cqe)
 {
     struct carrier *c = carrier_of(desc);
-    bool            has_buffer = cqe->flags & IORING_CQE_F_BUFFER;
 
-    if (has_buffer) {
-        uint16_t id = (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-        u->bufs_out++;
-        u->bufs[id].offset = 0;
-        u->bufs[id].len = cqe->res > 0 ? (uint32_t)cqe->res : 0;
-        if (cqe->res > 0 && !desc->closing)
-            hold(u, c, id);
-        else
-            pool_return(u, id);
-    }
-    if (cqe->res == -ENOBUFS) {
-        u->pool_empty++;
-    } else if (cqe->res == -EINVAL && !u->multishot_seen) {
-        u->receives_ahead = false; // this kernel has no multishot receive; others may be under way
-    } else if (cqe->res <= 0 && cqe->res != -ECANCELED) {
-        c->has_end = true;
-        c->end = cqe->res;
-    } else if (cqe->res > 0) {
-        u->multishot_seen = true;
-    }
-
+    hob__uring_take_in(u, desc, cqe);
     serve_waiting(u, desc);
     if (!(cqe->flags & IORING_CQE_F_MORE)) {
         c->multishot = 0;
@@ -751,12 +616,7 @@ static void close_fd(struct uring *u, struct desc *desc)
         struct linger reset = { .l_onoff = 1, .l_linger = 0 };
         (void)hob__sys_setsockopt(desc->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
     }
-    while (c->held_count > 0) {
-        uint16_t id = c->held_first;
-        c->held_first = u->bufs[id].next;
-        c->held_count--;
-        pool_return(u, id);
-    }
+    hob__uring_drop_all(u, c);
     if (desc->slow_close)
         hob__blocking_close_fd(desc->fd);
     else if (desc->fd >= 0 && !desc->keep_open)
@@ -968,33 +828,6 @@ static void uring_stats(struct backend *b, struct backend_stats *ret_stats)
 
 /* ---- opening and closing ---- */
 
-/* Without a pool every receive has its own memory: slower, but as right. */
-static void open_pool(struct uring *u, const struct backend_opts *opts)
-{
-    uint32_t count = 1;
-    while (count < opts->recv_bufs && count < 32768)
-        count *= 2;
-    u->buf_count = count;
-    u->buf_bytes = opts->recv_buf_bytes != 0 ? opts->recv_buf_bytes : 4096;
-    u->bufs = hob__alloc_zero(count * sizeof u->bufs[0]);
-    u->pool = hob__alloc(count * pool_stride(u));
-    void *ring;
-    if (u->bufs == NULL || u->pool == NULL || posix_memalign(&ring, 4096, count * sizeof(struct io_uring_buf)) != 0)
-        return;
-    u->buf_ring = ring;
-    VALGRIND_MAKE_MEM_DEFINED(u->pool, count * pool_stride(u));
-    struct io_uring_buf_reg reg = { .ring_addr = (uintptr_t)ring, .ring_entries = count };
-    memset(ring, 0, count * sizeof(struct io_uring_buf));
-    io_uring_buf_ring_init(u->buf_ring);
-    if (hob__fault() || hob__lacks(LACK_BUFFER_RINGS) ||
-        io_uring_register_buf_ring(&u->ring, &reg, 0) < 0)
-        return;
-    u->receives_ahead = true;
-    u->bufs_out = count;
-    for (uint32_t id = 0; id < count; id++)
-        pool_return(u, (uint16_t)id);
-}
-
 static void uring_close(struct backend *b)
 {
     struct uring *u = uring_from(b);
@@ -1008,9 +841,7 @@ static void uring_close(struct backend *b)
         hob__sys_close(u->event_fd);
     if (u->wake_fd >= 0)
         hob__sys_close(u->wake_fd);
-    free(u->buf_ring);
-    hob__free(u->pool);
-    hob__free(u->bufs);
+    hob__uring_close_pool(u);
     hob__free(u->slots);
     hob__free(u->aside);
     hob__free(u);
@@ -1044,7 +875,7 @@ static int uring_open(const struct backend_opts *opts, struct backend **ret_back
         return r;
     }
     hob__chance_init(&u->chance);
-    open_pool(u, opts);
+    hob__uring_open_pool(u, opts);
     hob__uring_probe_fs(u);
     hob__blocking_open(&u->threads, opts->blocking_threads > 0 ? opts->blocking_threads : FILE_THREADS,
                        threads_wake, u);
