@@ -319,27 +319,20 @@ static void submit_read_write(struct epoll_backend *self, struct op *op)
         submit_to_desc(self, op);
 }
 
-static void epoll_submit(struct backend *b, struct op *op)
+static bool is_for_socket(enum op_kind kind)
 {
-    struct epoll_backend *self = self_of(b);
-
-    hob_assert(op->state == OP_IDLE);
-    if (op->desc != NULL && op->desc->closing) {
-        epoll_finish_at_once(op, -ECANCELED);
-        return;
+    switch (kind) {
+    case OP_RECV: case OP_SEND: case OP_RECVMSG: case OP_SENDMSG: case OP_RECVMANY: case OP_SENDMANY:
+    case OP_ACCEPT: case OP_CONNECT:
+        return true;
+    default:
+        return false;
     }
-    op->cancel_asked = false;
+}
+
+static void submit_other(struct epoll_backend *self, struct op *op)
+{
     switch (op->kind) {
-    case OP_RECV:
-    case OP_SEND:
-    case OP_RECVMSG:
-    case OP_SENDMSG:
-    case OP_RECVMANY:
-    case OP_SENDMANY:
-    case OP_ACCEPT:
-    case OP_CONNECT:
-        submit_to_desc(self, op);
-        break;
     case OP_READ:
     case OP_WRITE:
         submit_read_write(self, op);
@@ -362,6 +355,22 @@ static void epoll_submit(struct backend *b, struct op *op)
     default:
         hob__quick_submit(op);
     }
+}
+
+static void epoll_submit(struct backend *b, struct op *op)
+{
+    struct epoll_backend *self = self_of(b);
+
+    hob_assert(op->state == OP_IDLE);
+    if (op->desc != NULL && op->desc->closing) {
+        epoll_finish_at_once(op, -ECANCELED);
+        return;
+    }
+    op->cancel_asked = false;
+    if (hob_likely(is_for_socket(op->kind)))
+        submit_to_desc(self, op);
+    else
+        submit_other(self, op);
 }
 
 static bool is_in_pool(const struct op *op)
