@@ -69,7 +69,7 @@ class Claim:
 
 class Question:
     def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None,
-                 load_program="load", rounds=ROUNDS, group=None):
+                 load_program="load", rounds=ROUNDS, group=None, asked=None):
         self.name = name
         self.group = group  # another name to ask for it by, with others
         self.title = title
@@ -80,6 +80,7 @@ class Question:
         self.also = also  # further metrics to show: (metric, heading)
         self.load = load  # a server's load: its arguments
         self.load_program = load_program
+        self.asked = asked  # contestants are clients: who answers them all, on the other core
         self.rounds = rounds
 
 
@@ -302,6 +303,66 @@ def web_question():
         rounds=7, group="http")
 
 
+def ws_question(name, title, load):
+    hob = ("Hob on uring", "Hob on epoll", "Hob on uring, kept", "Hob on epoll, kept")
+    return Question(
+        name, f"WebSocket echo of {title}: server CPU per message", "server_cpu_us", "µs",
+        [
+            server("Bun", "bun_ws"),
+            server("Hob on uring", "hob_ws", ["serve"], {"HOB_BACKEND": "uring"}),
+            server("Hob on epoll", "hob_ws", ["serve"], {"HOB_BACKEND": "epoll"}),
+            server("Hob on uring, kept", "hob_ws", ["keep"], {"HOB_BACKEND": "uring"}),
+            server("Hob on epoll, kept", "hob_ws", ["keep"], {"HOB_BACKEND": "epoll"}),
+            server("Go, gorilla", "go_ws"),
+            server("Node, ws", "node_ws"),
+        ],
+        [Claim(who, "Bun", 1.0) for who in hob],
+        also=[("requests_per_s", "messages/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")],
+        load=[*load, "--connections", "64", "--ms", "500"], load_program="ws_load", group="ws")
+
+
+def fetch_question(name, title, connections):
+    """Clients, of one server that is the fastest there is. Arguments: PORT and these."""
+    def client(who, program, first=(), env=None):
+        return Contestant(who, program, [*first, "{port}", connections, 10000, 10000], env)
+
+    return Question(
+        name, f"HTTP client, GET of small JSON, {title}: client CPU per request", "cpu_us", "µs",
+        [
+            client("libcurl alone", "curl_fetch"),
+            client("Hob on uring", "hob_fetch", env={"HOB_BACKEND": "uring"}),
+            client("Hob on epoll", "hob_fetch", env={"HOB_BACKEND": "epoll"}),
+            client("Go", "go_peer", ["fetch"]),
+            client("Node, undici's request", "node_fetch", ["request"]),
+            client("Node, undici's fetch", "node_fetch", ["fetch"]),
+            client("Bun, fetch", "bun_fetch"),
+        ],
+        [Claim(who, limit, 1.0) for who in ("Hob on uring", "Hob on epoll")
+         for limit in ("Node, undici's request", "Go")],
+        also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")],
+        asked=server("the server", "raw_http_epoll"), group="fetch")
+
+
+def h2_question(name, title, load, tls=False):
+    """By h2load. nginx and Node tell HTTP/1.1 and HTTP/2 apart by their configuration."""
+    args = ["{cert}"] if tls else []
+    hob = "hob_https" if tls else "hob_http"
+    contestants = [
+        server("nginx", "nginx_http", ["h2", *args]),
+        server("h2o", "h2o_http", args),
+        server("Hob on uring", hob, args, {"HOB_BACKEND": "uring"}),
+        server("Hob on epoll", hob, args, {"HOB_BACKEND": "epoll"}),
+    ]
+    if not tls:
+        contestants.append(server("Node", "node_http2"))
+    return Question(
+        name, f"HTTP/2 'json', {title}: server CPU per request", "server_cpu_us", "µs", contestants,
+        [Claim(who, limit, 1.0) for who in ("Hob on uring", "Hob on epoll")
+         for limit in ("nginx", "h2o")],
+        also=[("requests_per_s", "requests/s"), ("p50_us", "p50 µs"), ("p99_us", "p99 µs")],
+        load=[*load, *(["--tls"] if tls else [])], load_program="h2_load", group="h2")
+
+
 def http_idle_question():
     title = "20,000 idle HTTP connections, after one request each: memory of the process"
     claims = [Claim(who, None, 540) for who in ("Hob on uring", "Hob on epoll")]
@@ -408,6 +469,20 @@ QUESTIONS = [
                        ["--path", "/plaintext", "--connections", "64", "--depth", "16"], 1.35, 1.35),
     web_question(),
     http_idle_question(),
+    h2_question("h2json", "64 connections, one request at a time on each",
+                ["--connections", "64", "--streams", "1", "--requests", "20000"]),
+    h2_question("h2streams", "16 connections, 32 requests at once on each",
+                ["--connections", "16", "--streams", "32", "--requests", "40000"]),
+    h2_question("h2tls", "over TLS, 16 connections, 32 requests at once on each",
+                ["--connections", "16", "--streams", "32", "--requests", "40000"], tls=True),
+    ws_question("ws64", "64 bytes, 64 connections, one message at a time on each",
+                ["--size", "64"]),
+    ws_question("ws4096", "4 KiB, 64 connections, one message at a time on each",
+                ["--size", "4096"]),
+    ws_question("wsdepth", "64 bytes, 64 connections, 16 messages sent together on each",
+                ["--size", "64", "--depth", "16"]),
+    fetch_question("fetch64", "64 at once", 64),
+    fetch_question("fetch1", "one after the other", 1),
     ring_question(50),
     ring_question(1000),
 ]
@@ -540,26 +615,40 @@ def command_of(build, contestant, paths):
     return [program_path(build, contestant.program), *(a.format(**paths) for a in contestant.args)]
 
 
-def run_server(build, question, contestant, paths):
+@contextlib.contextmanager
+def running(build, contestant, paths):
+    """A server, while it is needed: its process, and its port."""
     server = subprocess.Popen(
         command_of(build, contestant, paths),
         env={**os.environ, **contestant.env}, preexec_fn=pinned(contestant.cores), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        port = read_port(server)
-        return run_to_end(
-            [program_path(build, question.load_program), "--port", port, "--pid", str(server.pid),
-             *question.load],
-            {LOAD_CORE})
+        yield server, read_port(server)
     finally:
         server.kill()
         server.wait()
         server.stdout.close()
 
 
+def run_server(build, question, contestant, paths):
+    with running(build, contestant, paths) as (server, port):
+        return run_to_end(
+            [program_path(build, question.load_program), "--port", port, "--pid", str(server.pid),
+             *question.load],
+            {LOAD_CORE})
+
+
+def run_client(build, question, contestant, paths):
+    with running(build, question.asked, paths) as (_, port):
+        return run_to_end(command_of(build, contestant, {**paths, "port": port}), {LOAD_CORE},
+                          contestant.env)
+
+
 def run_once(build, question, contestant, paths):
     if contestant.server:
         return run_server(build, question, contestant, paths)
+    if question.asked is not None:
+        return run_client(build, question, contestant, paths)
     return run_to_end(command_of(build, contestant, paths), contestant.cores, contestant.env)
 
 

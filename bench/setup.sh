@@ -9,7 +9,9 @@
 #                              so that no service of that name begins to run
 #   libboost-context-dev       the context switch of Boost
 #   golang-1.23-go             Go; from bookworm-backports, since Debian 12 has 1.19
-#   npm                        fetches Bun into bench/peers/bun/node_modules; Node comes with it
+#   golang-github-gorilla-websocket-dev   WebSockets in Go; unpacked into bench/peers/go_ws/root
+#   npm                        fetches Bun, undici and ws into node_modules of bench/peers/bun and
+#                              node; Node comes with it
 #
 # The backports suite is added beside the sources that the system already has, from the same
 # place that its main suite comes from, and at its low default priority: nothing else changes.
@@ -19,7 +21,6 @@ set -u
 sources=/etc/apt/sources.list.d/hob-bench-backports.sources
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 go=/usr/lib/go-1.23/bin/go
-bun=$(dirname "$0")/peers/bun/node_modules/.bin/bun
 peers=$(dirname "$0")/peers
 
 say() {
@@ -39,17 +40,24 @@ missing=
 for package in libuv1-dev libevent-dev libboost-context-dev fio; do
     is_there $package || missing="$missing $package"
 done
-fetch_bun() {
-    if [ ! -x "$bun" ] && command -v npm >/dev/null; then
-        say "fetching Bun by npm into $(dirname "$0")/peers/bun, for the questions on promises"
-        npm install --prefix "$(dirname "$0")/peers/bun" --no-package-lock --no-fund --no-audit \
-            --silent >/dev/null 2>&1 </dev/null || say "Bun is not to be had; measuring without"
+
+# What the package.json of a folder wants, into its node_modules.
+fetch_by_npm() { # folder, a file that is there then, what it is
+    if [ ! -e "$1/node_modules/$2" ] && command -v npm >/dev/null; then
+        say "fetching $3 by npm into $1"
+        npm install --prefix "$1" --no-package-lock --no-fund --no-audit \
+            --silent >/dev/null 2>&1 </dev/null || say "$3 is not to be had; measuring without"
     fi
 }
 
+fetch_of_npm() {
+    fetch_by_npm "$peers/bun" .bin/bun Bun
+    fetch_by_npm "$peers/node" ws/package.json "undici and ws"
+}
+
 # A package's files, below a folder: nothing of it is set up.
-unpack() { # package, its program, where
-    if [ -x "$3/$2" ] || [ -x "/$2" ]; then
+unpack() { # package, a file of it, where
+    if [ -e "$3/$2" ] || [ -x "/$2" ]; then
         return
     fi
     folder=$(mktemp -d)
@@ -61,14 +69,16 @@ unpack() { # package, its program, where
     rm -r "$folder"
 }
 
-fetch_web_servers() {
+fetch_unpacked() {
     unpack nginx usr/sbin/nginx "$peers/nginx/root"
     unpack h2o usr/bin/h2o "$peers/h2o/root"
+    unpack golang-github-gorilla-websocket-dev \
+        usr/share/gocode/src/github.com/gorilla/websocket/conn.go "$peers/go_ws/root"
 }
 
 if [ -z "$missing" ] && [ -x $go ] && command -v npm >/dev/null; then
-    fetch_bun
-    fetch_web_servers
+    fetch_of_npm
+    fetch_unpacked
     exit 0
 fi
 if [ "$(id -u)" != 0 ]; then
@@ -76,8 +86,8 @@ if [ "$(id -u)" != 0 ]; then
         exec sudo -n sh "$0"
     fi
     say "not root; measuring without$missing$([ -x $go ] || echo ' Go 1.23')"
-    fetch_bun
-    fetch_web_servers
+    fetch_of_npm
+    fetch_unpacked
     exit 0
 fi
 
@@ -126,6 +136,6 @@ if [ ! -x $go ]; then
     install_package golang-1.23-go || say "golang-1.23-go is not to be had; measuring without Go"
 fi
 command -v npm >/dev/null || install_package npm || say "npm is not to be had; measuring without Bun"
-fetch_bun
-fetch_web_servers
+fetch_of_npm
+fetch_unpacked
 exit 0

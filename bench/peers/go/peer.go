@@ -3,17 +3,21 @@
 // The Go peer, one question a run, on one core; what tasks tell each other, on PROCS.
 //
 //	peer yield N | spawn N | timer PENDING N | sleepers N SECONDS | echo | http | each N
+//	peer fetch PORT CONNECTIONS WARM COUNT
 //	peer rendezvous N PROCS | stream N PROCS | select N PROCS | mutex N PROCS
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand"
 	"net"
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,6 +177,52 @@ func serveHTTP() {
 	check(http.Serve(l, nil))
 }
 
+// So many requests are in flight at all times, as bench/client.h has it.
+func fetch(port, connections, warm, count int) {
+	url := fmt.Sprintf("http://127.0.0.1:%d/json", port)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConns: connections,
+		MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}}
+	var took []time.Duration
+	var began time.Time
+	var cpu float64
+	answers := -warm
+	done := make(chan time.Time)
+	for range connections {
+		go func() {
+			for {
+				asked := time.Now()
+				resp, err := client.Get(url)
+				check(err)
+				body, err := io.ReadAll(resp.Body)
+				check(err)
+				resp.Body.Close()
+				if resp.StatusCode != 200 || string(body) != `{"message":"Hello, World!"}` {
+					check(errors.New("an answer is not what was asked for"))
+				}
+				now := time.Now()
+				if answers >= 0 {
+					took = append(took, now.Sub(asked))
+				}
+				if answers++; answers == 0 {
+					began, cpu = now, cpuNs()
+				}
+				if answers == count {
+					done <- now
+				}
+			}
+		}()
+	}
+	seconds := (<-done).Sub(began).Seconds()
+	cpu = cpuNs() - cpu
+	took = took[:count]
+	slices.Sort(took)
+	fmt.Printf("requests %d\n", count)
+	fmt.Printf("cpu_us %.4f\n", cpu/1000/float64(count))
+	fmt.Printf("requests_per_s %.4f\n", float64(count)/seconds)
+	fmt.Printf("p50_us %.4f\n", float64(took[count/2].Nanoseconds())/1000)
+	fmt.Printf("p99_us %.4f\n", float64(took[count*99/100].Nanoseconds())/1000)
+}
+
 // CPU time; but with several procs real time, as they are all at it at once.
 func clock(procs int) float64 {
 	if procs > 1 {
@@ -285,7 +335,7 @@ func each(n int) {
 
 func arg(i int) int {
 	if i >= len(os.Args) {
-		fmt.Fprintln(os.Stderr, "usage: peer yield|spawn|each N | timer PENDING N | sleepers N SECONDS | echo | rendezvous|stream|select|mutex N PROCS")
+		fmt.Fprintln(os.Stderr, "usage: peer yield|spawn|each N | timer PENDING N | sleepers N SECONDS | echo | fetch PORT CONNECTIONS WARM COUNT | rendezvous|stream|select|mutex N PROCS")
 		os.Exit(2)
 	}
 	n, err := strconv.Atoi(os.Args[i])
@@ -312,6 +362,8 @@ func main() {
 		echo()
 	case "http":
 		serveHTTP()
+	case "fetch":
+		fetch(arg(2), arg(3), arg(4), arg(5))
 	case "each":
 		each(arg(2))
 	case "rendezvous", "stream", "select", "mutex":
