@@ -33,7 +33,7 @@
 
 enum {
     FETCH_BUCKETS = 64,
-    FETCH_SPARES_MAX = 16,        /* handles kept for the next exchange             */
+    FETCH_SPARES_MAX = 64,        /* handles kept for the next exchange: all, at the usual most */
     FETCH_WINDOW = 65536,         /* of a body that is read or written in pieces    */
     FETCH_DISCARD_MAX = 65536,    /* of a redirect's body, to keep its connection   */
     FETCH_ADDRS_MAX = 16,         /* of a name                                      */

@@ -17,6 +17,10 @@ struct fetch_url {
  * -EPROTONOSUPPORT (neither http nor https), -ENOMEM; and why in *ret_why. */
 int  hob__fetch_url_read(const char *base, const char *text, struct fetch_url *ret_url,
                          const char **ret_why);
+
+/* The same of an absolute URL that is plain. Returns 1; 0: it is not; -ENOMEM. */
+int hob__fetch_url_plain(const char *text, struct fetch_url *ret_url);
+
 void hob__fetch_url_fini(struct fetch_url *url);
 
 /* Whether both are the same scheme, host and port: what credentials are for. */
