@@ -23,7 +23,8 @@
  *   receives. What the peer does against the protocol ends the connection with the code that RFC 6455
  *   has for it, never the program.
  * Sending.  Many tasks may send at once: a message is whole. Who sends waits while the peer is
- *   slower.
+ *   slower. In hob_ws_serve and hob_ws_keep small messages are sent together while more of what came is
+ *   at hand: at the latest when this task next waits for anything.
  * Cancelling.  A cancelled call that receives took nothing that the next one does not get. A cancelled
  *   send did not send; or it did, and returns 0: a frame that has begun is always finished, if need be
  *   by the next call on the connection that waits.

@@ -212,7 +212,7 @@ static int take_answer(hob_ws *ws, char *head, size_t len, const hob_ws_opts *op
 /* Reads up to the end of the head; what comes behind it stays in ws->in. */
 static int read_answer(hob_ws *ws, const hob_ws_opts *opts, const char *accept)
 {
-    ws->in = hob__ws_alloc(IN_BYTES + 1);
+    ws->in = hob__ws_room_take();
     if (ws->in == NULL)
         return -ENOMEM;
     ws->in_cap = IN_BYTES;

@@ -27,7 +27,7 @@ static void put_byte_back(hob_ws *ws)
 static int make_room(hob_ws *ws)
 {
     if (ws->in == NULL) {
-        ws->in = hob__ws_alloc(IN_BYTES + 1);
+        ws->in = hob__ws_room_take();
         if (ws->in == NULL)
             return -ENOMEM;
         ws->in_cap = IN_BYTES;
@@ -514,7 +514,7 @@ void hob__ws_give_back(hob_ws *ws)
     if (!ws->is_whole_begun)
         give_whole_back(ws);
     if (ws->in_begin == ws->in_end) {
-        free(ws->in);
+        hob__ws_room_give(ws->in);
         ws->in = NULL;
         ws->in_begin = ws->in_end = ws->in_cap = 0;
     }

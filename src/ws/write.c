@@ -8,6 +8,8 @@
  * A frame is written whole: who is cancelled in the middle of it leaves the rest in memory of its own,
  * for the next who writes. So a cancelled call sent nothing, or all.
  *
+ * Small messages that answer what came together go together: gather.
+ *
  * A write that the peer does not take within send_ns ends the connection.
  */
 #include <errno.h>
@@ -146,6 +148,17 @@ static ssize_t write_from(hob_ws *ws, const struct iovec *all, int count, size_t
                   : hob_stream_writev_some(ws->stream, left, n);
 }
 
+void hob__ws_rest_free(hob_ws *ws)
+{
+    if (ws->is_gathering)
+        hob__ws_room_give(ws->rest);
+    else
+        free(ws->rest);
+    ws->rest = NULL;
+    ws->rest_begin = ws->rest_end = 0;
+    ws->is_gathering = false;
+}
+
 /* Bytes [from, to) of the pieces are left for the next who writes. */
 static int keep_rest(hob_ws *ws, const struct iovec *all, int count, size_t from, size_t to)
 {
@@ -160,18 +173,10 @@ static int keep_rest(hob_ws *ws, const struct iovec *all, int count, size_t from
                 rest[len++] = ((char *)all[i].iov_base)[k];
         }
     }
-    free(ws->rest);
+    hob__ws_rest_free(ws);
     ws->rest = rest;
-    ws->rest_begin = 0;
     ws->rest_end = len;
     return 0;
-}
-
-static void rest_is_gone(hob_ws *ws)
-{
-    free(ws->rest);
-    ws->rest = NULL;
-    ws->rest_begin = ws->rest_end = 0;
 }
 
 int hob__ws_write(hob_ws *ws, const struct iovec *pieces, int count, size_t len)
@@ -207,7 +212,7 @@ int hob__ws_write(hob_ws *ws, const struct iovec *pieces, int count, size_t len)
     ws->writing = NULL;
     (void)!hob_scope_end(&s); // the result wins
     if (n > 0) {
-        rest_is_gone(ws);
+        hob__ws_rest_free(ws);
         return 0;
     }
     bool has_begun = done > before;
@@ -280,12 +285,35 @@ static int write_copied(hob_ws *ws, struct ws_head *head, const void *payload)
     return r;
 }
 
+/* While more of what has come is at hand, most answers are small and have others behind them: they go
+ * together, with the last of them, or else when who received is about to wait; or, if it waits for
+ * something else, by a task that comes to run then. Only where it is closed by us, so that it is sent
+ * before. False: it is to be written now. */
+static bool gather(hob_ws *ws, struct ws_head *head, const void *payload)
+{
+    if (!ws->is_lent || ws->scope == NULL || ws->in_begin == ws->in_end || head->len > SMALL_BYTES
+        || ws->is_broken || hob_scope_cancelled(ws->scope) != 0)
+        return false;
+    if (ws->rest == NULL) {
+        ws->rest = hob__ws_room_take();
+        if (ws->rest == NULL)
+            return false;
+        ws->is_gathering = true;
+    }
+    if (!ws->is_gathering || ROOM_BYTES - ws->rest_end < WS_HEAD_MAX + (size_t)head->len)
+        return false;
+    ws->rest_end += write_frame(ws, (unsigned char *)ws->rest + ws->rest_end, head, payload);
+    return true;
+}
+
 static int write_data(hob_ws *ws, struct ws_head *head, const void *payload)
 {
     unsigned char out[WS_HEAD_MAX];
 
     if (is_over(ws)) // it may have ended while this waited for the wire
         return -EPIPE;
+    if (gather(ws, head, payload))
+        return 0;
     if (ws->is_client || head->len <= SMALL_BYTES)
         return write_copied(ws, head, payload);
     size_t       len = write_head(ws, out, head);
@@ -456,6 +484,8 @@ static int flush(void *arg)
 
     hob_scope_begin(&scope);
     ws->flushing = &scope;
+    if (ws->is_gathering)
+        hob_yield(); // until who gathers waits
     while (hob_cancelled() == 0 && !ws->is_broken && !ws->is_closing) {
         bool has_rest = ws->rest != NULL && !ws->wire.is_held;
         if (has_rest && hob__ws_write_wanted(ws) < 0)

@@ -14,19 +14,19 @@
 
 long hob__ws_fail_at;
 
-static bool fails(void)
+bool hob__ws_fails(void)
 {
     return hob__ws_fail_at > 0 && --hob__ws_fail_at == 0;
 }
 
 void *hob__ws_alloc(size_t size)
 {
-    return fails() ? NULL : malloc(size);
+    return hob__ws_fails() ? NULL : malloc(size);
 }
 
 void *hob__ws_realloc(void *memory, size_t size)
 {
-    return fails() ? NULL : realloc(memory, size);
+    return hob__ws_fails() ? NULL : realloc(memory, size);
 }
 
 /* ---- locks ---- */
@@ -260,9 +260,9 @@ void hob__ws_free(hob_ws *ws)
     free(ws->deflate);
     free(ws->protocol);
     free(ws->words);
-    free(ws->in);
+    hob__ws_room_give(ws->in);
     free(ws->whole);
-    free(ws->rest);
+    hob__ws_rest_free(ws);
     free(ws);
 }
 

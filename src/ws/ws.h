@@ -4,7 +4,7 @@
  *
  *     frame.c, key.c, extension.c   bytes           deflate.c   zlib
  *     accept.c, connect.c           the handshake of servers, of clients
- *     read.c                        what comes      write.c     what goes
+ *     read.c                        what comes      write.c     what goes      room.c  where it lies
  *     ws.c                          from its beginning to its end
  *     keep.c                        without a task
  *     feed.c                        what is said to many, once in memory
@@ -31,6 +31,7 @@
 
 enum {
     IN_BYTES = 16384,      /* of what comes                              */
+    ROOM_BYTES = IN_BYTES + 1,
     SMALL_BYTES = 1024,    /* a frame of so many goes in one piece       */
     REASON_MAX = 123,
     PIECES_MAX = 64,       /* of one write                               */
@@ -105,8 +106,9 @@ struct hob_ws {
     struct ws_lock sender; /* a message, with all of its fragments */
     struct ws_lock wire;   /* a frame                              */
     hob_scope     *writing; /* while a task writes                  */
-    char    *rest;         /* of what was begun: [rest_begin, rest_end) */
+    char    *rest;         /* of what was begun, or is gathered: [rest_begin, rest_end) */
     size_t   rest_begin, rest_end;
+    bool     is_gathering; /* it is small frames in a room, and who sends them waits for nothing yet */
     uint64_t sending_task; /* who began fragments                  */
     struct ws_control pong, ping, close;
     bool     has_closed;   /* our goodbye was sent, or begun */
@@ -140,6 +142,7 @@ extern long hob__ws_fail_at; /* for tests: the allocation of that number from no
 
 void *hob__ws_alloc(size_t size); /* NULL when there is none; not cleared */
 void *hob__ws_realloc(void *memory, size_t size);
+bool  hob__ws_fails(void); /* whether this one does */
 
 void hob__ws_check_opts(const hob_ws_opts *opts, const char *function);
 hob_ws *hob__ws_new(const hob_ws_opts *opts, bool is_client); /* NULL: no memory */
@@ -164,6 +167,11 @@ void hob__ws_end(hob_ws *ws, int error, int code, const char *reason);
 int hob__ws_fail(hob_ws *ws, int code, const char *reason);
 
 void hob__ws_free(hob_ws *ws);
+
+/* ---- room.c: ROOM_BYTES; NULL: no memory. NULL may be given. Any thread. ---- */
+
+char *hob__ws_room_take(void);
+void  hob__ws_room_give(char *room);
 
 /* ---- accept.c ---- */
 
@@ -202,6 +210,9 @@ void hob__ws_want_close(hob_ws *ws, int code, const char *reason);
 /* The wire, and behind it what has come to be wanted meanwhile. */
 int  hob__ws_wire(hob_ws *ws);
 void hob__ws_wire_end(hob_ws *ws);
+
+/* What is left over will never be sent. */
+void hob__ws_rest_free(hob_ws *ws);
 
 /* Starts a task that writes for others, if there is none, and there is something. */
 void hob__ws_start_flusher(hob_ws *ws);
