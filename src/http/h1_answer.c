@@ -33,14 +33,20 @@ static void put_text(struct http_conn *conn, const char *text)
     hob__http_put(conn, text, strlen(text));
 }
 
+size_t hob__http_digits(char out[static DIGITS_MAX], uint64_t number)
+{
+    size_t len = 1;
+    for (uint64_t left = number; left > 9; left /= 10)
+        len++;
+    for (size_t i = len; i > 0; number /= 10)
+        out[--i] = (char)('0' + number % 10);
+    return len;
+}
+
 static void put_number(struct http_conn *conn, uint64_t number)
 {
-    char  digits[24];
-    char *at = digits + sizeof digits;
-    do
-        *--at = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    hob__http_put(conn, at, (size_t)(digits + sizeof digits - at));
+    char digits[DIGITS_MAX];
+    hob__http_put(conn, digits, hob__http_digits(digits, number));
 }
 
 static void put_status_line(struct http_conn *conn, int status)

@@ -116,6 +116,14 @@ static nghttp2_nv nv_of(const char *name, size_t name_len, const char *value, si
                          NGHTTP2_NV_FLAG_NONE };
 }
 
+/* The same with a name that is a literal, which nghttp2 need not copy. */
+static nghttp2_nv named(const char *name, size_t name_len, const char *value, size_t value_len)
+{
+    nghttp2_nv nv = nv_of(name, name_len, value, value_len);
+    nv.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    return nv;
+}
+
 /* A head alone is an answer, too, and needs no window to be sent: so nobody has to wait for it. */
 static void refuse(struct h2_stream *s, int status)
 {
@@ -407,7 +415,7 @@ static int submit_head(struct h2_stream *s)
     struct http_work   *work = s->work;
     hob_http_request   *req = &work->req;
     struct http_server *server = s->h2->conn->server;
-    char                status[16], length[24];
+    char                status[DIGITS_MAX], length[DIGITS_MAX];
     nghttp2_nv          small[FIELDS_SMALL], *fields = small;
     size_t              count = 0, lines = lines_in(work->headers, req->headers_len);
     bool                has_body = req->frame != FRAME_NO_BODY
@@ -418,16 +426,13 @@ static int submit_head(struct h2_stream *s)
         if (fields == NULL)
             return -ENOMEM;
     }
-    snprintf(status, sizeof status, "%d", req->status);
-    fields[count++] = nv_of(":status", 7, status, 3);
-    fields[count++] = nv_of("date", 4, hob__http_date_now(server), DATE_LEN);
+    fields[count++] = named(":status", 7, status, hob__http_digits(status, (uint64_t)req->status));
+    fields[count++] = named("date", 4, hob__http_date_now(server), DATE_LEN);
     if (server->opts.server_name != NULL && !hob__http_has_header(req, "Server"))
-        fields[count++] = nv_of("server", 6, server->opts.server_name, strlen(server->opts.server_name));
+        fields[count++] = named("server", 6, server->opts.server_name, strlen(server->opts.server_name));
     count += fields_of(work->headers, req->headers_len, fields + count);
-    if (s->length >= 0) {
-        int len = snprintf(length, sizeof length, "%lld", (long long)s->length);
-        fields[count++] = nv_of("content-length", 14, length, (size_t)len);
-    }
+    if (s->length >= 0)
+        fields[count++] = named("content-length", 14, length, hob__http_digits(length, (uint64_t)s->length));
     int r = nghttp2_submit_response(s->h2->session, s->id, fields, count, has_body ? &hob__h2_answer : NULL);
     if (fields != small)
         free(fields);

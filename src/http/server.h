@@ -348,6 +348,10 @@ void hob__http_finish(hob_http_request *req, int result);
 /* An answer to what is no request, or cannot be served: its status and its words. */
 int hob__http_refuse(hob_http_request *req, int status);
 
+/* A number in decimal digits. Returns how many. */
+enum { DIGITS_MAX = 20 };
+size_t hob__http_digits(char out[static DIGITS_MAX], uint64_t number);
+
 /* ---- the parts of HTTP/1.1: h1_answer.c, body.c, file.c ---- */
 
 extern const struct http_transport hob__http_h1;
