@@ -149,7 +149,7 @@ hob_ws *hob__ws_new(const hob_ws_opts *opts, bool is_client); /* NULL: no memory
 
 /* On the first line of each public call that can wait: docs/design/0105. */
 #define WS_CALL(ws) \
-    __attribute__((cleanup(hob__ws_leave))) hob_ws *in_call = hob__ws_enter(ws)
+    __attribute__((cleanup(hob__ws_leave), unused)) hob_ws *in_call = hob__ws_enter(ws)
 hob_ws *hob__ws_enter(hob_ws *ws);
 void hob__ws_leave(hob_ws **ws);
 
