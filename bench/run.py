@@ -321,10 +321,11 @@ def ws_question(name, title, load):
         load=[*load, "--connections", "64", "--ms", "500"], load_program="ws_load", group="ws")
 
 
-def fetch_question(name, title, connections):
-    """Clients, of one server that is the fastest there is. Arguments: PORT and these."""
+def fetch_question(name, title, connections, count):
+    """Clients, of one server that is the fastest there is. `count` answers come before as many that
+    are measured."""
     def client(who, program, first=(), env=None):
-        return Contestant(who, program, [*first, "{port}", connections, 10000, 10000], env)
+        return Contestant(who, program, [*first, "{port}", connections, count, count], env)
 
     return Question(
         name, f"HTTP client, GET of small JSON, {title}: client CPU per request", "cpu_us", "µs",
@@ -481,8 +482,8 @@ QUESTIONS = [
                 ["--size", "4096"]),
     ws_question("wsdepth", "64 bytes, 64 connections, 16 messages sent together on each",
                 ["--size", "64", "--depth", "16"]),
-    fetch_question("fetch64", "64 at once", 64),
-    fetch_question("fetch1", "one after the other", 1),
+    fetch_question("fetch64", "64 at once", 64, 10000),
+    fetch_question("fetch1", "one after the other", 1, 3000),
     ring_question(50),
     ring_question(1000),
 ]
