@@ -121,8 +121,8 @@ typedef struct hob_http_opts {
     uint32_t resets_per_s_max;   /* by the client, or for its mistakes; 0: 50                     */
     uint32_t controls_per_s_max; /* frames that carry nothing: PING, SETTINGS, PRIORITY, empty DATA,
                                     unknown ones, windows opened in crumbs; 0: 250                */
-    unsigned takes_connect : 1;  /* says that extended CONNECT is taken (RFC 8441). Browsers ask for
-                                    WebSockets in this way then, which hob/ws.h does not know     */
+    unsigned no_tunnels : 1;     /* does not say that extended CONNECT is taken (RFC 8441): browsers
+                                    make a connection of HTTP/1.1 for each WebSocket then         */
 
     size_t      stack_bytes; /* of a handler's task, as in hob_task_opts                          */
     const char *server_name; /* the Server header; NULL: none. Lent while serving                 */
@@ -182,8 +182,10 @@ HOB_API const char *hob_http_query(const hob_http_request *req);  /* behind the 
 HOB_API const char *hob_http_host(const hob_http_request *req);   /* with its port; "": HTTP/1.0 */
 HOB_API int         hob_http_version(const hob_http_request *req); /* 10 of HTTP/1.0; 11; 20    */
 
-/* What an extended CONNECT of HTTP/2 asks for (RFC 8441), such as "websocket"; "": it is none. Its
- * path and host are those of the resource. */
+/* What an extended CONNECT of HTTP/2 asks for (RFC 8441), such as "websocket"; "": it is none. Everything
+ * else of it is as in HTTP/1.1, where it would be a GET with an Upgrade: so is its method here, it has
+ * no body, and routes and handlers of a GET are its own. One that does not upgrade it, and answers with a
+ * 2xx, would have said that it does: the client gets 501 then. */
 HOB_API const char *hob_http_protocol(const hob_http_request *req);
 
 /* The value of a header, without blanks at its ends; of several of that name the first. NULL: there
@@ -314,9 +316,12 @@ HOB_API hob_stream *hob_http_stream(hob_http_request *req);
  * of the upgraded_max. When the server ends, also when the run stops, the request's scope is cancelled:
  * say goodbye in a HOB_SHIELD. That the client went away is seen by reading.
  *
+ * Of HTTP/2 it answers 200, and the stream is that of the request alone: it takes `window_bytes` of memory
+ * at most, its end is a frame, and the connection goes on for others. One task may write at a time.
+ *
  * Waits until the answer is sent. Returns 0, or
  *   -EPROTO    the client did not ask for it (Upgrade and Connection headers of HTTP/1.1; of HTTP/2
- *              an extended CONNECT, see takes_connect)
+ *              an extended CONNECT; also if that has ended already)
  *   -EBUSY     the request has a body, which was not read to its end
  *   -ENOBUFS   there are too many, or the server ends
  *   -EALREADY  the answer has begun
@@ -340,12 +345,12 @@ typedef int64_t hob_http_keeper(void *arg, int event);
 /* The upgraded connection outlives its handler: when that has returned 0, the request ends, with its
  * task and its memory, and keeper(arg, event) is called when there is something to do. Meanwhile the
  * connection costs a few hundred bytes. (On streams that cannot tell when they are ready, and
- * hob_http_serve_stream, it keeps its task.) `silent_ns` is as what a keeper returns. From now on
- * the keeper is called for a last time, whatever happens.
+ * hob_http_serve_stream, it keeps its task.) A stream of HTTP/2 costs as much, and its connection is idle
+ * while all of its streams are silent. `silent_ns` is as what a keeper returns. From now on the keeper is
+ * called for a last time, whatever happens.
  *
  * *ret_scope is the server's: for what `arg` starts to live as long. It does not end before the last call.
- * Does not wait. Returns 0, or -ENOMEM, -EAGAIN, -ENOTSUP (over HTTP/2, where others share the
- * connection), and then nothing was changed. */
+ * Does not wait. Returns 0, or -ENOMEM, -EAGAIN, and then nothing was changed. */
 HOB_API HOB_MUST_USE int hob_http_keep(hob_http_request *req, int64_t silent_ns,
                                        hob_http_keeper *keeper, void *arg, hob_scope **ret_scope);
 

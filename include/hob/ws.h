@@ -19,6 +19,9 @@
  *
  * A library of its own: not part of hob.h; link libhob-ws (pkg-config).
  *
+ * Over HTTP/2 (RFC 8441) servers need nothing else: many WebSockets share a connection with its requests,
+ * and each waits for its own windows. Clients speak HTTP/1.1, as nearly all but browsers do.
+ *
  * Receiving.  One task at a time. Pings are answered, and silent peers are pinged, while somebody
  *   receives. What the peer does against the protocol ends the connection with the code that RFC 6455
  *   has for it, never the program.
@@ -111,7 +114,7 @@ HOB_API HOB_MUST_USE int hob_ws_serve(hob_http_request *req, const hob_ws_opts *
                                       void *arg);
 
 /* The first step alone. Returns 0, and *ret_ws is the caller's to close before the handler returns;
- * or the status that the request deserves (405, 400, 403, 426, 503), for hob_ws_refuse or an answer of
+ * or the status that the request deserves (405, 400, 403, 426, 501, 503), for hob_ws_refuse or an answer of
  * your own; or a negative error of hob_http_upgrade. */
 HOB_API HOB_MUST_USE int hob_ws_accept(hob_http_request *req, const hob_ws_opts *opts,
                                        hob_ws **ret_ws);
@@ -131,10 +134,10 @@ typedef struct hob_ws_calls {
 } hob_ws_calls;
 
 /* Keeps an accepted connection when the handler has returned 0: while nobody says anything it has no
- * task, no stack and no buffer. Others may send to it until `ended` has returned; who is in a call with
- * it then gets that call's error, and is waited for. It is the last that
- * the handler does with it, and it is not closed by hand. Does not wait. Returns 0, or -ENOMEM,
- * -EAGAIN, and then nothing was changed. */
+ * task, no stack and no buffer; of HTTP/2 neither has the connection, when all on it are silent. Others
+ * may send to it until `ended` has returned; who is in a call with it then gets that call's error, and is
+ * waited for. It is the last that the handler does with it, and it is not closed by hand. Does not wait.
+ * Returns 0, or -ENOMEM, -EAGAIN, and then nothing was changed. */
 HOB_API HOB_MUST_USE int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void *arg);
 
 /* ---- clients ---- */

@@ -6,6 +6,7 @@
  *     h2_session.c   what nghttp2 tells and asks; how much of what a client may send
  *     h2_head.c      the fields of a head become one of HTTP/1.1, for the same reader
  *     h2_stream.c    a request's task, and how it reads and writes: hob__http_h2
+ *     h2_tunnel.c    one that has become a stream both ways, also without a task
  *     h2_none.c      in their place where there is no nghttp2
  *
  *     bytes ─▶ feed ─▶ nghttp2 ─▶ head whole: FRESH ─▶ a task: the handler ─▶ submit ─┐
@@ -14,6 +15,7 @@
  * A stream:
  *
  *     HEAD ─▶ FRESH ─▶ RUNNING ─▶ (freed)
+ *       │       │         └── a tunnel that is kept ──▶ SILENT ─▶ FRESH ─▶ ...
  *       └───────┴──▶ (freed): refused, or the client took it back
  *
  *   HEAD     its head is coming: h2->heading. There is at most one.
@@ -21,11 +23,13 @@
  *   RUNNING  its task runs the handler, and then waits until the last byte of the answer is in
  *            work->out of the connection. It is counted until its task has ended, whatever the
  *            client has done meanwhile: so work that nobody wants any more has a limit, too.
+ *   SILENT   it has neither a task nor room (no `work`), until there is something to tell its keeper.
  *
  * nghttp2 is called by all of the connection's tasks, one at a time, since none of those calls waits; and
  * not from within its own calls. Who finds that there is something to be sent either is the
  * connection's task, or starts one that writes it (`is_writing`), so that a request that is cancelled
- * never cuts a frame into two. An idle connection has no task: struct h2_conn, and nghttp2's memory.
+ * never cuts a frame into two. An idle connection has no task: struct h2_conn, and nghttp2's memory. One
+ * all of whose streams are SILENT is idle, too.
  */
 #ifndef HOB_HTTP_H2_H
 #define HOB_HTTP_H2_H
@@ -44,7 +48,14 @@ bool hob__h2_run(struct http_conn *conn);
 /* It was idle, and is ready: whether a task is to be started, or else the connection to be closed. */
 bool hob__h2_wake(struct http_conn *conn, ssize_t result);
 
-void hob__h2_free(struct h2_conn *h2); /* NULL is fine */
+/* There is no memory for that task: true if it gets one later, since somebody is to hear of its end. */
+bool hob__h2_starts_later(struct http_conn *conn);
+
+void hob__h2_free(struct h2_conn *h2); /* NULL is fine. Those who keep streams hear of it: may wait */
+
+/* Of all tunnels of a server: tells who is silent for too long; tells that it ends. */
+void hob__h2_look_after_tunnels(struct http_server *server);
+void hob__h2_drain_tunnels(struct http_server *server);
 
 #ifdef HOB_HTTP_HAVE_H2
 #include <nghttp2/nghttp2.h>
@@ -62,6 +73,7 @@ struct h2_conn {
     struct h2_stream *streams; /* all of them */
     struct h2_stream *heading, *fresh, *fresh_last;
     uint32_t          stream_count;
+    uint32_t          tunnel_count, silent_count; /* of these */
 
     /* What the client does. */
     int64_t          head_since_ns; /* 0: no head is coming */
@@ -80,8 +92,11 @@ struct h2_conn {
     bool           is_feeding; /* nghttp2 is in mem_recv   */
     bool           is_writing; /* work->out is being sent  */
     bool           is_calmed;  /* the client did too much  */
+    bool           has_shielded; /* the server was cancelled, and goodbyes were said */
     bool           is_leaving, has_pinged_back, has_said_last; /* no more requests are taken */
+    bool           is_idle;    /* it has no task, and conn->op waits                */
     bool           is_woken;   /* from being idle, since there is something to read */
+    bool           wants_task; /* it was ready, and there was no memory for one     */
     bool           is_over;    /* nothing will be read any more */
     hob_event      quiet;      /* nobody writes             */
 };
@@ -89,7 +104,8 @@ struct h2_conn {
 struct h2_stream {
     struct h2_conn   *h2;
     struct h2_stream *prev, *next, *next_fresh;
-    struct http_work *work;
+    struct http_work *work;   /* NULL: it is kept */
+    struct h2_tunnel *tunnel; /* NULL: it is a request */
     int32_t           id;
     int               broken; /* as conn->broken, of this stream */
 
@@ -107,17 +123,19 @@ struct h2_stream {
     size_t body_cap, body_begin, body_end;
     uint64_t received;
     bool   has_ended; /* the client's side */
-    bool   is_tunnel;
+    bool   is_connect; /* an extended CONNECT: what comes is no body */
     int    body_error;
 
     /* Its answer: what was gathered in work->out, of which out_taken bytes are gone; then `lent`. */
-    int64_t     length; /* -1: unknown */
-    size_t      out_taken;
-    const char *lent;
-    size_t      lent_len;
+    int64_t             length; /* -1: unknown */
+    size_t              out_taken;
+    struct iovec        lent_one;
+    const struct iovec *lent; /* the first piece that is not gone, with lent_at bytes of it */
+    size_t              lent_at, lent_len;
     bool        is_head_sent, is_deferred, is_ending, is_end_sent;
     bool        is_closed; /* nghttp2 knows it no more */
     bool        is_running;
+    bool        is_fresh;  /* it stands in line for a task */
 
     hob_event readable, writable;
 };
@@ -154,6 +172,7 @@ void hob__h2_stream_free(struct h2_stream *s);
 
 /* Its head is whole: it is refused, or FRESH. */
 void hob__h2_stream_ready(struct h2_stream *s);
+void hob__h2_stream_line_up(struct h2_stream *s); /* FRESH */
 
 /* A task for it. */
 void hob__h2_stream_start(struct h2_stream *s);
@@ -169,10 +188,41 @@ size_t hob__h2_stream_pending(const struct h2_stream *s);
 void   hob__h2_stream_take(struct h2_stream *s, char *to, size_t len);
 int    hob__h2_submit_trailers(struct h2_stream *s);
 
+/* For tunnels. What came, at most `len` bytes, of which there are some. */
+size_t hob__h2_stream_read(struct h2_stream *s, void *buf, size_t len);
+
+/* The head, if it was not sent; and what there is from then on. Does not wait: 0 or -ENOMEM. */
+int hob__h2_stream_send(struct h2_stream *s);
+
+/* The client says no more, so no window will open for what is left. */
+bool hob__h2_stream_is_stuck(const struct h2_stream *s);
+
+/* The end of its side, or (is_cut) a reset. Waits. */
+void hob__h2_stream_end(struct h2_stream *s, bool is_cut);
+struct h2_stream *hob__h2_stream_of(const hob_http_request *req);
+
+/* ---- h2_tunnel.c ---- */
+
+int  hob__h2_upgrade(hob_http_request *req, hob_stream **ret_stream);
+void hob__h2_keep(hob_http_request *req, int64_t silent_ns, hob_http_keeper *keeper, void *arg);
+
+/* Its handler has returned `result`, its request is over: goes on with its keeper, if there is one,
+ * until it is SILENT, or frees it. Waits. */
+void hob__h2_tunnel_left(struct h2_stream *s, int result);
+
+/* There is something to tell its keeper: it is FRESH, unless it runs. */
+void hob__h2_tunnel_call(struct h2_stream *s);
+void hob__h2_tunnel_call_all(struct h2_conn *h2);
+void hob__h2_tunnel_start(struct h2_stream *s); /* its task */
+
+/* Tells its keeper, if there is one, that it ends, in this task; and frees it. */
+void hob__h2_tunnel_free(struct h2_stream *s);
+
 /* ---- h2_conn.c ---- */
 
 /* Something is to be sent: sees to it that somebody does. */
 void hob__h2_kick(struct h2_conn *h2);
+void hob__h2_rouse(struct h2_conn *h2); /* there is something to do for the connection's task */
 void hob__h2_break(struct h2_conn *h2, int error);
 void hob__h2_stream_gone(struct h2_conn *h2); /* there is one less */
 

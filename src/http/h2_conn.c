@@ -20,6 +20,7 @@
 #include "http/h2.h"
 
 #define LAST_CALL_NS (1 * HOB_SEC)
+#define GOODBYES_NS (5 * HOB_SEC) /* for tunnels, when the server is cancelled */
 
 static const char PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -51,37 +52,57 @@ int hob__h2_begin(struct http_conn *conn)
     return 0;
 }
 
+static void free_streams(struct h2_conn *h2)
+{
+    while (h2->streams != NULL) {
+        struct h2_stream *s = h2->streams;
+        if (s->broken == 0)
+            s->broken = h2->conn->broken != 0 ? h2->conn->broken : -ECONNRESET;
+        if (s->tunnel != NULL)
+            hob__h2_tunnel_free(s);
+        else
+            hob__h2_stream_free(s);
+    }
+}
+
 void hob__h2_free(struct h2_conn *h2)
 {
     if (h2 == NULL)
         return;
-    while (h2->streams != NULL)
-        hob__h2_stream_free(h2->streams);
+    free_streams(h2);
     nghttp2_session_del(h2->session);
     free(h2);
 }
 
 /* ---- being heard ---- */
 
-static void wake(struct h2_conn *h2)
+void hob__h2_rouse(struct h2_conn *h2)
 {
     struct http_work *work = h2->conn->work;
-    if (work != NULL && work->waiting != NULL)
+    if (h2->is_idle)
+        hob_op_cancel(&h2->conn->op);
+    else if (work != NULL && work->waiting != NULL)
         hob_scope_cancel(work->waiting, "there is something else to do");
+}
+
+/* Those that have a task, or will have one at once. */
+static uint32_t active_count(const struct h2_conn *h2)
+{
+    return h2->stream_count - h2->silent_count;
 }
 
 void hob__h2_stream_gone(struct h2_conn *h2)
 {
     if (h2->stream_count == 0)
         h2->idle_since_ns = hob_now();
-    if (h2->stream_count == 0 || (h2->is_leaving && h2->last_call_ns == 0))
-        wake(h2);
+    if (active_count(h2) == 0 || (h2->is_leaving && h2->last_call_ns == 0))
+        hob__h2_rouse(h2);
 }
 
 static void break_streams(struct h2_conn *h2, int error, const char *reason)
 {
     for (struct h2_stream *s = h2->streams; s != NULL; s = s->next) {
-        if (s->is_running && s->broken == 0 && s->work->req.scope != NULL)
+        if (s->is_running && s->broken == 0 && s->work != NULL && s->work->req.scope != NULL)
             h2->conn->server->stats->gone++;
         hob__h2_stream_break(s, error, reason);
     }
@@ -92,7 +113,7 @@ void hob__h2_break(struct h2_conn *h2, int error)
     if (h2->conn->broken == 0)
         h2->conn->broken = error;
     break_streams(h2, -ECONNRESET, "the client went away");
-    if (h2->scope != NULL)
+    if (h2->scope != NULL && h2->tunnel_count == 0) // those who have a tunnel see it when they read
         hob_scope_cancel(h2->scope, "the connection broke");
 }
 
@@ -114,15 +135,24 @@ static void write_all(struct h2_conn *h2)
     }
     h2->is_writing = false;
     hob_event_set(&h2->quiet);
-    if (h2->is_calmed || !nghttp2_session_want_read(h2->session)) // what was sent was the end
-        wake(h2);
+    if (h2->is_calmed || !nghttp2_session_want_read(h2->session) // what was sent was the end
+        || (h2->silent_count > 0 && active_count(h2) == 0)) // it can be idle now
+        hob__h2_rouse(h2);
     for (struct h2_stream *s = h2->is_over ? h2->streams : NULL; s != NULL; s = s->next)
         hob_event_set(&s->writable); // those that wait for a window wait in vain
 }
 
+/* When the server is cancelled, goodbyes are still sent. */
 static int run_writer(void *arg)
 {
-    write_all(arg);
+    struct h2_conn *h2 = arg;
+
+    if (hob_cancelled() == 0 || h2->tunnel_count == 0) {
+        write_all(h2);
+    } else {
+        HOB_SHIELD(GOODBYES_NS)
+            write_all(h2);
+    }
     return 0;
 }
 
@@ -132,6 +162,10 @@ void hob__h2_kick(struct h2_conn *h2)
 
     if (h2->is_writing || h2->is_feeding)
         return;
+    if (h2->scope == NULL || h2->is_idle) { // its task, which has room for it, is not there
+        hob__h2_rouse(h2);
+        return;
+    }
     hob__h2_collect(h2);
     if (h2->conn->work->out_len == 0 || h2->conn->broken != 0 || h2->is_busy)
         return;
@@ -183,18 +217,25 @@ static void feed(struct h2_conn *h2)
         calm(h2); // nghttp2 has its own limits
 }
 
-static void start_fresh(struct h2_conn *h2)
+static void start_all(struct h2_conn *h2)
 {
     h2->is_busy = true;
-    while (h2->fresh != NULL && h2->conn->broken == 0 && !h2->is_over) {
+    while (h2->fresh != NULL) {
         struct h2_stream *s = h2->fresh;
         h2->fresh = s->next_fresh;
         if (h2->fresh == NULL)
             h2->fresh_last = NULL;
         s->next_fresh = NULL;
+        s->is_fresh = false;
         hob__h2_stream_start(s);
     }
     h2->is_busy = false;
+}
+
+static void start_fresh(struct h2_conn *h2)
+{
+    if (h2->conn->broken == 0 && !h2->is_over)
+        start_all(h2);
 }
 
 /* ---- the polite end ---- */
@@ -249,12 +290,14 @@ static bool wait_for_quiet(struct h2_conn *h2)
 static bool step(struct h2_conn *h2)
 {
     feed(h2);
-    start_fresh(h2);
-    leave(h2);
-    if (h2->stream_count > 0)
-        hob__h2_kick(h2);
-    if (h2->stream_count == 0 && wait_for_quiet(h2)) // also when what was sent was its last
-        write_all(h2);
+    do {
+        start_fresh(h2);
+        leave(h2);
+        if (h2->stream_count > 0)
+            hob__h2_kick(h2);
+        if (h2->stream_count == 0 && wait_for_quiet(h2)) // also when what was sent was its last
+            write_all(h2);
+    } while (h2->fresh != NULL && h2->conn->broken == 0 && !h2->is_over); // a reset that was sent
     if (h2->is_calmed)
         calm(h2);
     return !is_done(h2);
@@ -316,6 +359,12 @@ static void on_end(struct h2_conn *h2)
     }
 }
 
+/* The server is cancelled, and there are those who have something to say. */
+static bool may_say_goodbyes(const struct h2_conn *h2)
+{
+    return h2->tunnel_count > 0 && h2->conn->broken == 0 && !h2->is_over && !h2->has_shielded;
+}
+
 /* More bytes, or something else to do. False: there will be none. */
 static bool wait_for_bytes(struct h2_conn *h2)
 {
@@ -334,7 +383,7 @@ static bool wait_for_bytes(struct h2_conn *h2)
         look_at_time(h2);
         return true;
     }
-    if (n == -ECANCELED && hob_cancelled() == 0)
+    if (n == -ECANCELED && (hob_cancelled() == 0 || may_say_goodbyes(h2)))
         return true;
     if (n == 0)
         on_end(h2);
@@ -345,8 +394,32 @@ static bool wait_for_bytes(struct h2_conn *h2)
 
 static bool may_idle(const struct h2_conn *h2)
 {
-    return h2->stream_count == 0 && h2->head_since_ns == 0 && !h2->is_leaving && !h2->is_writing
-           && !h2->conn->is_lent;
+    return active_count(h2) == 0 && h2->fresh == NULL && h2->head_since_ns == 0
+           && (!h2->is_leaving || h2->has_said_last) && !h2->is_writing && h2->conn->work->out_len == 0
+           && h2->rest_len == 0 && !h2->conn->is_lent && hob_cancelled() == 0;
+}
+
+static bool go_idle(struct h2_conn *h2)
+{
+    h2->is_idle = true;
+    if (hob__http_idle(h2->conn))
+        return true;
+    h2->is_idle = false;
+    return false;
+}
+
+static void say_goodbyes(struct h2_conn *h2)
+{
+    h2->has_shielded = true;
+    hob__h2_tunnel_call_all(h2);
+    HOB_SHIELD(GOODBYES_NS) {
+        while (step(h2) && h2->tunnel_count > 0) {
+            if (!wait_for_bytes(h2))
+                break;
+        }
+        if (h2->conn->broken == 0 && wait_for_quiet(h2))
+            write_all(h2);
+    }
 }
 
 /* Its requests come to their end, then its words. */
@@ -356,11 +429,12 @@ static void end(struct h2_conn *h2, hob_scope *scope)
 
     if (hob_cancelled() != 0)
         hob__h2_break(h2, -ECANCELED);
+    hob__h2_tunnel_call_all(h2);
+    start_all(h2);
     hob__h2_kick(h2);
     (void)!hob_scope_end(scope);
     h2->scope = NULL;
-    while (h2->streams != NULL)
-        hob__h2_stream_free(h2->streams);
+    free_streams(h2);
     if (conn->broken != 0 || hob_cancelled() != 0)
         return;
     write_all(h2);
@@ -379,12 +453,15 @@ bool hob__h2_run(struct http_conn *conn)
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a request that fails is one request
     h2->scope = &scope;
     for (bool goes_on = true; goes_on;) {
-        if (is_woken) {
-            goes_on = wait_for_bytes(h2);
+        if (hob_cancelled() != 0 && may_say_goodbyes(h2)) {
+            say_goodbyes(h2);
+            break;
+        } else if (is_woken) {
             is_woken = false;
+            goes_on = (h2->stream_count == 0 || step(h2)) && wait_for_bytes(h2);
         } else if (!step(h2)) {
             break;
-        } else if (may_idle(h2) && hob__http_idle(conn)) {
+        } else if (may_idle(h2) && go_idle(h2)) {
             (void)!hob_scope_end(&scope);
             h2->scope = NULL;
             return true;
@@ -400,8 +477,21 @@ bool hob__h2_wake(struct http_conn *conn, ssize_t result)
 {
     struct h2_conn *h2 = conn->h2;
 
+    h2->is_idle = false;
+    if (h2->stream_count > 0) { // who keeps one hears of the end and of errors, by reading
+        h2->is_woken = result != -ECANCELED;
+        return true;
+    }
     h2->is_woken = result > 0;
-    h2->is_leaving = result < 0;
+    h2->is_leaving = h2->is_leaving || result < 0;
     // Idle for too long, or the server drains: it is told. A server that was cancelled has no time.
     return result > 0 || (result == -ECANCELED && hob_scope_cancelled(conn->server->scope) == 0);
+}
+
+bool hob__h2_starts_later(struct http_conn *conn)
+{
+    if (!conn->is_http2 || conn->h2->stream_count == 0)
+        return false;
+    conn->h2->wants_task = true;
+    return true;
 }

@@ -86,7 +86,7 @@ static void pseudo(struct h2_stream *s, const char *name, size_t name_len, const
         s->protocol.at = at, s->protocol.len = (uint32_t)len, memcpy(s->protocol_text, value, len);
 }
 
-/* The request line. That of an extended CONNECT (RFC 8441) has a path like all others; a plain one has
+/* The request line. That of an extended CONNECT (RFC 8441) is one of a GET, as in HTTP/1.1; a plain one has
  * only an authority, and is nobody's tunnel. */
 static void line(struct h2_stream *s)
 {
@@ -171,6 +171,18 @@ static void set_body(hob_http_request *req, bool has_ended)
     req->is_body_done = req->head.body == H1_NO_BODY;
 }
 
+/* What HTTP/1.1 asks for by a GET with an Upgrade. What follows is no body. */
+static void set_protocol(struct h2_stream *s)
+{
+    hob_http_request *req = &s->work->req;
+
+    s->is_connect = true;
+    req->protocol = s->protocol_text;
+    req->head.body = H1_NO_BODY;
+    req->head.expects_continue = false;
+    req->is_body_done = true;
+}
+
 int hob__h2_head_end(struct h2_stream *s, bool has_ended)
 {
     struct http_work *work = s->work;
@@ -192,10 +204,8 @@ int hob__h2_head_end(struct h2_stream *s, bool has_ended)
         return 400; // a head in a head: it cannot be, and is no request
     hob__http_request_begin(req, (size_t)len);
     set_body(req, has_ended);
-    if (s->protocol.len > 0) {
-        req->method = "CONNECT";
-        req->protocol = s->protocol_text;
-    }
+    if (s->protocol.len > 0)
+        set_protocol(s);
     return 0;
 }
 

@@ -29,7 +29,23 @@ bool hob__h2_wake(struct http_conn *conn, ssize_t result)
     return result > 0;
 }
 
+bool hob__h2_starts_later(struct http_conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 void hob__h2_free(struct h2_conn *h2)
 {
     (void)h2;
+}
+
+void hob__h2_look_after_tunnels(struct http_server *server)
+{
+    (void)server;
+}
+
+void hob__h2_drain_tunnels(struct http_server *server)
+{
+    (void)server;
 }

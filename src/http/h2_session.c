@@ -230,6 +230,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         return 0;
     if (s == h2->heading)
         hob__h2_field(s, (const char *)name, name_len, (const char *)value, value_len);
+    else if (s->is_connect)
+        return refuse_stream(session, frame->hd.stream_id, NGHTTP2_PROTOCOL_ERROR); // RFC 9113 8.5
     else
         hob__h2_trailer(s, (const char *)name, name_len, (const char *)value, value_len);
     return 0;
@@ -250,6 +252,8 @@ static void end_of_body(struct h2_stream *s)
 {
     s->has_ended = true;
     hob_event_set(&s->readable);
+    if (s->tunnel != NULL)
+        hob__h2_tunnel_call(s);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
@@ -269,7 +273,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         hob__h2_stream_ready(s);
         return 0;
     }
-    if (frame->hd.type == NGHTTP2_HEADERS)
+    if (frame->hd.type == NGHTTP2_HEADERS && !s->is_connect)
         hob__h2_trailer_end(s);
     if (has_ended)
         end_of_body(s);
@@ -301,7 +305,7 @@ static int on_close(nghttp2_session *session, int32_t id, uint32_t code, void *a
     s->is_closed = true;
     if (!s->is_end_sent)
         h2->conn->server->stats->reset++;
-    if (!s->is_running) {
+    if (!s->is_running && s->tunnel == NULL) {
         hob__h2_stream_free(s);
         return 0;
     }
@@ -343,7 +347,7 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *buf, s
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (n == pending && s->is_ending) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
-        if (s->work->req.trailers_len > 0) {
+        if (s->work != NULL && s->work->req.trailers_len > 0) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             if (hob__h2_submit_trailers(s) < 0)
                 return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -433,7 +437,7 @@ static int submit_settings(struct h2_conn *h2)
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, opts->streams_max },
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, opts->window_bytes },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, opts->head_bytes_max },
-        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, opts->takes_connect },
+        { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, !opts->no_tunnels },
         { NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1 },
     };
     int r = nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries,

@@ -66,7 +66,7 @@ struct h2_stream *hob__h2_stream_new(struct h2_conn *h2, int32_t id)
 static void fresh_remove(struct h2_conn *h2, struct h2_stream *s)
 {
     struct h2_stream *before = NULL;
-    for (struct h2_stream *at = h2->fresh; at != NULL; before = at, at = at->next_fresh) {
+    for (struct h2_stream *at = s->is_fresh ? h2->fresh : NULL; at != NULL; before = at, at = at->next_fresh) {
         if (at != s)
             continue;
         if (before != NULL)
@@ -95,15 +95,19 @@ void hob__h2_stream_free(struct h2_stream *s)
     hob__h2_stream_gone(h2);
 }
 
+/* In a tunnel that is seen by who reads, as in HTTP/1.1. */
 void hob__h2_stream_break(struct h2_stream *s, int error, const char *reason)
 {
-    hob_http_request *req = &s->work->req;
-
     if (s->broken == 0)
         s->broken = error;
-    req->is_gone = true;
-    if (req->scope != NULL)
-        hob_scope_cancel(req->scope, reason);
+    if (s->tunnel != NULL) {
+        hob__h2_tunnel_call(s);
+    } else {
+        hob_http_request *req = &s->work->req;
+        req->is_gone = true;
+        if (req->scope != NULL)
+            hob_scope_cancel(req->scope, reason);
+    }
     hob_event_set(&s->readable);
     hob_event_set(&s->writable);
 }
@@ -149,6 +153,18 @@ static void refuse(struct h2_stream *s, int status)
     hob__h2_stream_free(s);
 }
 
+void hob__h2_stream_line_up(struct h2_stream *s)
+{
+    struct h2_conn *h2 = s->h2;
+
+    if (h2->fresh_last != NULL)
+        h2->fresh_last->next_fresh = s;
+    else
+        h2->fresh = s;
+    h2->fresh_last = s;
+    s->is_fresh = true;
+}
+
 void hob__h2_stream_ready(struct h2_stream *s)
 {
     struct h2_conn      *h2 = s->h2;
@@ -166,24 +182,18 @@ void hob__h2_stream_ready(struct h2_stream *s)
     }
     req->begun_ns = hob_now();
     s->work->out_len = 0;
-    if (h2->fresh_last != NULL)
-        h2->fresh_last->next_fresh = s;
-    else
-        h2->fresh = s;
-    h2->fresh_last = s;
+    hob__h2_stream_line_up(s);
 }
 
 /* ---- the task ---- */
 
 static int send_pending(struct h2_stream *s);
 
-/* The answer's last byte, or its being cut off, is told to the client. */
-static void end_answer(struct h2_stream *s)
+void hob__h2_stream_end(struct h2_stream *s, bool is_cut)
 {
-    hob_http_request *req = &s->work->req;
-    nghttp2_session  *session = s->h2->session;
+    nghttp2_session *session = s->h2->session;
 
-    if (s->broken == 0 && !req->is_cut) {
+    if (s->broken == 0 && !is_cut) {
         s->is_ending = true;
         s->broken = send_pending(s);
     }
@@ -204,10 +214,13 @@ static int run(void *arg)
     // It may have been taken back before it has run.
     int  r = s->broken != 0 ? s->broken : hob__http_call(req);
     bool closes = req->closes;
-    if (s->is_tunnel && s->broken == 0)
-        req->state = ANSWER_DONE; // it ends as its handler does
+    if (s->tunnel != NULL) {
+        h2->is_leaving = h2->is_leaving || closes;
+        hob__h2_tunnel_left(s, r);
+        return 0;
+    }
     hob__http_finish(req, r);
-    end_answer(s);
+    hob__h2_stream_end(s, req->is_cut);
     hob__http_record(req, r < 0 ? r : s->broken);
     if (closes)
         h2->is_leaving = true;
@@ -223,6 +236,10 @@ void hob__h2_stream_start(struct h2_stream *s)
     struct http_server *server = h2->conn->server;
     hob_task_opts       opts = { .name = "http", .stack_bytes = server->opts.stack_bytes };
 
+    if (s->tunnel != NULL) {
+        hob__h2_tunnel_start(s);
+        return;
+    }
     if (server->stats->running >= server->opts.running_max) {
         server->stats->refused++;
         refuse(s, 503);
@@ -268,7 +285,7 @@ void hob__h2_stream_data(struct h2_stream *s, const char *data, size_t len)
     s->received += len;
     if (s->body_error != 0)
         return;
-    if (!s->is_tunnel && s->received > s->h2->conn->server->opts.body_bytes_max)
+    if (!s->is_connect && s->received > s->h2->conn->server->opts.body_bytes_max)
         s->body_error = -EMSGSIZE;
     else if (s->body_cap - s->body_end < len && !make_room(s, len))
         s->body_error = -ENOMEM;
@@ -277,9 +294,11 @@ void hob__h2_stream_data(struct h2_stream *s, const char *data, size_t len)
         s->body_end += len;
     }
     hob_event_set(&s->readable);
+    if (s->tunnel != NULL)
+        hob__h2_tunnel_call(s);
 }
 
-static struct h2_stream *stream_of(const hob_http_request *req)
+struct h2_stream *hob__h2_stream_of(const hob_http_request *req)
 {
     return (struct h2_stream *)((char *)req->broken - offsetof(struct h2_stream, broken));
 }
@@ -308,8 +327,6 @@ static int wait_for_body(struct h2_stream *s)
     int64_t           begun_ns = hob_now(), deadline_ns = hob__http_body_deadline(req);
     int               r = 0;
 
-    if (s->is_tunnel)
-        deadline_ns = HOB_FOREVER; // its own protocol knows how long a silence may be
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, deadline_ns);
     while (r == 0 && s->body_begin == s->body_end && !s->has_ended && s->body_error == 0 && s->broken == 0) {
@@ -325,9 +342,25 @@ static int wait_for_body(struct h2_stream *s)
     return r;
 }
 
+size_t hob__h2_stream_read(struct h2_stream *s, void *buf, size_t len)
+{
+    size_t n = s->body_end - s->body_begin < len ? s->body_end - s->body_begin : len;
+
+    memcpy(buf, s->body + s->body_begin, n);
+    s->body_begin += n;
+    if (s->body_begin == s->body_end)
+        s->body_begin = s->body_end = 0;
+    if (s->is_closed || s->has_ended || s->body_error != 0)
+        return n;
+    if (nghttp2_session_consume_stream(s->h2->session, s->id, n) == NGHTTP2_ERR_NOMEM)
+        s->body_error = -ENOMEM; // the next call tells
+    hob__h2_kick(s->h2);
+    return n;
+}
+
 static ssize_t read_body(hob_http_request *req, void *buf, size_t len)
 {
-    struct h2_stream *s = stream_of(req);
+    struct h2_stream *s = hob__h2_stream_of(req);
 
     int r = say_continue(s);
     if (r == 0 && s->body_begin == s->body_end)
@@ -335,16 +368,7 @@ static ssize_t read_body(hob_http_request *req, void *buf, size_t len)
     if (r < 0)
         return r;
     if (s->body_begin < s->body_end) {
-        size_t n = s->body_end - s->body_begin < len ? s->body_end - s->body_begin : len;
-        memcpy(buf, s->body + s->body_begin, n);
-        s->body_begin += n;
-        if (s->body_begin == s->body_end)
-            s->body_begin = s->body_end = 0;
-        if (!s->is_closed && !s->has_ended && s->body_error == 0) {
-            if (nghttp2_session_consume_stream(s->h2->session, s->id, n) == NGHTTP2_ERR_NOMEM)
-                return hob__http_body_fail(req, -ENOMEM);
-            hob__h2_kick(s->h2);
-        }
+        size_t n = hob__h2_stream_read(s, buf, len);
         req->is_body_done = s->has_ended && s->body_error == 0 && s->body_begin == s->body_end;
         return (ssize_t)n;
     }
@@ -359,14 +383,21 @@ static ssize_t read_body(hob_http_request *req, void *buf, size_t len)
 
 /* ---- the answer's head ---- */
 
+/* To an extended CONNECT a 2xx says that the stream is the protocol's now. A handler that knows nothing of
+ * that means the answer to a GET; in HTTP/1.1 it is one, and no Upgrade. Here that is a 501 (RFC 9220 3). */
+static bool is_no_tunnel(const struct h2_stream *s, int status)
+{
+    return s->is_connect && status < 300;
+}
+
 static int begin(hob_http_request *req, int status, const char *type, size_t type_len, int64_t length)
 {
-    struct h2_stream *s = stream_of(req);
+    struct h2_stream *s = hob__h2_stream_of(req);
     struct http_work *work = req->work;
 
     if (s->broken != 0)
         return s->broken;
-    bool is_bodiless = hob__http_is_bodiless(status);
+    bool is_bodiless = hob__http_is_bodiless(status) || is_no_tunnel(s, status);
     if (type != NULL) {
         hob__http_remove_header(req, "Content-Type");
         char *to = work->headers + req->headers_len; // there is room for one more: server.h
@@ -426,6 +457,8 @@ static int submit_head(struct h2_stream *s)
         if (fields == NULL)
             return -ENOMEM;
     }
+    if (s->tunnel == NULL && is_no_tunnel(s, req->status))
+        req->status = 501;
     fields[count++] = named(":status", 7, status, hob__http_digits(status, (uint64_t)req->status));
     fields[count++] = named("date", 4, hob__http_date_now(server), DATE_LEN);
     if (server->opts.server_name != NULL && !hob__http_has_header(req, "Server"))
@@ -457,10 +490,10 @@ int hob__h2_submit_trailers(struct h2_stream *s)
 
 size_t hob__h2_stream_pending(const struct h2_stream *s)
 {
-    return s->work->out_len - s->out_taken + s->lent_len;
+    return (s->work != NULL ? s->work->out_len - s->out_taken : 0) + s->lent_len;
 }
 
-void hob__h2_stream_take(struct h2_stream *s, char *to, size_t len)
+static size_t take_gathered(struct h2_stream *s, char *to, size_t len)
 {
     struct http_work *work = s->work;
     size_t            n = work->out_len - s->out_taken < len ? work->out_len - s->out_taken : len;
@@ -469,12 +502,32 @@ void hob__h2_stream_take(struct h2_stream *s, char *to, size_t len)
     s->out_taken += n;
     if (s->out_taken == work->out_len)
         s->out_taken = work->out_len = 0;
-    if (len > n) {
-        memcpy(to + n, s->lent, len - n);
-        s->lent += len - n;
-        s->lent_len -= len - n;
+    return n;
+}
+
+static void take_lent(struct h2_stream *s, char *to, size_t len)
+{
+    s->lent_len -= len;
+    while (len > 0) {
+        size_t left = s->lent->iov_len - s->lent_at, n = left < len ? left : len;
+        if (n > 0)
+            memcpy(to, (const char *)s->lent->iov_base + s->lent_at, n);
+        to += n;
+        len -= n;
+        s->lent_at += n;
+        if (s->lent_at == s->lent->iov_len) {
+            s->lent++;
+            s->lent_at = 0;
+        }
     }
-    if (hob__h2_stream_pending(s) == 0)
+}
+
+void hob__h2_stream_take(struct h2_stream *s, char *to, size_t len)
+{
+    size_t n = s->work != NULL ? take_gathered(s, to, len) : 0;
+    if (len > n)
+        take_lent(s, to + n, len - n);
+    if (hob__h2_stream_pending(s) == 0 || s->tunnel != NULL)
         hob_event_set(&s->writable);
 }
 
@@ -483,10 +536,24 @@ static bool is_sent(const struct h2_stream *s)
     return s->is_ending ? s->is_end_sent : hob__h2_stream_pending(s) == 0;
 }
 
-/* The client says no more, so no window will open for what is left. */
-static bool is_stuck(const struct h2_stream *s)
+bool hob__h2_stream_is_stuck(const struct h2_stream *s)
 {
     return s->h2->is_over && !s->h2->is_writing && s->h2->conn->work->out_len == 0;
+}
+
+int hob__h2_stream_send(struct h2_stream *s)
+{
+    int r = 0;
+
+    if (!s->is_head_sent)
+        r = submit_head(s);
+    else if (s->is_deferred)
+        r = nghttp2_session_resume_data(s->h2->session, s->id) == NGHTTP2_ERR_NOMEM ? -ENOMEM : 0;
+    s->is_deferred = false;
+    if (r < 0)
+        return s->broken = r;
+    hob__h2_kick(s->h2);
+    return 0;
 }
 
 /* What was gathered, and lent, and (is_ending) the end. Waits for the windows. */
@@ -498,21 +565,16 @@ static int send_pending(struct h2_stream *s)
 
     if (s->broken != 0)
         return s->broken;
-    if (!s->is_head_sent)
-        r = submit_head(s);
-    else if (s->is_deferred)
-        r = nghttp2_session_resume_data(h2->session, s->id) == NGHTTP2_ERR_NOMEM ? -ENOMEM : 0;
-    s->is_deferred = false;
+    r = hob__h2_stream_send(s);
     if (r < 0)
-        return s->broken = r;
-    hob__h2_kick(h2);
+        return r;
     if (is_sent(s))
         return 0;
 
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, hob__http_rate_deadline(h2->conn->server, hob__h2_stream_pending(s)));
     while (r == 0 && !is_sent(s) && s->broken == 0) {
-        if (is_stuck(s)) {
+        if (hob__h2_stream_is_stuck(s)) {
             r = -EPIPE;
             break;
         }
@@ -532,7 +594,7 @@ static int send_pending(struct h2_stream *s)
 
 static int write_body(hob_http_request *req, const void *data, size_t len)
 {
-    struct h2_stream *s = stream_of(req);
+    struct h2_stream *s = hob__h2_stream_of(req);
     struct http_work *work = req->work;
 
     if (len <= OUT_BYTES - work->out_len) {
@@ -540,14 +602,16 @@ static int write_body(hob_http_request *req, const void *data, size_t len)
         work->out_len += len;
         return 0;
     }
-    s->lent = data;
+    s->lent_one = (struct iovec){ (void *)(uintptr_t)data, len };
+    s->lent = &s->lent_one;
+    s->lent_at = 0;
     s->lent_len = len;
     return send_pending(s);
 }
 
 static int flush(hob_http_request *req)
 {
-    struct h2_stream *s = stream_of(req);
+    struct h2_stream *s = hob__h2_stream_of(req);
     return req->state == ANSWER_BODY ? send_pending(s) : s->broken;
 }
 
@@ -557,68 +621,6 @@ static int end_chunks(hob_http_request *req)
     return 0; // the end of the stream is the end of the answer
 }
 
-/* ---- as a stream both ways: RFC 8441 ---- */
-
-static struct h2_stream *tunnel_of(hob_stream *stream)
-{
-    return stream_of((hob_http_request *)stream);
-}
-
-static ssize_t tunnel_read(hob_stream *stream, void *buf, size_t len)
-{
-    return hob_http_read((hob_http_request *)stream, buf, len);
-}
-
-static ssize_t tunnel_write(hob_stream *stream, const void *buf, size_t len)
-{
-    hob_http_request *req = (hob_http_request *)stream;
-    ssize_t           n = hob_http_write(req, buf, len);
-    int               r = n < 0 ? (int)n : hob_http_flush(req);
-    return r < 0 ? r : (ssize_t)len;
-}
-
-static int tunnel_shutdown(hob_stream *stream)
-{
-    struct h2_stream *s = tunnel_of(stream);
-    if (s->is_ending)
-        return s->broken;
-    s->is_ending = true;
-    s->work->req.state = ANSWER_DONE;
-    return send_pending(s);
-}
-
-static void tunnel_close(hob_stream *stream)
-{
-    (void)stream;
-    hob_mistake("hob_stream_close", "an upgraded request's stream ends with its handler, and is not to be closed");
-}
-
-static const hob_stream_type TUNNEL = {
-    .name = "http/2",
-    .read = tunnel_read,
-    .write_some = tunnel_write,
-    .write = tunnel_write,
-    .shutdown = tunnel_shutdown,
-    .close = tunnel_close,
-};
-
-static int upgrade(hob_http_request *req, hob_stream **ret_stream)
-{
-    struct h2_stream *s = stream_of(req);
-
-    s->is_tunnel = true;
-    int r = hob_http_begin(req, 200, NULL, -1);
-    if (r == 0)
-        r = hob_http_flush(req);
-    if (r < 0)
-        return r;
-    req->is_limited = true; // never again
-    hob_scope_deadline(req->scope, HOB_FOREVER);
-    req->stream.type = &TUNNEL;
-    *ret_stream = &req->stream;
-    return 0;
-}
-
 const struct http_transport hob__http_h2 = {
     .version = 20,
     .read = read_body,
@@ -626,5 +628,6 @@ const struct http_transport hob__http_h2 = {
     .write = write_body,
     .flush = flush,
     .end_chunks = end_chunks,
-    .upgrade = upgrade,
+    .upgrade = hob__h2_upgrade,
+    .keep = hob__h2_keep,
 };

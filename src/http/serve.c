@@ -158,12 +158,15 @@ void hob__http_count_out(struct http_conn *conn)
     conn->is_counted = false;
 }
 
-/* A task for it. Without memory for one, the connection is closed. */
-static void start(struct http_conn *conn)
+bool hob__http_start(struct http_conn *conn)
 {
     hob_task_opts opts = { .name = "http", .stack_bytes = conn->server->opts.stack_bytes };
-    if (hob_go_with(conn->server->scope, hob__http_run, conn, &opts) < 0)
-        hob__http_close(conn);
+    if (hob_go_with(conn->server->scope, hob__http_run, conn, &opts) == 0)
+        return true;
+    if (hob__h2_starts_later(conn))
+        return false;
+    hob__http_close(conn);
+    return true;
 }
 
 /* It gets a task that says 503, if there are not too many of those. */
@@ -178,7 +181,7 @@ static void turn_away(struct http_conn *conn)
     }
     server->refusing++;
     conn->is_refused = true;
-    start(conn);
+    hob__http_start(conn);
 }
 
 /* ---- those who wait ---- */
@@ -243,7 +246,7 @@ static void start_all_ready(struct http_server *server)
 {
     struct http_conn *conn;
     while ((conn = hob__http_next_ready(server)) != NULL)
-        start(conn);
+        hob__http_start(conn);
 }
 
 static int start_ready(void *arg)
@@ -263,7 +266,7 @@ static void on_ready(void *arg, ssize_t result)
     idle_remove(conn);
     if (conn->is_http2) {
         if (hob__h2_wake(conn, result))
-            start(conn);
+            hob__http_start(conn);
         else
             hob__http_close(conn);
         return;
@@ -273,7 +276,7 @@ static void on_ready(void *arg, ssize_t result)
     else if (!hob__http_count_in(conn))
         turn_away(conn);
     else if (conn->server->is_draining)
-        start(conn); // who starts the others may be gone
+        hob__http_start(conn); // who starts the others may be gone
     else
         stand_in_line(conn);
 }
@@ -520,11 +523,11 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
         conn->is_wrapped = true; // it gets no TLS: what is said is not said to anybody in particular
         turn_away(conn);
     } else if (server->opts.wrap != NULL) {
-        start(conn);
+        hob__http_start(conn);
     } else {
         conn->is_wrapped = true;
         if (!hob__http_idle(conn))
-            start(conn);
+            hob__http_start(conn);
     }
 }
 

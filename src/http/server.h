@@ -10,7 +10,7 @@
  *     h1_answer.c  how HTTP/1.1 writes one
  *     h2.h       introduces those of HTTP/2
  *     filter.c   what stands between the handler and the answer
- *     upgrade.c  a connection that is HTTP's no longer
+ *     upgrade.c  a connection that is HTTP's no longer; h2_tunnel.c: a stream
  *
  *               first bytes: a task, its room           nothing left, all sent
  *     (accept) ──▶ IDLE ──────────────────────▶ RUNNING ─────────────────────▶ IDLE
@@ -70,7 +70,8 @@ struct http_server {
 
     struct http_conn *waiting; /* for a request, in a read of their tasks */
     struct http_conn *upgraded;
-    size_t            kept;    /* of these, those with a keeper */
+    struct h2_tunnel *tunnels; /* the same of streams of HTTP/2    */
+    size_t            kept;    /* of both, those with a keeper     */
     bool              is_looking; /* hob__http_look_after_kept runs */
     /* Begun in this turn of the loop, and mostly over before the next. */
     struct http_conn *fresh;   /* their handlers run: not watched yet, and without a deadline */
@@ -150,8 +151,10 @@ struct http_transport {
     void (*watch)(struct http_conn *conn);
     void (*unwatch)(struct http_conn *conn);
 
-    /* The request becomes a stream of bytes both ways (RFC 8441), for as long as its handler runs. */
+    /* The request, which asked for it, becomes a stream of bytes both ways (RFC 8441); NULL: the
+     * connection does. As hob_http_upgrade. */
     int (*upgrade)(hob_http_request *req, hob_stream **ret_stream);
+    void (*keep)(hob_http_request *req, int64_t silent_ns, hob_http_keeper *keeper, void *arg);
 };
 
 struct hob_http_request {
@@ -252,6 +255,9 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
                              bool *ret_is_late);
 void hob__http_close(struct http_conn *conn);
 bool hob__http_drains(const struct http_server *server);
+
+/* A task for it. Without memory for one, the connection is closed: true; or gets one later: false. */
+bool hob__http_start(struct http_conn *conn);
 
 /* Gives the scope of its request the deadline that it has from hob_http_opts. Whoever answers without
  * waiting needs none: so it comes in the loop's next turn, or earlier if it can make a difference. */

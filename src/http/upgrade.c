@@ -17,7 +17,7 @@
 #include <strings.h>
 
 #include "hob/task.h"
-#include "http/server.h"
+#include "http/h2.h"
 
 struct http_upgrade {
     hob_stream        stream; /* first */
@@ -208,6 +208,11 @@ static int say_101(hob_http_request *req, const char *protocol)
     return hob__http_flush_out(conn);
 }
 
+static bool may_one_more(const struct http_server *server)
+{
+    return server->stats->upgraded < server->opts.upgraded_max && !hob__http_drains(server);
+}
+
 int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **ret_stream)
 {
     struct http_conn   *conn = req->conn;
@@ -217,16 +222,18 @@ int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **r
         return -EINVAL;
     if (req->state != ANSWER_NONE)
         return -EALREADY;
-    if (req->transport->upgrade != NULL)
-        return strcasecmp(req->protocol, protocol) == 0 ? req->transport->upgrade(req, ret_stream)
-                                                        : -EPROTO;
+    if (req->transport->upgrade != NULL) {
+        if (strcasecmp(req->protocol, protocol) != 0)
+            return -EPROTO;
+        return may_one_more(server) ? req->transport->upgrade(req, ret_stream) : -ENOBUFS;
+    }
     if (req->head.minor == 0 || !lists(req, "Connection", "upgrade") || !lists(req, "Upgrade", protocol))
         return -EPROTO;
     if (!req->is_body_done)
         return -EBUSY;
     if (conn->broken != 0)
         return conn->broken;
-    if (server->stats->upgraded >= server->opts.upgraded_max || hob__http_drains(server))
+    if (!may_one_more(server))
         return -ENOBUFS;
     struct http_upgrade *up = upgrade_new(req);
     if (up == NULL)
@@ -247,33 +254,46 @@ int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **r
 
 static bool start_keeper(struct http_conn *conn);
 
-int hob_http_keep(hob_http_request *req, int64_t silent_ns, hob_http_keeper *keeper, void *arg,
-                  hob_scope **ret_scope)
+/* One more that is kept, and somebody who looks after them. */
+static int count_kept(struct http_server *server)
 {
-    struct http_server  *server = req->conn->server;
-    struct http_upgrade *up = req->conn->upgrade;
+    hob_task_opts opts = { .name = "http: upgraded", .daemon = 1 };
 
-    if (req->transport->upgrade != NULL)
-        return -ENOTSUP;
-    if (!req->conn->is_upgraded)
-        hob_mistake("hob_http_keep", "the connection was not upgraded: hob_http_upgrade is first");
-    if (up->keeper != NULL)
-        hob_mistake("hob_http_keep", "the connection has a keeper already");
-    server->kept++;
     if (!server->is_looking) {
+        server->kept++; // it goes on for as long as there are any
         server->is_looking = true;
-        hob_task_opts opts = { .name = "http: upgraded", .daemon = 1 };
-        int           r = hob_go_with(server->scope, hob__http_look_after_kept, server, &opts);
+        int r = hob_go_with(server->scope, hob__http_look_after_kept, server, &opts);
+        server->kept--;
         if (r < 0) {
             server->is_looking = false;
-            server->kept--;
             return r;
         }
     }
+    server->kept++;
+    return 0;
+}
+
+int hob_http_keep(hob_http_request *req, int64_t silent_ns, hob_http_keeper *keeper, void *arg,
+                  hob_scope **ret_scope)
+{
+    struct http_server *server = req->conn->server;
+
+    if (req->transport->keep == NULL && !req->conn->is_upgraded)
+        hob_mistake("hob_http_keep", "the connection was not upgraded: hob_http_upgrade is first");
+    if (req->transport->keep == NULL && req->conn->upgrade->keeper != NULL)
+        hob_mistake("hob_http_keep", "the connection has a keeper already");
+    int r = count_kept(server);
+    if (r < 0)
+        return r;
+    *ret_scope = server->scope;
+    if (req->transport->keep != NULL) {
+        req->transport->keep(req, silent_ns, keeper, arg);
+        return 0;
+    }
+    struct http_upgrade *up = req->conn->upgrade;
     up->keeper = keeper;
     up->arg = arg;
     up->silent_at_ns = hob_in(silent_ns);
-    *ret_scope = server->scope;
     return 0;
 }
 
@@ -401,6 +421,7 @@ int hob__http_look_after_kept(void *arg)
 
     while (server->kept > 0) {
         look_after_all(server);
+        hob__h2_look_after_tunnels(server);
         if (hob_sleep(HOB_SEC) < 0) {
             HOB_SHIELD(HOB_SEC)
                 (void)!hob_sleep(10 * HOB_MSEC); // while they end
@@ -412,6 +433,7 @@ int hob__http_look_after_kept(void *arg)
 
 void hob__http_drain_upgraded(struct http_server *server)
 {
+    hob__h2_drain_tunnels(server);
     for (struct http_conn *conn = server->upgraded; conn != NULL; conn = conn->next) {
         struct http_upgrade *up = conn->upgrade;
         if (up->is_waiting)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A server's handshake (RFC 6455 4.2), and a conversation from its beginning to its end.
+ * A server's handshake (RFC 6455 4.2; over HTTP/2 RFC 8441 5), and a conversation from its beginning to its end.
  *
  * The request is looked at in the order of the statuses: what is no WebSocket's first, who may not last.
+ * Of HTTP/2 there is no Upgrade, no key and no answer to one: the request says what it wants (:protocol).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -77,23 +78,46 @@ static bool may_come(const hob_http_request *req, const hob_ws_opts *opts)
 
 /* ---- the request ---- */
 
-/* 0, or the status that it deserves. */
-static int check_request(const hob_http_request *req, const hob_ws_opts *opts)
+static bool is_http2(const hob_http_request *req)
 {
-    int keys, versions;
-    const char *key = only(req, "Sec-WebSocket-Key", &keys);
-    const char *version = only(req, "Sec-WebSocket-Version", &versions);
+    return hob_http_version(req) >= HOB_HTTP_2;
+}
 
-    if (strcmp(hob_http_method(req), "GET") != 0)
-        return 405;
+/* Whether it asks for a WebSocket in the way of its version: 0, or the status that it deserves. */
+static int check_wish(const hob_http_request *req)
+{
+    int         keys;
+    const char *key = only(req, "Sec-WebSocket-Key", &keys);
+
     if (!says(req, "Upgrade", "websocket"))
         return 426;
     if (hob_http_version(req) < 11 || !says(req, "Connection", "upgrade"))
         return 400;
-    if (hob_http_body_length(req) != 0 || key == NULL || !hob__ws_key_is_valid(key) || versions > 1)
+    return hob_http_body_length(req) == 0 && key != NULL && hob__ws_key_is_valid(key) ? 0 : 400;
+}
+
+/* 426 would have to say Upgrade, which HTTP/2 does not have. */
+static int check_wish_of_http2(const hob_http_request *req)
+{
+    const char *protocol = hob_http_protocol(req);
+    if (protocol[0] == '\0')
         return 400;
+    return strcasecmp(protocol, "websocket") == 0 ? 0 : 501;
+}
+
+/* 0, or the status that it deserves. */
+static int check_request(const hob_http_request *req, const hob_ws_opts *opts)
+{
+    int         versions;
+    const char *version = only(req, "Sec-WebSocket-Version", &versions);
+
+    if (strcmp(hob_http_method(req), "GET") != 0)
+        return 405;
+    int status = is_http2(req) ? check_wish_of_http2(req) : check_wish(req);
+    if (status != 0 || versions > 1)
+        return status != 0 ? status : 400;
     if (version == NULL || strcmp(version, "13") != 0)
-        return 426;
+        return is_http2(req) ? 400 : 426;
     return may_come(req, opts) ? 0 : 403;
 }
 
@@ -147,8 +171,10 @@ static int answer(hob_ws *ws, hob_http_request *req, const hob_ws_opts *opts)
         strcpy(ws->protocol, protocol);
         HOB_TRY(hob_http_set_header(req, "Sec-WebSocket-Protocol", protocol));
     }
-    hob__ws_accept_of(hob_http_header(req, "Sec-WebSocket-Key"), accept);
-    HOB_TRY(hob_http_set_header(req, "Sec-WebSocket-Accept", accept));
+    if (!is_http2(req)) {
+        hob__ws_accept_of(hob_http_header(req, "Sec-WebSocket-Key"), accept);
+        HOB_TRY(hob_http_set_header(req, "Sec-WebSocket-Accept", accept));
+    }
     if (ws->deflate != NULL)
         HOB_TRY(hob_http_set_header(req, "Sec-WebSocket-Extensions", extension));
     return hob_http_upgrade(req, "websocket", &ws->stream);
@@ -172,7 +198,7 @@ int hob_ws_accept(hob_http_request *req, const hob_ws_opts *opts, hob_ws **ret_w
     int r = answer(ws, req, opts);
     if (r < 0) {
         hob__ws_free(ws);
-        return r == -ENOBUFS ? 503 : r;
+        return r == -ENOBUFS ? 503 : r == -EPROTO ? 400 : r; // (its stream has ended already)
     }
     *ret_ws = ws;
     return 0;
@@ -180,10 +206,10 @@ int hob_ws_accept(hob_http_request *req, const hob_ws_opts *opts, hob_ws **ret_w
 
 int hob_ws_refuse(hob_http_request *req, int status)
 {
-    if (status == 426) {
+    if (status == 426 && !is_http2(req))
         HOB_TRY(hob_http_set_header(req, "Upgrade", "websocket"));
+    if (status == 426 || (status == 400 && is_http2(req)))
         HOB_TRY(hob_http_set_header(req, "Sec-WebSocket-Version", "13"));
-    }
     if (status == 405)
         HOB_TRY(hob_http_set_header(req, "Allow", "GET"));
     if (status == 503)
