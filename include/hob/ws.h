@@ -143,8 +143,8 @@ HOB_API HOB_MUST_USE int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void
 /* ---- clients ---- */
 
 /* Makes the handshake on a stream that is connected to the server of `url`, such as
- * "ws://example.com:8080/path?query"; for wss:// the stream is one of hob/tls.h. (hob_connect of
- * hob/dns.h and hob_tls_client make the streams: this library needs neither.)
+ * "ws://example.com:8080/path?query"; for wss:// the stream is one of hob/tls.h. (hob_ws_open of
+ * hob/ws_open.h makes the stream, too: this library needs neither names nor TLS.)
  *
  * Returns 0, and the stream belongs to *ret_ws; or, and it is still the caller's, to be closed:
  *   -EINVAL     the URL, a protocol or a header is none

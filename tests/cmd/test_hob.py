@@ -164,8 +164,9 @@ def test_an_included_header_links_its_library(box):
     for name, call in (("http", "hob_http_serve"), ("tls", "hob_tls_close"), ("dns", "hob_dns_free"),
                        ("json", "hob_json_free"), ("web", "hob_web_free"), ("ws", "hob_ws_serve"),
                        ("sse", "hob_sse_serve"), ("static", "hob_static_handle"), ("form", "hob_form_free"),
-                       ("session", "hob_sessions_free"), ("fetch", "hob_fetch_client_free")):
-        library = {"sse": "ws", "static": "site", "form": "site", "session": "site"}.get(name, name)
+                       ("session", "hob_sessions_free"), ("fetch", "hob_fetch_client_free"),
+                       ("ws_open", "hob_ws_open")):
+        library = {"sse": "ws", "ws_open": "wsopen", "static": "site", "form": "site", "session": "site"}.get(name, name)
         if not (BUILD / f"libhob-{library}.a").exists() or (
                 name == "session" and not (BUILD / "libhob-tls.a").exists()):
             continue  # what it needs is not on this machine

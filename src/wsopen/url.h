@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What a client needs to know of the URL of a WebSocket: RFC 6455 3. Bytes only. */
+#ifndef HOB_WSOPEN_URL_H
+#define HOB_WSOPEN_URL_H
+
+#include <stdbool.h>
+
+enum { WS_HOST_MAX = 255, WS_HOST_PORT_MAX = WS_HOST_MAX + 8 };
+
+struct ws_url {
+    bool is_secure;
+    char host[WS_HOST_MAX + 1];           /* as a certificate has it: without brackets and port */
+    char host_port[WS_HOST_PORT_MAX + 1]; /* as hob_connect takes it: always with a port         */
+};
+
+/* Returns 0 or -EINVAL. */
+int hob__ws_url_parse(const char *url, struct ws_url *ret_url);
+
+#endif
