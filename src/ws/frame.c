@@ -159,6 +159,8 @@ static size_t ascii_len(const unsigned char *s, size_t len)
 
 bool hob__ws_text_more(struct ws_text *text, const void *bytes, size_t len)
 {
+    if (len == 0) // and `bytes` may be NULL
+        return true;
     const unsigned char *s = bytes, *end = s + len;
 
     while (s < end) {

@@ -83,9 +83,11 @@ static inline int h2_on_data(nghttp2_session *session, uint8_t flags, int32_t id
     nghttp2_session_consume_connection(session, len);
     if (pipe == NULL)
         return 0;
-    memmove(pipe->in, pipe->in + pipe->in_begin, pipe->in_end - pipe->in_begin);
-    pipe->in_end -= pipe->in_begin;
-    pipe->in_begin = 0;
+    if (pipe->in_begin > 0) {
+        memmove(pipe->in, pipe->in + pipe->in_begin, pipe->in_end - pipe->in_begin);
+        pipe->in_end -= pipe->in_begin;
+        pipe->in_begin = 0;
+    }
     if (pipe->in_end + len > pipe->in_cap) {
         pipe->in_cap = (pipe->in_end + len) * 2;
         pipe->in = (char *)realloc(pipe->in, pipe->in_cap);
@@ -120,10 +122,11 @@ static inline ssize_t h2_out(nghttp2_session *session, int32_t id, uint8_t *buf,
     size_t n = pipe->out_len < len ? pipe->out_len : len;
     if (n == 0 && !pipe->ends)
         return NGHTTP2_ERR_DEFERRED;
-    if (n > 0)
+    if (n > 0) {
         memcpy(buf, pipe->out, n);
-    pipe->out += n;
-    pipe->out_len -= n;
+        pipe->out += n;
+        pipe->out_len -= n;
+    }
     if (pipe->ends && pipe->out_len == 0)
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     hob_event_set(&pipe->changed);
