@@ -110,7 +110,7 @@ class Browser:
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
         self.pages[session] = page
-        for domain in ("Page", "Runtime", "Log", "DOM"):
+        for domain in ("Page", "Runtime", "Log", "DOM", "Network"):
             page.call(f"{domain}.enable")
         page.go(url)
         return page
@@ -120,12 +120,15 @@ class Page:
     def __init__(self, browser, session):
         self.browser, self.session = browser, session
         self.said = []
+        self.websockets = []  # the statuses by which they were accepted: 101; of HTTP/2, 200
 
     def call(self, method, **params):
         return self.browser.call(method, self.session, **params)
 
     def hear(self, method, params):
-        if method == "Runtime.exceptionThrown":
+        if method == "Network.webSocketHandshakeResponseReceived":
+            self.websockets.append(params["response"]["status"])
+        elif method == "Runtime.exceptionThrown":
             details = params["exceptionDetails"]
             self.said.append(details.get("exception", {}).get("description", details["text"]))
         elif method == "Log.entryAdded" and params["entry"]["level"] in ("error", "warning"):

@@ -6,6 +6,7 @@ Pictures of what was seen go into the folder (BUILD/pictures), for people to loo
 import contextlib
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,18 +18,29 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PICTURES = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else BUILD / "pictures"
 WORD = sys.argv[3] if len(sys.argv) > 3 else ""
 TESTS = []
+FOLDER = tempfile.TemporaryDirectory(prefix="hob-pages-")
 
 
 class Failed(Exception):
     """What was seen is not what should be."""
 
 
-def pages_of(program, *args):
+def pages_of(program, *args, scheme="http"):
     """A test that is given the browser and the address of the example, which is started for it."""
     def add(fn):
-        TESTS.append((fn.__name__, BUILD / "examples" / program, args, fn))
+        TESTS.append((fn.__name__, BUILD / "examples" / program, args, scheme, fn))
         return fn
     return add
+
+
+def identity():
+    """The files of a certificate that the browser is told to believe, and of its key."""
+    folder = pathlib.Path(FOLDER.name)
+    if shutil.which("openssl") is not None:
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", folder / "key.pem", "-out", folder / "cert.pem"], check=True, capture_output=True)
+    return str(folder / "cert.pem"), str(folder / "key.pem")
 
 
 def expect(is_so, what):
@@ -37,14 +49,14 @@ def expect(is_so, what):
 
 
 @contextlib.contextmanager
-def server(program, *args):
+def server(program, *args, scheme="http"):
     """Starts it on a port that the kernel chooses, and gives its address."""
     process = subprocess.Popen([program, "0", *args], env={**os.environ, "NO_COLOR": "1"}, cwd=ROOT,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL, text=True)  # which is its log
     try:
         port = int(process.stdout.readline().split()[-1])
-        yield f"http://127.0.0.1:{port}"
+        yield f"{scheme}://127.0.0.1:{port}"
         expect(process.poll() is None, f"the server ended with {process.returncode}")
     finally:
         process.kill()
@@ -105,6 +117,27 @@ def two_people_chat(browser, address):
     ann.wait_for_text("#log", f"{names[1]} left")
 
 
+@pages_of("51_channels_tls", *identity(), scheme="https")
+def websockets_share_the_connection_of_their_page(browser, address):
+    pages = [browser.open(address) for _ in range(2)]
+    ann, bob = pages
+    for page in pages:
+        for channel in ("kitchen", "garden", "roof"):
+            page.wait_for_text(f"#{channel}", "welcome")
+        protocol = page.value("performance.getEntriesByType('navigation')[0].nextHopProtocol")
+        expect(protocol == "h2", f"the page came by {protocol}")
+        # By HTTP/1.1 it would be 101: RFC 8441 5.
+        expect(page.websockets == [200, 200, 200], f"its WebSockets were accepted by {page.websockets}")
+    ann.type("#say-garden", "who waters the basil?", enter=True)
+    bob.wait_for_text("#garden", "who waters the basil?")
+    bob.type("#say-roof", "me", enter=True)
+    ann.wait_for_text("#roof", "me")
+    expect("me" not in ann.text("#kitchen").split(), "a channel hears another's")
+    ann.shoot(PICTURES / "channels.png")
+    for page in pages:
+        expect(not (said := page.complaints()), f"the page complains: {said}")
+
+
 @pages_of("48_prices")
 def prices_draw_a_chart(browser, address):
     page = browser.open(address)
@@ -156,7 +189,7 @@ def main():
         return 77
     PICTURES.mkdir(parents=True, exist_ok=True)
     passed = failed = skipped = 0
-    for name, program, args, fn in TESTS:
+    for name, program, args, scheme, fn in TESTS:
         if WORD not in name:
             continue
         if not program.exists():
@@ -164,7 +197,8 @@ def main():
             skipped += 1
             continue
         try:
-            with browsers.Browser() as browser, server(program, *args) as address:
+            believing = ["--ignore-certificate-errors"] if scheme == "https" else []
+            with browsers.Browser(*believing) as browser, server(program, *args, scheme=scheme) as address:
                 fn(browser, address)
             passed += 1
         except (Failed, browsers.BrowserError, OSError, ValueError) as problem:

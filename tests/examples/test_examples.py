@@ -9,6 +9,7 @@ import pathlib
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -657,8 +658,10 @@ def upload(backend):
 
 class WebSocket:
     """A client of our own, as plain as can be."""
-    def __init__(self, port, target):
+    def __init__(self, port, target, tls=None):
         self.conn = socket.create_connection(("127.0.0.1", port), SECONDS)
+        if tls is not None:
+            self.conn = tls.wrap_socket(self.conn, server_hostname="127.0.0.1")
         self.conn.sendall(f"GET {target} HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                           "Sec-WebSocket-Version: 13\r\n"
                           "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode())
@@ -705,6 +708,28 @@ def chat_by_websocket(backend):
                     raise Failed("no goodbye")
             if ann.hear() != (0x81, b"bob left"):
                 raise Failed("bob has not left")
+
+
+@example(*REAL)
+def channels_over_tls(backend):
+    needs("51_channels_tls")
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = f"{folder}/cert.pem", f"{folder}/key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert],
+                       check=True, capture_output=True)
+        tls = ssl.create_default_context(cafile=cert)
+        tls.set_alpn_protocols(["http/1.1"])
+        with server(backend, "51_channels_tls", cert, key) as port, \
+                contextlib.closing(WebSocket(port, "/channel/roof", tls)) as ann, \
+                contextlib.closing(WebSocket(port, "/channel/roof", tls)) as bob:
+            for who in ann, bob:
+                if who.hear() != (0x81, b"welcome"):
+                    raise Failed("no welcome")
+            bob.say(0x81, b"hello")
+            for who in ann, bob:
+                if who.hear() != (0x81, b"hello"):
+                    raise Failed("no hello")
 
 
 @example(*REAL)
