@@ -327,7 +327,7 @@ static inline int h2_pipe_open(struct h2_client *client, const char *path, const
 }
 
 /* A WebSocket. Returns 0; a status that is none; or an error. */
-static inline int h2_join_with(struct h2_client *client, const hob_ws_opts *opts, hob_ws **ret_ws)
+static inline int h2_join_at(struct h2_client *client, const char *path, const hob_ws_opts *opts, hob_ws **ret_ws)
 {
     char                offer[WS_EXTENSION_MAX];
     const char         *more[3] = { NULL, offer, NULL };
@@ -339,7 +339,7 @@ static inline int h2_join_with(struct h2_client *client, const hob_ws_opts *opts
         hob__ws_extension_offer(&wanted, offer);
         more[0] = "sec-websocket-extensions";
     }
-    HOB_TRY(h2_pipe_open(client, "/chat", more, &pipe));
+    HOB_TRY(h2_pipe_open(client, path, more, &pipe));
     if (pipe->status != 200) {
         int status = pipe->status;
         h2_pipe_close(&pipe->stream);
@@ -363,6 +363,11 @@ static inline int h2_join_with(struct h2_client *client, const hob_ws_opts *opts
     }
     *ret_ws = ws;
     return 0;
+}
+
+static inline int h2_join_with(struct h2_client *client, const hob_ws_opts *opts, hob_ws **ret_ws)
+{
+    return h2_join_at(client, "/chat", opts, ret_ws);
 }
 
 static inline int h2_join(struct h2_client *client, hob_ws **ret_ws)

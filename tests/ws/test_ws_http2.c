@@ -2,6 +2,7 @@
 /* WebSockets over HTTP/2 (RFC 8441): what is different from those with a connection of their own. */
 #include "hob/stop.h"
 #include "http/h2_peer.h"
+#include "ws/conversation.h"
 #include "ws/h2_client.h"
 
 /* One that speaks HTTP/2, and dies with its scope: before what it leans on. */
@@ -534,4 +535,96 @@ TEST_ONCE(ws_http2, its_bytes_are_cut_anywhere)
         WAIT_FOR(seen.ends == (int)bytes.len - 1);
         check_eq(seen.last, HOB_EOF);
     }
+}
+
+/* ---- at random ---- */
+
+enum { PAIRS = 4 };
+
+struct pair {
+    struct h2_client *client;
+    struct peer       theirs, ours;
+    hob_ws_opts       opts;
+    bool              may_break;
+    int               result;
+};
+
+static struct pair pairs[PAIRS];
+
+static int converse(hob_ws *ws, void *arg)
+{
+    struct pair *pair = arg;
+    pair->ours.ws = ws;
+    return talk_and_hear(&pair->ours);
+}
+
+/* Which of them it is says the path. */
+static int serve_pair(hob_http_request *req, void *arg)
+{
+    struct pair *pair = &pairs[atoi(hob_http_query(req))];
+    return hob_ws_serve(req, &pair->opts, converse, pair);
+}
+
+static int have_a_conversation(void *arg)
+{
+    struct pair *pair = arg;
+    char         path[20];
+    snprintf(path, sizeof path, "/chat?%d", (int)(pair - pairs));
+    pair->result = h2_join_at(pair->client, path, &pair->opts, &pair->theirs.ws);
+    if (pair->result == 0) {
+        pair->result = talk_and_hear(&pair->theirs);
+        if (pair->result == 0 && !pair->may_break)
+            pair->result = hob_ws_shutdown(pair->theirs.ws, 1000, NULL);
+        hob_ws_close(pair->theirs.ws);
+    }
+    return pair->may_break ? 0 : pair->result;
+}
+
+/* Several at once on a connection that cuts, delays and breaks: each hears what the other said. */
+static int have_conversations(const hob_sim_world *world, uint64_t seed, bool may_break)
+{
+    struct site site = { .handler = serve_pair };
+    HOB_SCOPE(s);
+
+    check_ok(hob_sim_set_world(world));
+    check_ok(open_site(&s, &site));
+    {
+        WS_CLIENT(site, client);
+        HOB_SCOPE(talks);
+        for (uint64_t i = 0; i < PAIRS; i++) {
+            pairs[i] = (struct pair){ .client = &client, .may_break = may_break,
+                                      .theirs = { .seed = seed * 8 + i * 2, .may_break = may_break },
+                                      .ours = { .seed = seed * 8 + i * 2 + 1, .may_break = may_break },
+                                      .opts = { .deflate = i % 3 > 0, .takeover = i % 3 > 1 } };
+            hob_go(&talks, have_a_conversation, &pairs[i]);
+        }
+        check_ok(hob_scope_end(&talks));
+        hob_scope_cancel(&reading, "done");
+        ignore(hob_scope_end(&reading));
+    }
+    WAIT_FOR(site.stats.connections == 0);
+    for (int i = 0; i < PAIRS; i++) {
+        check_le(pairs[i].theirs.heard, pairs[i].ours.said + may_break);
+        check_le(pairs[i].ours.heard, pairs[i].theirs.said + may_break);
+        if (may_break)
+            continue;
+        check_eq(pairs[i].theirs.heard, pairs[i].ours.said);
+        check_eq(pairs[i].ours.heard, pairs[i].theirs.said);
+        check_gt(pairs[i].ours.said, 0);
+    }
+    return 0;
+}
+
+TEST(ws_http2, each_hears_what_the_other_said)
+{
+    hob_sim_world world = { .latency_max_ns = 2 * HOB_MSEC, .short_io_percent = 50, .stream_bytes = 2500 };
+    check_ok(have_conversations(&world, hob_test_seed(), false));
+}
+
+TEST(ws_http2, when_it_breaks_nothing_is_left)
+{
+    hob_sim_world world = { .latency_max_ns = 2 * HOB_MSEC, .short_io_percent = 50, .stream_bytes = 2500,
+                            .reset_percent = 1 };
+    for (uint64_t i = 0; i < 3; i++)
+        check_ok(have_conversations(&world, hob_test_seed() * 3 + i, true));
 }
