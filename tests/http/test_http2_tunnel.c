@@ -526,6 +526,47 @@ TEST_ON_ALL(http2_tunnel, a_hundred_on_one_connection_take_little)
         check_ok(echoes(peer, id, "hello"));
 }
 
+struct lent {
+    hob_tcp_listener *listener;
+    struct echo       echo;
+    int               result;
+};
+
+static int serve_one_stream(void *arg)
+{
+    struct lent *lent = arg;
+    TCP(conn);
+    HOB_TRY(hob_tcp_accept(lent->listener, &conn));
+    lent->result = hob_http_serve_stream(hob_tcp_stream(conn), NULL, handle, &lent->echo);
+    return 0;
+}
+
+/* A stream that is lent keeps its task; what is kept on it does not. */
+TEST_ON_ALL(http2_tunnel, it_is_kept_on_a_stream_that_is_lent)
+{
+    H2_PEER(peer);
+    LISTENER(listener);
+    struct lent lent = { .echo.silent_ns = HOB_FOREVER, .result = 1 };
+    HOB_SCOPE(s);
+    check_ok(listen_here(&listener));
+    struct site site = { .addr = hob_tcp_listener_addr(listener) };
+    lent.listener = listener;
+    hob_go(&s, serve_one_stream, &lent);
+    check_ok(shake_hands(&site, ASK(1, "/keep") " data:1:early", &peer));
+    H2_HEAR_UNTIL(peer, peer->data[1] == 5);
+    for (int i = 0; i < 3; i++) {
+        check_ok(echoes(peer, 1, "hello"));
+        check_eq(hob_stream_write(lent.echo.stream, "news", 4), 4);
+        H2_HEAR_UNTIL(peer, peer->data[1] == 5 + 9 * (uint64_t)(i + 1));
+        settle();
+    }
+    ignore(hob_tcp_shutdown(peer->conn));
+    H2_HEAR_UNTIL(peer, false);
+    check_ok(hob_scope_end(&s));
+    check_eq(lent.result, 0);
+    check_eq(lent.echo.ends, 0); // its keeper has read the end
+}
+
 /* ---- anywhere ---- */
 
 TEST(http2_tunnel, its_bytes_are_cut_anywhere)
