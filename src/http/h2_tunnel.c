@@ -328,8 +328,8 @@ void hob__h2_tunnel_left(struct h2_stream *s, int result)
 {
     hob_http_request *req = &s->work->req;
 
-    if (result < 0)
-        server_of(s)->stats->failed += s->broken == 0;
+    if (result < 0 && s->broken == 0)
+        server_of(s)->stats->failed++;
     hob__http_record(req, result < 0 ? result : s->broken);
     if (result < 0 && s->tunnel->keeper != NULL)
         end_keeping(s, result);
