@@ -205,11 +205,30 @@ static bool others_read(const hob_ws *ws)
     return ws->is_filling || (ws->is_kept && ws->keeper_task != hob_task_id());
 }
 
+/* Both have said goodbye; but ours may wait behind what another task is writing. */
+static void send_last(hob_ws *ws)
+{
+    hob_scope s;
+
+    if (ws->is_broken || !(ws->wire.is_held || ws->rest != NULL || ws->close.is_wanted))
+        return;
+    hob_scope_begin(&s);
+    if (ws->close_ns != HOB_FOREVER)
+        hob_scope_deadline(&s, hob_in(ws->close_ns));
+    if (hob__ws_wire(ws) == 0) {
+        (void)!hob__ws_write(ws, NULL, 0, 0); // it has ended in any case
+        hob__ws_wire_end(ws);
+    }
+    (void)!hob_scope_end(&s);
+}
+
 int hob_ws_shutdown(hob_ws *ws, int code, const char *reason)
 {
     if (code < 0 || !hob__ws_code_is_sent((unsigned)code))
         hob_mistake("hob_ws_shutdown", "this code is never sent: RFC 6455 7.4");
     WS_CALL(ws);
+    if (ws->error == HOB_EOF)
+        send_last(ws);
     if (ws->error != 0)
         return ws->error == HOB_EOF ? 0 : ws->error;
     if (!ws->has_closed && !ws->close.is_wanted)
