@@ -2,7 +2,7 @@
 /*
  * hob serve: a folder by HTTP, on all workers.
  *
- *     main task ─┬─ a listener and the folder for each worker: the files
+ *     main task ─┬─ a listener for each worker: the files, of one folder
  *                ├─ the same for the port that only redirects
  *                ├─ SIGHUP: the certificate is read again
  *                └─ what was logged is written once a second
@@ -28,44 +28,40 @@
 
 struct serving {
     const struct serve_options *o;
+    hob_static                 *files;
     hob_addr                    addr;
     void                       *tls;  /* hob_tls_config, or NULL */
     unsigned                    port; /* where the files are     */
 };
 
-/* ---- a worker ---- */
-
-struct desk {
-    const struct serving *serving;
-    hob_static           *files;
-};
+/* ---- the files ---- */
 
 static int give_app(hob_http_request *req, void *arg)
 {
-    struct desk *desk = arg;
-    return hob_static_reply(req, desk->files, desk->serving->o->app);
+    const struct serving *serving = arg;
+    return hob_static_reply(req, serving->files, serving->o->app);
 }
 
 static int give(hob_http_request *req, void *arg)
 {
-    struct desk *desk = arg;
-    int64_t      begin = hob_now();
-    int          r = 0;
+    const struct serving *serving = arg;
+    int64_t               begin = hob_now();
+    int                   r = 0;
 
-    if (desk->serving->o->cors)
+    if (serving->o->cors)
         r = hob_http_set_header(req, "Access-Control-Allow-Origin", "*");
     if (r == 0)
-        r = hob_static_handle(req, desk->files);
-    access_log(desk->serving->o->log, req, r, hob_now() - begin);
+        r = hob_static_handle(req, serving->files);
+    access_log(serving->o->log, req, r, hob_now() - begin);
     return r;
 }
 
 /* What no handler saw, and was none or too much. */
 static void log_bad(void *arg, const hob_http_record *record)
 {
-    const struct desk *desk = arg;
+    const struct serving *serving = arg;
     if (record->method[0] == '\0' && record->status != 0)
-        access_log_bad(desk->serving->o->log, record);
+        access_log_bad(serving->o->log, record);
 }
 
 #ifdef HOB_WITH_TLS
@@ -78,38 +74,18 @@ static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
 }
 #endif
 
-static int open_folder(const struct serve_options *o, struct desk *desk)
-{
-    hob_static_opts opts = {
-        .index = o->index,
-        .cache_control = o->cache,
-        .memory_bytes = (size_t)o->memory_mib << 20,
-        .missing = o->app != NULL ? give_app : NULL,
-        .missing_arg = desk,
-        .listing = !o->no_listing,
-        .dotfiles = o->dotfiles,
-        .immutable = o->immutable,
-        .precompressed = o->precompressed,
-    };
-    return hob_static_open(o->folder, &opts, &desk->files);
-}
-
 static int serve_files(hob_tcp_listener *listener, void *arg)
 {
-    const struct serving *serving = arg;
-    struct desk           desk = { .serving = serving };
-    hob_http_opts         opts = { .record = log_bad, .record_arg = &desk };
+    struct serving *serving = arg;
+    hob_http_opts   opts = { .record = log_bad, .record_arg = serving };
 
-    HOB_TRY(open_folder(serving->o, &desk));
 #ifdef HOB_WITH_TLS
     if (serving->tls != NULL) {
         opts.wrap = over_tls;
         opts.wrap_arg = serving->tls;
     }
 #endif
-    int r = hob_http_serve(listener, &opts, give, &desk);
-    hob_static_close(desk.files);
-    return r;
+    return hob_http_serve(listener, &opts, give, serving);
 }
 
 /* ---- the port that redirects ---- */
@@ -291,11 +267,22 @@ static int make_tls(struct serving *serving, hob_scope *scope)
 
 /* ---- all of it ---- */
 
-static int check_folder(const struct serve_options *o)
+/* Opens the folder, for all workers. Returns 0, or an error, which it has told. */
+static int open_folder(struct serving *serving)
 {
-    struct desk desk = { .files = NULL };
-    int         r = open_folder(o, &desk);
-    hob_static_close(desk.files);
+    const struct serve_options *o = serving->o;
+    hob_static_opts             opts = {
+        .index = o->index,
+        .cache_control = o->cache,
+        .memory_bytes = (size_t)o->memory_mib << 20,
+        .missing = o->app != NULL ? give_app : NULL,
+        .missing_arg = serving,
+        .listing = !o->no_listing,
+        .dotfiles = o->dotfiles,
+        .immutable = o->immutable,
+        .precompressed = o->precompressed,
+    };
+    int r = hob_static_open(o->folder, &opts, &serving->files);
     if (r < 0)
         fprintf(stderr, "hob: cannot serve %s: %s\n", o->folder, hob_strerror(r));
     return r;
@@ -349,7 +336,7 @@ static int serve(void *arg)
     struct serving *serving = &outcome->serving;
     HOB_SCOPE(beside);
 
-    int r = check_folder(serving->o);
+    int r = open_folder(serving);
 #ifdef HOB_WITH_TLS
     if (r == 0 && serving->o->cert != NULL)
         r = make_tls(serving, &beside);
@@ -358,6 +345,7 @@ static int serve(void *arg)
     outcome->has_failed = r < 0;
     r = r < 0 ? 0 : serve_ports(outcome);
     int ended = hob_scope_end(&beside); // who reads the certificate again needs what is freed now
+    hob_static_close(serving->files);
 #ifdef HOB_WITH_TLS
     hob_tls_config_free(serving->tls);
 #endif

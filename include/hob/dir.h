@@ -3,7 +3,8 @@
  * Folders: what is in them, in whole trees of them, and files that are safely beneath one.
  *
  * A hob_dir is an open folder. It stays the same one when somebody renames it or puts something
- * else in its place.
+ * else in its place. It belongs to the worker that opened it, but what is beneath it may be opened by
+ * tasks of all workers: so a server has one folder for all of its workers.
  */
 #ifndef HOB_DIR_H
 #define HOB_DIR_H
@@ -56,7 +57,8 @@ HOB_API HOB_MUST_USE int hob_dir_sync(hob_dir *dir);
  * `dir` is opened: -EXDEV says that it would have led there, as a path does that begins with a
  * slash. Symbolic links that stay beneath are followed; O_NOFOLLOW in `flags` refuses one as the
  * last name. A FIFO or device is opened without waiting for its other end, as by hob_file_open.
- * Waits. Returns 0 or a negative errno. `dir` must stay open until then.
+ * On any worker, whose the file is then. Waits. Returns 0 or a negative errno. `dir` must stay open until
+ * then.
  *
  * (By openat2(2) with RESOLVE_BENEATH; where there is none, by a walk that opens folder by folder
  * and gives the same answers, but for what is renamed while it is under way.) */

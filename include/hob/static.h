@@ -11,6 +11,10 @@
  *         return r;
  *     }
  *
+ * or, in a service of hob/web.h, on all of its workers:
+ *
+ *     hob_web_handle(web, "GET /assets/{name...}", hob_static_handle, files); // opts.prefix = "/assets"
+ *
  * Not part of hob.h: link libhob-site (pkg-config).
  *
  * Nothing outside of the folder is ever given out, whatever a client asks for, and whatever symbolic
@@ -45,7 +49,8 @@ typedef struct hob_static_opts {
     size_t                 type_count;
     const char            *other_type; /* of names that none fits; NULL: application/octet-stream */
 
-    size_t  memory_bytes; /* small files, of up to 32 KiB, are kept in so much memory; 0: none are */
+    size_t  memory_bytes; /* small files, of up to 32 KiB, are kept in so much memory, on each worker
+                             that gives them out; 0: none are                                      */
     int64_t fresh_ns;     /* for so long what is in memory is not compared with the disk; 0: 1 s   */
 
     /* Answers hob_static_handle's requests for what is not there, in the place of a plain 404: with a
@@ -62,13 +67,13 @@ typedef struct hob_static_opts {
                                    is not older; each costs a look at the disk                 */
 } hob_static_opts;
 
-/* Opens a folder, to be given out by the tasks of this worker; it stays the same one when it is
- * renamed. Waits. Returns 0 or a negative errno: -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOMEM;
+/* Opens a folder, to be given out by the tasks of all workers; it stays the same one when it is renamed.
+ * Waits. Returns 0 or a negative errno: -ENOENT, -ENOTDIR, -EACCES, -EMFILE, -ENOMEM;
  * -EINVAL: a prefix that does not begin with a slash. */
 HOB_API HOB_MUST_USE int hob_static_open(const char *folder, const hob_static_opts *opts,
                                          hob_static **ret_static);
 
-/* Closes it; NULL is fine. No request may be in it any more. Never waits. */
+/* Closes it, on the worker that opened it; NULL is fine. No request may be in it any more. Never waits. */
 HOB_API void hob_static_close(hob_static *files);
 
 /* A handler, for hob_http_serve, a router, or to be called: answers with the file that the path of

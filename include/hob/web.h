@@ -34,7 +34,10 @@
  * middleware is a handler that calls hob_web_next.
  *
  * A service is put together first, by one thread, and does not change when requests come; then any
- * number of workers answer with it. What is said while it is put together (an `arg`, options, texts in
+ * number of workers answer with it. So what an `arg` points to is used by several threads, unless
+ * HOB_WORKERS or hob_run_opts.workers is 1: of Hob's things, those fit for it are said to be so (a
+ * hob_static, sessions, rates, topics, feeds, locks, pools), and others belong to one worker:
+ * hob_web_serve_opts.begin makes one for each. What is said while it is put together (an `arg`, options, texts in
  * them) is lent until hob_web_free; patterns, prefixes and hob_web_op are copied. A mistake in it (two
  * handlers for one route, a pattern that is none) stops the program with a sentence. If memory runs out
  * meanwhile the functions go on, and hob_web_check says so, as hob_web_serve does.
@@ -113,7 +116,15 @@ typedef struct hob_web_serve_opts {
     /* Called for each SIGHUP; may wait. Its failure is logged, and all stays as it was. NULL: SIGHUP
      * is left alone. */
     int (*reload)(void *arg);
-    void *arg; /* of both */
+
+    /* Called on each worker before it serves, and when it serves no longer and all it had is answered: for
+     * what belongs to one worker (a hob_fetch client, a hob_cache, a connection to a database), which
+     * handlers find by hob_worker_number(). `scope` is for what it starts: a failure in it ends
+     * hob_web_serve, and it is cancelled after `end`. May wait; `end` in a HOB_SHIELD, as the run may
+     * stop. A failure of `begin` ends hob_web_serve; `end` is called where `begin` gave 0. NULL: neither. */
+    int (*begin)(void *arg, hob_scope *scope);
+    void (*end)(void *arg);
+    void *arg; /* of all of them */
 } hob_web_serve_opts;
 
 /* Serves on `addr`, with a listener on each worker (hob_tcp_serve_sharded). When all listen it calls

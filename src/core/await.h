@@ -66,6 +66,12 @@ void hob__desc_close(struct desc *desc);
 /* Stops the program if this worker is not the descriptor's. */
 void hob__desc_check(const struct desc *desc);
 
+bool hob__desc_is_here(const struct desc *desc); /* Or says so. */
+
+/* Makes `desc` one of this worker's for the number of another worker's, which must stay open meanwhile: for
+ * a single op that is awaited, and changes nothing of it. It is not closed. */
+void hob__desc_visit(struct desc *desc, const struct desc *host);
+
 /* Closes a bare descriptor number that no desc was made for (an unwanted one). */
 void hob__fd_close(int fd, enum desc_kind kind);
 

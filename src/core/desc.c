@@ -19,6 +19,23 @@ void hob__desc_check(const struct desc *desc)
                 "a connection, file or socket was used by another worker than the one that made it");
 }
 
+bool hob__desc_is_here(const struct desc *desc)
+{
+    return desc->worker == hob__worker;
+}
+
+void hob__desc_visit(struct desc *desc, const struct desc *host)
+{
+    memset(desc, 0, sizeof *desc);
+    desc->worker = worker_for("a descriptor was used outside of hob_run");
+    desc->fd = host->fd;
+    desc->kind = host->kind;
+    desc->what = host->what;
+    desc->made_at = host->made_at;
+    list_init(&desc->ops);
+    list_node_init(&desc->link);
+}
+
 void hob__desc_open(struct desc *desc, int fd, enum desc_kind kind, const char *what,
                     const void *made_at, void (*gone)(struct desc *desc))
 {

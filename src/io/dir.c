@@ -4,6 +4,11 @@
  *
  * Entries are fetched many at a time, by getdents64(2), into a buffer of the folder's; the next
  * ones are asked for when the last of these was given out.
+ *
+ * A folder belongs to a worker, but for what is beneath it tasks of all workers may ask: to the kernel
+ * that is the number of a descriptor, and nothing of the folder changes by it. Such a call has a desc of
+ * its own, with the same number, on its stack; `guests` counts them, so that none is closed under them
+ * without a sentence.
  */
 #include "io/dir.h"
 
@@ -23,6 +28,7 @@ struct hob_dir {
     uint32_t      uses;    /* calls that need its memory                     */
     bool          is_gone; /* the descriptor is closed; the last use frees   */
     bool          is_read; /* by a task, right now                           */
+    uint32_t      guests;  /* calls of other workers; atomic                 */
     struct desc   desc;
     size_t        at, len; /* of the batch                                   */
     _Alignas(8) char batch[BATCH_BYTES];
@@ -72,46 +78,62 @@ static int adopt(int fd, const void *made_at, hob_dir **ret_dir)
     return 0;
 }
 
-static int open_folder(struct desc *from, const char *path, int flags, uint64_t resolve,
-                       const void *made_at, hob_dir **ret_dir)
+static int open_folder(struct desc *from, const char *path, int flags, const void *made_at,
+                       hob_dir **ret_dir)
 {
-    int fd = hob__fs_open_fd(from, path, O_RDONLY | O_DIRECTORY | flags, 0, resolve, NULL);
+    int fd = hob__fs_open_fd(from, path, O_RDONLY | O_DIRECTORY | flags, 0, 0, NULL);
     return fd < 0 ? fd : adopt(fd, made_at, ret_dir);
 }
 
 int hob__dir_open_at(hob_dir *dir, const char *name, int flags, const void *made_at,
                      hob_dir **ret_dir)
 {
-    return open_folder(dir != NULL ? &dir->desc : NULL, name, flags, 0, made_at, ret_dir);
+    return open_folder(dir != NULL ? &dir->desc : NULL, name, flags, made_at, ret_dir);
 }
 
 int hob_dir_open(const char *path, hob_dir **ret_dir)
 {
-    return open_folder(NULL, path, 0, 0, __builtin_return_address(0), ret_dir);
+    return open_folder(NULL, path, 0, __builtin_return_address(0), ret_dir);
 }
 
 void hob_dir_close(hob_dir *dir)
 {
     if (dir == NULL)
         return;
-    dir_from(dir, "hob_dir_close")->tag = TAG_FREED;
+    dir_from(dir, "hob_dir_close");
+    hob_require(__atomic_load_n(&dir->guests, __ATOMIC_ACQUIRE) == 0,
+                "hob_dir_close: a task of another worker opens something beneath this folder right now");
+    dir->tag = TAG_FREED;
     hob__desc_close(&dir->desc);
 }
 
 /* ---- beneath ---- */
 
+/* On any worker. Gives the bare descriptor. */
+static int open_beneath(hob_dir *dir, const char *path, int flags, unsigned mode, unsigned *ret_type)
+{
+    if (hob__desc_is_here(&dir->desc))
+        return hob__fs_open_fd(&dir->desc, path, flags, mode, RESOLVE_BENEATH, ret_type);
+
+    struct desc guest;
+    __atomic_add_fetch(&dir->guests, 1, __ATOMIC_RELAXED);
+    hob__desc_visit(&guest, &dir->desc);
+    int fd = hob__fs_open_fd(&guest, path, flags, mode, RESOLVE_BENEATH, ret_type);
+    __atomic_sub_fetch(&dir->guests, 1, __ATOMIC_RELEASE);
+    return fd;
+}
+
 int hob_dir_open_dir(hob_dir *dir, const char *path, hob_dir **ret_dir)
 {
-    dir_from(dir, "hob_dir_open_dir");
-    return open_folder(&dir->desc, path, 0, RESOLVE_BENEATH, __builtin_return_address(0), ret_dir);
+    int fd = open_beneath(dir_from(dir, "hob_dir_open_dir"), path, O_RDONLY | O_DIRECTORY, 0, NULL);
+    return fd < 0 ? fd : adopt(fd, __builtin_return_address(0), ret_dir);
 }
 
 int hob_dir_open_file(hob_dir *dir, const char *path, int flags, unsigned mode,
                       hob_file **ret_file)
 {
     unsigned type;
-    dir_from(dir, "hob_dir_open_file");
-    int fd = hob__fs_open_fd(&dir->desc, path, flags, mode, RESOLVE_BENEATH, &type);
+    int fd = open_beneath(dir_from(dir, "hob_dir_open_file"), path, flags, mode, &type);
     return fd < 0 ? fd : hob__file_adopt(fd, type, __builtin_return_address(0), ret_file);
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "hob/runtime.h"
 #include "hob/time.h"
 
 #define SETTLED_S 2 /* a file that was changed within them may be changed again, and look the same */
@@ -123,6 +124,26 @@ static int add_headers(hob_http_request *req, const hob_static *files, const cha
 
 /* ---- the shelf ---- */
 
+/* This worker's. */
+static struct shelf **my_shelf(const hob_static *files)
+{
+    uint32_t number = hob_worker_number();
+    if (number >= files->shelf_count)
+        hob_mistake("hob_static_handle", "this folder was opened in another run");
+    return &files->shelves[number];
+}
+
+static void shelve(const hob_static *files, struct shelf_item *item)
+{
+    struct shelf **shelf = my_shelf(files);
+    if (*shelf == NULL)
+        *shelf = hob__shelf_new(files->opts.memory_bytes, files->opts.fresh_ns);
+    if (*shelf != NULL)
+        hob__shelf_add(*shelf, item, hob_now());
+    else
+        hob__shelf_put_back(item);
+}
+
 bool hob__static_key(const hob_http_request *req, const hob_static *files, const char *name,
                      char key[static SHELF_KEY_MAX])
 {
@@ -130,7 +151,7 @@ bool hob__static_key(const hob_http_request *req, const hob_static *files, const
     const struct coding *codings[CODING_COUNT];
     const char          *path = hob_http_path(req);
 
-    if (files->shelf == NULL || is_set(req, "ETag") || is_set(req, "Last-Modified") || is_set(req, "Content-Encoding"))
+    if (files->shelves == NULL || is_set(req, "ETag") || is_set(req, "Last-Modified") || is_set(req, "Content-Encoding"))
         return false;
     for (size_t i = 0; i < sizeof OTHERS / sizeof OTHERS[0]; i++) {
         // Who has a tag is asked for it, whatever date he has beside it: RFC 9110 13.2.2.
@@ -169,7 +190,8 @@ static int reply_item(hob_http_request *req, const hob_static *files, const stru
 int hob__static_from_shelf(hob_http_request *req, const hob_static *files, const char *key)
 {
     const char        *has = hob_http_header(req, "If-None-Match");
-    struct shelf_item *item = hob__shelf_take(files->shelf, key, hob_now());
+    struct shelf      *shelf = *my_shelf(files);
+    struct shelf_item *item = shelf != NULL ? hob__shelf_take(shelf, key, hob_now()) : NULL;
 
     if (item == NULL)
         return STATIC_MISSING;
@@ -216,7 +238,7 @@ static void put_on_shelf(hob_http_request *req, const hob_static *files, const c
     item->coding = facts->coding;
     if (copy_header(req, "ETag", item->etag) && item->etag[0] == '"' && copy_header(req, "Last-Modified", item->changed)
         && read_whole(file, item))
-        hob__shelf_add(files->shelf, item, hob_now());
+        shelve(files, item);
     else
         hob__shelf_put_back(item);
 }

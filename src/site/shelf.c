@@ -110,8 +110,19 @@ void hob__shelf_add(struct shelf *shelf, struct shelf_item *item, int64_t now_ns
     shelf->bytes += weight(item);
 }
 
-void hob__shelf_clear(struct shelf *shelf)
+struct shelf *hob__shelf_new(size_t bytes_max, int64_t fresh_ns)
 {
-    while (shelf->oldest != NULL)
+    struct shelf *shelf = hob__site_alloc(sizeof *shelf);
+    if (shelf == NULL)
+        return NULL;
+    shelf->bytes_max = bytes_max;
+    shelf->fresh_ns = fresh_ns;
+    return shelf;
+}
+
+void hob__shelf_free(struct shelf *shelf)
+{
+    while (shelf != NULL && shelf->oldest != NULL)
         forget(shelf, shelf->oldest);
+    free(shelf);
 }

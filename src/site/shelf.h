@@ -27,6 +27,10 @@ struct shelf {
     struct shelf_item *buckets[SHELF_BUCKETS];
 };
 
+/* A shelf with nothing on it; NULL: no memory. To free one forgets all that is there; NULL is fine. */
+struct shelf *hob__shelf_new(size_t bytes_max, int64_t fresh_ns);
+void          hob__shelf_free(struct shelf *shelf);
+
 /* The item of that key, lent until it is put back; NULL: there is none that is fresh. */
 struct shelf_item *hob__shelf_take(struct shelf *shelf, const char *key, int64_t now_ns);
 void               hob__shelf_put_back(struct shelf_item *item);
@@ -36,8 +40,5 @@ struct shelf_item *hob__shelf_item(const char *key, size_t len);
 
 /* Adds it, in the place of one of that key; others go to make room. */
 void hob__shelf_add(struct shelf *shelf, struct shelf_item *item, int64_t now_ns);
-
-/* Forgets all. */
-void hob__shelf_clear(struct shelf *shelf);
 
 #endif

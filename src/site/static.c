@@ -7,6 +7,10 @@
  *
  * Nothing is remembered between requests, and what is on the disk is what is given out, at any moment;
  * unless memory was asked for: then send.c keeps small files.
+ *
+ * Threads: tasks of all workers answer with the same hob_static. Its options and its folder do not
+ * change (hob/dir.h says what is beneath a folder is for all workers), and each worker has a shelf of
+ * its own, which it makes when it has something to put there. So nothing is locked.
  */
 #include "site/static.h"
 
@@ -17,6 +21,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "hob/runtime.h"
 #include "hob/time.h"
 
 #define FRESH_NS (1 * HOB_SEC)
@@ -79,16 +84,15 @@ static int copy_opts(hob_static *files, const hob_static_opts *opts)
     return r;
 }
 
-static int make_shelf(hob_static *files)
+static int make_shelves(hob_static *files)
 {
     if (files->opts.memory_bytes == 0)
         return 0;
-    files->shelf = hob__site_alloc(sizeof *files->shelf);
-    if (files->shelf == NULL)
-        return -ENOMEM;
-    files->shelf->bytes_max = files->opts.memory_bytes;
-    files->shelf->fresh_ns = files->opts.fresh_ns > 0 ? files->opts.fresh_ns : FRESH_NS;
-    return 0;
+    if (files->opts.fresh_ns <= 0)
+        files->opts.fresh_ns = FRESH_NS;
+    files->shelf_count = hob_workers();
+    files->shelves = hob__site_alloc(files->shelf_count * sizeof(struct shelf *));
+    return files->shelves != NULL ? 0 : -ENOMEM;
 }
 
 int hob_static_open(const char *folder, const hob_static_opts *opts, hob_static **ret_static)
@@ -100,7 +104,7 @@ int hob_static_open(const char *folder, const hob_static_opts *opts, hob_static 
 
     int r = copy_opts(files, opts != NULL ? opts : &defaults);
     if (r == 0)
-        r = make_shelf(files);
+        r = make_shelves(files);
     if (r == 0)
         r = hob_dir_open(folder, &files->dir);
     if (r < 0) {
@@ -116,9 +120,9 @@ void hob_static_close(hob_static *files)
     if (files == NULL)
         return;
     hob_dir_close(files->dir);
-    if (files->shelf != NULL)
-        hob__shelf_clear(files->shelf);
-    free(files->shelf);
+    for (uint32_t i = 0; i < files->shelf_count; i++)
+        hob__shelf_free(files->shelves[i]);
+    free(files->shelves);
     free_texts(&files->opts);
     free(files);
 }

@@ -14,7 +14,9 @@ struct hob_static {
     hob_dir        *dir;
     hob_static_opts opts; /* the defaults filled in; its texts are ours */
     size_t          prefix_len;
-    struct shelf   *shelf; /* NULL: nothing is kept in memory */
+    struct shelf  **shelves; /* by worker, each its worker's alone, made when it is needed; NULL: nothing
+                                is kept in memory */
+    uint32_t        shelf_count;
 };
 
 struct stat;

@@ -116,9 +116,9 @@ static int wait_for_reload(void *arg)
 
 /* ---- serving ---- */
 
-static int serve_here(hob_tcp_listener *listener, void *arg)
+/* Between `begin` and `end`. */
+static int serve_requests(hob_tcp_listener *listener, const struct serving *serving)
 {
-    struct serving   *serving = arg;
     struct web_shard *shard = &serving->service->shards[hob_worker_number()];
     hob_http_opts     opts = { .idle_ns = 0 };
 
@@ -127,6 +127,26 @@ static int serve_here(hob_tcp_listener *listener, void *arg)
     opts.stats = &shard->stats;
     __atomic_store_n(&shard->runs, 1, __ATOMIC_RELEASE);
     return hob_http_serve(listener, &opts, hob_web_answer, &serving->service->root);
+}
+
+static int serve_here(hob_tcp_listener *listener, void *arg)
+{
+    const struct serving     *serving = arg;
+    const hob_web_serve_opts *opts = serving->opts;
+    hob_scope                 beside;
+    int                       r = 0;
+
+    hob_scope_begin(&beside);
+    if (opts->begin != NULL)
+        r = opts->begin(opts->arg, &beside);
+    if (r >= 0) {
+        r = serve_requests(listener, serving);
+        if (opts->end != NULL)
+            opts->end(opts->arg);
+    }
+    hob_scope_cancel(&beside, "its server has ended");
+    int ended = hob_scope_end(&beside);
+    return hob_scope_failures(&beside) > 0 ? ended : r;
 }
 
 static int serve_all(void *arg)

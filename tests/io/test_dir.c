@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "support/io.h"
-#include "support/tasks.h"
+#include "support/workers.h"
 
 #define P(name) scratch_path(name)
 
@@ -130,6 +130,74 @@ TEST_ON_ALL(dir, no_path_leads_out_of_the_folder)
     DIR_(out);
     check_err(hob_dir_open_dir(sub, "..", &out), -EXDEV);
     check_err(hob_dir_open_dir(root, "in", &out), -ENOTDIR);
+}
+
+/* What is beneath is for all workers; the rest of a folder is its own worker's. */
+static int look_beneath(void *arg)
+{
+    for (int i = 0; i < 50; i++) {
+        FILE_(file);
+        DIR_(sub);
+        DIR_(out);
+        hob_entry entry;
+        char      text[8];
+        check_ok(hob_dir_open_file(arg, "sub/in", O_RDONLY, 0, &file));
+        check_eq(hob_file_read(file, text, sizeof text), 2);
+        check_err(hob_dir_open_file(arg, "../secret", O_RDONLY, 0, &file), -EXDEV);
+        check_err(hob_dir_open_dir(arg, "..", &out), -EXDEV);
+        check_ok(hob_dir_open_dir(arg, "sub", &sub)); // which is of this worker
+        check_eq(hob_dir_next(sub, &entry), 1);
+        check_str(entry.name, "in");
+        check_eq(hob_dir_next(sub, &entry), 0);
+    }
+    return 0;
+}
+
+TEST_WITH_WORKERS(dir, files_beneath_are_opened_by_all_workers, 4)
+{
+    DIR_(root);
+    HOB_SCOPE(s);
+    check_ok(hob_path_mkdirs(P("root/sub"), 0700));
+    check_ok(put_text(P("secret"), "secret"));
+    check_ok(put_text(P("root/sub/in"), "in"));
+    check_ok(hob_dir_open(P("root"), &root));
+    for (uint32_t i = 0; i < 8; i++)
+        check_ok(go_on(&s, i, look_beneath, root));
+    return hob_scope_end(&s);
+}
+
+/* A cancelled call of another worker opens nothing, and leaves nothing with the folder. */
+static int look_cancelled(void *arg)
+{
+    hob_file *file;
+    HOB_SCOPE(s);
+    hob_scope_cancel(&s, "on purpose");
+    check_err(hob_dir_open_file(arg, "in", O_RDONLY, 0, &file), -ECANCELED);
+    (void)!hob_scope_end(&s);
+    return 0;
+}
+
+TEST_WITH_WORKERS(dir, a_cancelled_call_of_another_worker_leaves_the_folder_alone, 2)
+{
+    DIR_(root);
+    check_ok(hob_path_mkdirs(hob_test_scratch(), 0700));
+    check_ok(put_text(P("in"), "in"));
+    check_ok(hob_dir_open(hob_test_scratch(), &root));
+    check_ok(hob_on(1, look_cancelled, root));
+    return 0;
+}
+
+static int list_here(void *arg)
+{
+    hob_entry entry;
+    return hob_dir_next(arg, &entry);
+}
+
+TEST_DIES(dir, listed_by_another_worker_is_a_mistake, "*was used by another worker than the one that made it*")
+{
+    DIR_(dir);
+    check_ok(hob_dir_open(hob_test_scratch(), &dir));
+    check_ok(hob_on(1, list_here, dir));
 }
 
 TEST_ON_ALL(dir, a_file_found_beneath_can_be_read_though_it_is_not_in_memory)

@@ -2,12 +2,13 @@
 /*
  * Folders given out by HTTP: what is there, what is not, and what must never be. Row 43 of SURVIVAL.
  */
+#include <hob/mem_pair.h>
 #include <hob/static.h>
 
 #include "http/site.h"
 #include "base/rand.h"
-#include "site/shelf.h"
-#include "site/site.h"
+#include "site/static.h"
+#include "support/workers.h"
 
 struct shop {
     struct site     site;
@@ -452,13 +453,13 @@ enum { MODEL_KEYS = 12 };
 TEST(site_static, a_shelf_has_what_was_asked_for_last_and_never_too_much)
 {
     struct rand         rand = { hob_test_seed() };
-    static struct shelf shelf;
+    struct shelf       *shelf = hob__shelf_new(5 * (sizeof(struct shelf_item) + 2 + 100), 50);
     struct shelf_item  *lent[MODEL_KEYS] = { NULL };
     int                 order[MODEL_KEYS], count = 0; /* the newest last */
     int64_t             now = 0, until[MODEL_KEYS] = { 0 };
     size_t              sizes[MODEL_KEYS] = { 0 }, bytes = 0;
 
-    shelf = (struct shelf){ .bytes_max = 5 * (sizeof(struct shelf_item) + 2 + 100), .fresh_ns = 50 };
+    check(shelf != NULL);
     for (int step = 0; step < 2000; step++) {
         int  k = (int)rand_below(&rand, MODEL_KEYS), place = 0;
         char key[3] = { 'k', (char)('a' + k), '\0' };
@@ -471,12 +472,12 @@ TEST(site_static, a_shelf_has_what_was_asked_for_last_and_never_too_much)
             check(item != NULL);
             memset(item->bytes, key[1], item->len);
             size_t weight = sizeof *item + 2 + item->len;
-            hob__shelf_add(&shelf, item, now);
+            hob__shelf_add(shelf, item, now);
             if (is_there) {
                 bytes -= sizes[k];
                 memmove(order + place, order + place + 1, (size_t)(--count - place) * sizeof order[0]);
             }
-            while (count > 0 && bytes + weight > shelf.bytes_max) {
+            while (count > 0 && bytes + weight > shelf->bytes_max) {
                 bytes -= sizes[order[0]];
                 memmove(order, order + 1, (size_t)--count * sizeof order[0]);
             }
@@ -484,7 +485,7 @@ TEST(site_static, a_shelf_has_what_was_asked_for_last_and_never_too_much)
             bytes += sizes[k] = weight;
             until[k] = now + 50;
         } else {
-            struct shelf_item *item = hob__shelf_take(&shelf, key, now);
+            struct shelf_item *item = hob__shelf_take(shelf, key, now);
             check_eq(item != NULL, is_there && until[k] > now);
             if (is_there) {
                 memmove(order + place, order + place + 1, (size_t)(count - 1 - place) * sizeof order[0]);
@@ -499,12 +500,10 @@ TEST(site_static, a_shelf_has_what_was_asked_for_last_and_never_too_much)
             if (item != NULL && item->len > 0)
                 check_eq(item->bytes[item->len - 1], key[1]);
         }
-        check_eq(shelf.bytes, bytes);
-        check_le(shelf.bytes, shelf.bytes_max);
+        check_eq(shelf->bytes, bytes);
+        check_le(shelf->bytes, shelf->bytes_max);
     }
-    hob__shelf_clear(&shelf);
-    check_eq(shelf.bytes, 0);
-    check(shelf.newest == NULL && shelf.oldest == NULL);
+    hob__shelf_free(shelf); // what is lent outlives it
     for (int k = 0; k < MODEL_KEYS; k++)
         hob__shelf_put_back(lent[k]);
 }
@@ -683,4 +682,71 @@ TEST(site_static, without_memory_nothing_is_made_and_requests_fail_alone)
         check(status == 200 || status == 500);
     }
     check_gt(at, 5);
+}
+
+/* ---- on all workers ---- */
+
+enum { TIMES_EACH = 20 };
+
+static int serve_pair(void *arg)
+{
+    hob_stream *end = ((hob_stream **)arg)[0];
+    (void)!hob_http_serve_stream(end, NULL, hob_static_handle, ((void **)arg)[1]);
+    hob_stream_close(end);
+    return 0;
+}
+
+/* On this worker, over a pair of streams in memory. */
+static int ask_here(hob_static *files, const char *path, const char *wanted)
+{
+    hob_stream *client, *server;
+    char        text[100], got[4096];
+    size_t      len = 0;
+    ssize_t     n;
+    HOB_SCOPE(s);
+
+    check_ok(hob_mem_pair(NULL, &client, &server));
+    CLOSED_BY(close_stream) hob_stream *mine = client;
+    void *both[2] = { server, files };
+    check_ok(hob_go(&s, serve_pair, both));
+    snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", path);
+    check_eq(hob_stream_write(mine, text, strlen(text)), strlen(text));
+    while ((n = hob_stream_read(mine, got + len, sizeof got - 1 - len)) > 0)
+        len += (size_t)n;
+    got[len] = '\0';
+    check_has(got, wanted);
+    return hob_scope_end(&s);
+}
+
+static int ask_often(void *arg)
+{
+    for (int i = 0; i < TIMES_EACH; i++) {
+        check_ok(ask_here(arg, "/style.css", "\r\n\r\nplain css"));
+        check_ok(ask_here(arg, "/sub/", "page.html"));
+        check_ok(ask_here(arg, "/none", "404 Not Found"));
+        check_ok(ask_here(arg, "/out", "404 Not Found"));
+    }
+    return 0;
+}
+
+TEST_WITH_WORKERS(site_static, all_workers_give_out_the_same_folder, 4)
+{
+    struct timespec times[2] = { { 1, 0 }, { 1, 0 } }; // so old that it may be kept in memory
+    hob_static     *files;
+
+    check_ok(hob_path_mkdirs(hob_test_scratch(), 0700)); // a run of its own has a disk of its own in sim
+    check_ok(make_files());
+    check_ok(hob_path_utimes(scratch_path("www/style.css"), times));
+    for (int round = 0; round < 2; round++) { // from the disk alone; and from memory
+        HOB_SCOPE(s);
+        check_ok(hob_static_open(scratch_path("www"),
+                                 &(hob_static_opts){ .listing = 1, .memory_bytes = round > 0 ? 100000 : 0 }, &files));
+        for (uint32_t i = 0; i < 8; i++)
+            check_ok(go_on(&s, i, ask_often, files));
+        check_ok(hob_scope_end(&s));
+        for (uint32_t i = 0; i < 4 && round > 0; i++)
+            check(files->shelves[i] != NULL && files->shelves[i]->newest != NULL);
+        hob_static_close(files);
+    }
+    return 0;
 }

@@ -2,6 +2,7 @@
 /* A service on a port: all workers, signals, numbers, and who the client is. */
 #include <signal.h>
 
+#include "support/workers.h"
 #include "web/shop.h"
 
 static int hello(hob_http_request *req, void *arg)
@@ -242,6 +243,108 @@ TEST_ON_ALL(web_serve, clients_are_told_apart_by_their_address)
     check_eq(stats.keys, 1);
     hob_scope_cancel(&s, "enough");
     check_err(hob_scope_end(&s), -ECANCELED);
+}
+
+/* ---- what belongs to a worker ---- */
+
+enum { DESKS = 4 };
+
+struct desks {
+    struct place place; /* first: `arg` is both */
+    int          begun[DESKS], ended[DESKS], used[DESKS], left[DESKS];
+    uint32_t     fails;    /* on this one; DESKS: on none      */
+    int64_t      stays_ns; /* then it fails; 0: for ever       */
+};
+
+/* What it started goes on while it serves, and no longer. */
+static int stay_at_desk(void *arg)
+{
+    struct desks *desks = arg;
+    int           r = hob_sleep(desks->stays_ns > 0 ? desks->stays_ns : HOB_HOUR);
+    desks->left[hob_worker_number()]++;
+    return r == 0 ? -EPIPE : r;
+}
+
+static int open_desk(void *arg, hob_scope *scope)
+{
+    struct desks *desks = arg;
+    if (hob_worker_number() == desks->fails)
+        return -EIO;
+    HOB_TRY(hob_sleep(10 * HOB_MSEC));
+    hob_go(scope, stay_at_desk, desks);
+    desks->begun[hob_worker_number()]++;
+    return 0;
+}
+
+static void close_desk(void *arg)
+{
+    struct desks *desks = arg;
+    desks->ended[hob_worker_number()]++;
+}
+
+static int use_desk(hob_http_request *req, void *arg)
+{
+    struct desks *desks = arg;
+    uint32_t      here = hob_worker_number();
+    check_eq(desks->begun[here], 1);
+    check_eq(desks->ended[here], 0);
+    desks->used[here]++;
+    return hob_http_reply_text(req, 200, "hello");
+}
+
+TEST_WITH_WORKERS(web_serve, each_worker_makes_what_it_needs_and_ends_it, DESKS)
+{
+    struct desks desks = { .fails = DESKS };
+    char         got[2000];
+    HOB_SCOPE(s);
+    WEB(web);
+
+    desks.place.opts = (hob_web_serve_opts){ .begin = open_desk, .end = close_desk };
+    desks.place.web = web;
+    hob_web_handle(web, "GET /", use_desk, &desks);
+    check_ok(open_place(&s, &desks.place));
+    for (int i = 0; i < 20; i++)
+        check_eq(ask_place(&desks.place, "/", got, sizeof got), 200);
+    hob_scope_cancel(&s, "enough");
+    check_err(hob_scope_end(&s), -ECANCELED);
+    int used = 0;
+    for (int i = 0; i < DESKS; i++) {
+        check_eq(desks.begun[i], desks.ended[i]);
+        check_eq(desks.begun[i], desks.left[i]);
+        check_le(desks.begun[i], 1);
+        used += desks.used[i];
+    }
+    check_eq(used, 20);
+    return 0;
+}
+
+TEST_WITH_WORKERS(web_serve, a_worker_that_cannot_begin_ends_the_service, DESKS)
+{
+    struct desks       desks = { .fails = 2 };
+    hob_web_serve_opts opts = { .begin = open_desk, .end = close_desk, .arg = &desks };
+    hob_addr           here = hob_addr_loopback(0);
+    WEB(web);
+
+    hob_web_handle(web, "GET /", use_desk, &desks);
+    check_err(hob_web_serve(web, &here, &opts), -EIO);
+    for (int i = 0; i < DESKS; i++)
+        check_eq(desks.begun[i], desks.ended[i]);
+    check_eq(desks.begun[2], 0);
+    return 0;
+}
+
+TEST_WITH_WORKERS(web_serve, what_fails_beside_a_worker_ends_the_service, DESKS)
+{
+    struct desks       desks = { .fails = DESKS, .stays_ns = 50 * HOB_MSEC };
+    hob_web_serve_opts opts = { .begin = open_desk, .end = close_desk, .arg = &desks };
+    hob_addr           here = hob_addr_loopback(0);
+    WEB(web);
+
+    hob_web_handle(web, "GET /", use_desk, &desks);
+    check_err(hob_web_serve(web, &here, &opts), -EPIPE);
+    for (int i = 0; i < DESKS; i++)
+        check_eq(desks.begun[i], desks.ended[i]);
+    return 0;
 }
 
 TEST(web_serve, a_service_that_could_not_be_put_together_is_not_served)
