@@ -244,6 +244,10 @@ HOB_API HOB_MUST_USE int hob_http_add_header(hob_http_request *req, const char *
 HOB_API HOB_MUST_USE int hob_http_set_header(hob_http_request *req, const char *name,
                                              const char *value);
 
+/* Adds a name to those that the answer depends on (the Vary header, RFC 9110 12.5.5), unless it is said
+ * already. Returns as hob_http_add_header. Does not wait. */
+HOB_API HOB_MUST_USE int hob_http_vary(hob_http_request *req, const char *name);
+
 /* Closes the connection after this answer, which says so if it has not begun. Does not wait. */
 HOB_API void hob_http_close_after(hob_http_request *req);
 
@@ -392,10 +396,26 @@ struct hob_http_filter {
 /* Puts it above those that are there, before the answer begins. Does not wait. */
 HOB_API void hob_http_filter_push(hob_http_request *req, hob_http_filter *filter);
 
-/* Takes off the uppermost, at the latest when the handler returns. `result` is how it went above it:
+/* Takes off the uppermost, before the function returns that pushed it, also when it fails. `result` is how it went above it:
  * if it is not negative and an answer has begun, `end` is called, and the result is that of `end`
  * when that fails. Else returns `result`. Waits as hob_http_write. */
 HOB_API HOB_MUST_USE int hob_http_filter_pop(hob_http_request *req, hob_http_filter *filter, int result);
+
+/* The uppermost, or NULL: for who calls functions that may push one. Does not wait. */
+HOB_API const hob_http_filter *hob_http_filter_top(const hob_http_request *req);
+
+/* Who is told that the answer begins, by whatever function of the handler's, also hob_http_upgrade: its fn is
+ * called with the status, once for each answer that begins (one may be taken back), and must not wait.
+ * A struct of yours begins with it, and is taken off before that goes; in the order opposite to pushing.
+ * Do not wait. */
+typedef struct hob_http_begun hob_http_begun;
+struct hob_http_begun {
+    void (*fn)(hob_http_begun *begun, hob_http_request *req, int status);
+    hob_http_begun *below; /* Hob's */
+};
+
+HOB_API void hob_http_begun_push(hob_http_request *req, hob_http_begun *begun);
+HOB_API void hob_http_begun_pop(hob_http_request *req, hob_http_begun *begun);
 
 HOB_END_DECLS
 

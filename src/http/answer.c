@@ -152,6 +152,36 @@ int hob_http_add_trailer(hob_http_request *req, const char *name, const char *va
     return append(req->work->trailers, &req->trailers_len, TRAILERS_BYTES_MAX, name, value);
 }
 
+/* Whether a list such as "Origin, Accept-Encoding" has the name, or is "*". */
+static bool has_name(const char *list, const char *end, const char *name)
+{
+    size_t name_len = strlen(name);
+
+    while (list < end) {
+        list += strspn(list, " \t,");
+        size_t len = strcspn(list, " \t,\r");
+        if ((len == 1 && *list == '*') || (len == name_len && strncasecmp(list, name, len) == 0))
+            return true;
+        list += len > 0 ? len : 1;
+    }
+    return false;
+}
+
+int hob_http_vary(hob_http_request *req, const char *name)
+{
+    size_t len;
+
+    if (!hob__http_may_begin(req))
+        return -EALREADY;
+    if (!hob__h1_is_token(name, strlen(name))) // as "*" is, too
+        return -EINVAL;
+    for (char *line = req->work->headers; (line = find_line(req, "Vary", line, &len)) != NULL; line += len) {
+        if (has_name(line + strlen("Vary:"), line + len, name))
+            return 0;
+    }
+    return append(req->work->headers, &req->headers_len, HEADERS_BYTES_MAX, "Vary", name);
+}
+
 void hob_http_close_after(hob_http_request *req)
 {
     req->closes = true;
@@ -180,6 +210,7 @@ int hob_http_begin(hob_http_request *req, int status, const char *type, int64_t 
     req->status = status;
     req->answer_left = length > 0 && req->frame != FRAME_NO_BODY ? (uint64_t)length : 0;
     req->is_begun = true;
+    hob__http_tell_begun(req, status);
     return 0;
 }
 
@@ -320,8 +351,7 @@ static bool is_whole(const hob_http_request *req)
 
 void hob__http_finish(hob_http_request *req, int result)
 {
-    req->filter = NULL; // the handler's filters and notes ended with it
-    req->notes = NULL;
+    req->notes = NULL; // they ended with the handler
     req->inside = 0;
     if (*req->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
         *req->broken = -ECONNRESET;

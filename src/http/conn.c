@@ -194,6 +194,7 @@ int hob__http_call(hob_http_request *req)
     else
         hob__http_limit(req);
     int r = server->handler(req, server->arg);
+    hob__http_filters_check(req);
     if (r < 0)
         hob_scope_cancel(&scope, "the handler failed");
     int ended = hob_scope_end(&scope);

@@ -53,6 +53,21 @@ void hob_http_filter_push(hob_http_request *req, hob_http_filter *filter)
     req->filter = filter;
 }
 
+const hob_http_filter *hob_http_filter_top(const hob_http_request *req)
+{
+    return req->filter;
+}
+
+void hob__http_filters_check(hob_http_request *req)
+{
+    if (req->filter != NULL)
+        hob_mistake("hob_http_filter_push", "the handler returned, and its filter is still there: "
+                                            "hob_http_filter_pop takes it off, also when something failed");
+    if (req->begun != NULL)
+        hob_mistake("hob_http_begun_push", "the handler returned, and what it pushed is still there: "
+                                           "hob_http_begun_pop takes it off");
+}
+
 static hob_http_filter *go_in(hob_http_request *req)
 {
     hob_http_filter *filter = req->filter;
@@ -86,6 +101,7 @@ int hob__http_filter_begin(hob_http_request *req, int status, const char *type, 
     if (r >= 0 && req->inside == 0) {
         req->is_begun = true;
         req->begun_status = status;
+        hob__http_tell_begun(req, status);
     }
     return r;
 }
@@ -115,6 +131,32 @@ int hob__http_filter_flush(hob_http_request *req)
     come_back(req, filter);
     return r;
 }
+
+/* ---- who is told that it begins ---- */
+
+void hob_http_begun_push(hob_http_request *req, hob_http_begun *begun)
+{
+    begun->below = req->begun;
+    req->begun = begun;
+}
+
+void hob_http_begun_pop(hob_http_request *req, hob_http_begun *begun)
+{
+    if (req->begun != begun)
+        hob_mistake("hob_http_begun_pop", "this is not the one that was pushed last");
+    req->begun = begun->below;
+}
+
+/* What a filter begins is not the handler's. */
+void hob__http_tell_begun(hob_http_request *req, int status)
+{
+    if (req->inside > 0)
+        return;
+    for (hob_http_begun *begun = req->begun; begun != NULL; begun = begun->below)
+        begun->fn(begun, req, status);
+}
+
+/* ---- undone ---- */
 
 void hob_http_keep_headers(hob_http_request *req)
 {

@@ -201,6 +201,7 @@ struct hob_http_request {
     /* What stands between: filter.c. */
     hob_http_note   *notes;
     hob_http_filter *filter;  /* to whom the next call goes; NULL: to the client         */
+    hob_http_begun  *begun;   /* who is told                                             */
     unsigned         inside;  /* so many filters are in a call now                       */
     bool             is_begun, is_ended; /* as the handler sees it, above all filters    */
     int              begun_status;
@@ -378,6 +379,12 @@ bool hob__http_may_begin(const hob_http_request *req);
 int     hob__http_filter_begin(hob_http_request *req, int status, const char *type, int64_t length);
 ssize_t hob__http_filter_write(hob_http_request *req, const void *data, size_t len);
 int     hob__http_filter_flush(hob_http_request *req);
+
+/* The handler's answer begins: who wants to know is told. */
+void hob__http_tell_begun(hob_http_request *req, int status);
+
+/* The handler has returned: stops the program if something of its stack still stands between. */
+void hob__http_filters_check(hob_http_request *req);
 
 /* ---- date.c: RFC 9110 5.6.7 ---- */
 

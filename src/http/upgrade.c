@@ -213,7 +213,7 @@ static bool may_one_more(const struct http_server *server)
     return server->stats->upgraded < server->opts.upgraded_max && !hob__http_drains(server);
 }
 
-int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **ret_stream)
+static int upgrade(hob_http_request *req, const char *protocol, hob_stream **ret_stream)
 {
     struct http_conn   *conn = req->conn;
     struct http_server *server = conn->server;
@@ -248,6 +248,14 @@ int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **r
         return r;
     *ret_stream = &up->stream;
     return 0;
+}
+
+int hob_http_upgrade(hob_http_request *req, const char *protocol, hob_stream **ret_stream)
+{
+    int r = upgrade(req, protocol, ret_stream);
+    if (r == 0)
+        hob__http_tell_begun(req, hob_http_status(req));
+    return r;
 }
 
 /* ---- without a task ---- */

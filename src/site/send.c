@@ -118,7 +118,7 @@ static int add_headers(hob_http_request *req, const hob_static *files, const cha
     if (r == 0)
         r = hob_http_set_header(req, "X-Content-Type-Options", "nosniff");
     if (r == 0 && files->opts.precompressed)
-        r = hob_http_add_header(req, "Vary", "Accept-Encoding");
+        r = hob_http_vary(req, "Accept-Encoding");
     return r;
 }
 

@@ -21,12 +21,6 @@ static bool is_allowed(const hob_web_cors_opts *opts, const char *origin)
     return false;
 }
 
-/* "Origin" among what the answer depends on. */
-static int vary_by_origin(hob_http_request *req)
-{
-    return hob_http_add_header(req, "Vary", "Origin");
-}
-
 static int tell_origin(hob_http_request *req, const hob_web_cors_opts *opts, const char *origin)
 {
     HOB_TRY(hob_http_set_header(req, "Access-Control-Allow-Origin", opts->origins != NULL ? origin : "*"));
@@ -62,7 +56,7 @@ int hob_web_cors(hob_http_request *req, void *arg)
     if (opts->credentials && opts->origins == NULL)
         hob_mistake("hob_web_cors", "with `credentials` the origins are named: `origins`");
     if (opts->origins != NULL)
-        HOB_TRY(vary_by_origin(req));
+        HOB_TRY(hob_http_vary(req, "Origin"));
     bool allowed = origin != NULL && is_allowed(opts, origin);
     if (allowed)
         HOB_TRY(tell_origin(req, opts, origin));

@@ -290,10 +290,10 @@ static int gzip_begin(hob_http_filter *filter, hob_http_request *req, int status
 
     gzip->state = PLAIN;
     if (status == 304) // of an answer that may have been one of both (RFC 9110 15.4.5)
-        HOB_TRY(hob_http_add_header(req, "Vary", "Accept-Encoding"));
+        HOB_TRY(hob_http_vary(req, "Accept-Encoding"));
     if (!is_worth)
         return hob_http_begin(req, status, type, length);
-    HOB_TRY(hob_http_add_header(req, "Vary", "Accept-Encoding"));
+    HOB_TRY(hob_http_vary(req, "Accept-Encoding"));
     if (!takes_gzip(req))
         return hob_http_begin(req, status, type, length);
     gzip->state = KEPT;

@@ -146,3 +146,124 @@ TEST_ON_ALL(http_filter, an_answer_goes_through_it)
     check(end != NULL);
     check_eq(end[4], '\0');
 }
+
+/* ---- who is told that it begins ---- */
+
+struct told {
+    hob_http_begun begun;
+    int            times, status;
+};
+
+static void note_begun(hob_http_begun *begun, hob_http_request *req, int status)
+{
+    struct told *told = (struct told *)begun;
+    told->times++;
+    told->status = hob_http_status(req) == status ? status : -1;
+}
+
+/* With and without a filter, whose own answer is not the handler's. */
+static int told_of_it(hob_http_request *req, void *arg)
+{
+    struct shout shout = { .filter = { shout_begin, shout_write, shout_flush, shout_end, shout_take_back, NULL } };
+    struct told  outer_one = { .begun = { .fn = note_begun } }, inner_one = outer_one;
+    bool         is_filtered = strcmp(hob_http_path(req), "/x") == 0;
+
+    hob_http_begun_push(req, &outer_one.begun);
+    hob_http_begun_push(req, &inner_one.begun);
+    if (is_filtered)
+        hob_http_filter_push(req, &shout.filter);
+    check_eq(inner_one.times, 0);
+    int r = hob_http_reply_text(req, 418, "tea\n");
+    check_eq(inner_one.times, 1);
+    check_err(hob_http_begin(req, 200, NULL, 0), -EALREADY);
+    if (is_filtered)
+        r = hob_http_filter_pop(req, &shout.filter, r);
+    hob_http_begun_pop(req, &inner_one.begun);
+    hob_http_begun_pop(req, &outer_one.begun);
+    check_eq(inner_one.times, 1);
+    check_eq(outer_one.times, 1);
+    check_eq(outer_one.status, 418);
+    return r;
+}
+
+TEST(http_filter, who_wants_to_know_is_told_once_that_an_answer_begins)
+{
+    struct site site = { .handler = told_of_it };
+    char        got[4096];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(ask(&site, GET("/x"), got, sizeof got));
+    check_has(got, "TEA");
+    check_ok(ask(&site, GET("/plain"), got, sizeof got));
+    check_has(got, "HTTP/1.1 418 ");
+    check_eq(site.stats.failed, 0);
+}
+
+static int leaves_its_filter(hob_http_request *req, void *arg)
+{
+    static hob_http_filter filter;
+    hob_http_filter_push(req, &filter);
+    return hob_http_reply_text(req, 200, "hello");
+}
+
+TEST_DIES(http_filter, left_there_is_a_mistake, "*hob_http_filter_push: the handler returned, and its filter is still there*")
+{
+    struct site site = { .handler = leaves_its_filter };
+    char        got[4096];
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    ignore(ask(&site, GET("/"), got, sizeof got));
+}
+
+static int leaves_a_told(hob_http_request *req, void *arg)
+{
+    static struct told told = { .begun = { .fn = note_begun } };
+    hob_http_begun_push(req, &told.begun);
+    return -EIO;
+}
+
+TEST_DIES(http_filter, what_is_told_and_left_there_is_a_mistake, "*hob_http_begun_push: the handler returned*")
+{
+    struct site site = { .handler = leaves_a_told };
+    char        got[4096];
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    ignore(ask(&site, GET("/"), got, sizeof got));
+}
+
+/* ---- Vary ---- */
+
+static int varies(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_add_header(req, "Vary", "Cookie, accept-language"));
+    HOB_TRY(hob_http_vary(req, "Origin"));
+    HOB_TRY(hob_http_vary(req, "Accept-Language"));
+    HOB_TRY(hob_http_vary(req, "Accept"));
+    HOB_TRY(hob_http_vary(req, "origin"));
+    check_err(hob_http_vary(req, "no name"), -EINVAL);
+    HOB_TRY(hob_http_reply_text(req, 200, "x"));
+    check_err(hob_http_vary(req, "Late"), -EALREADY);
+    return 0;
+}
+
+static int varies_by_all(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_add_header(req, "Vary", "*"));
+    HOB_TRY(hob_http_vary(req, "Origin"));
+    return hob_http_reply_text(req, 200, "x");
+}
+
+TEST(http_filter, what_an_answer_depends_on_is_said_once)
+{
+    struct site site = { .handler = varies }, other = { .handler = varies_by_all };
+    char        got[4096];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(open_site(&s, &other));
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_has(got, "\r\nVary: Cookie, accept-language\r\nVary: Origin\r\nVary: Accept\r\n");
+    check_ok(ask(&other, GET("/"), got, sizeof got));
+    check_eq(times_in(got, "Vary"), 1);
+}
