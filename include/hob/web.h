@@ -232,9 +232,9 @@ HOB_API HOB_MUST_USE int hob_web_log(hob_http_request *req, void *none);
 HOB_API HOB_MUST_USE int hob_web_id(hob_http_request *req, void *arg);
 HOB_API const char      *hob_web_request_id(void); /* of this task's request; NULL: none */
 
-/* Cancels the handler with -ETIMEDOUT when the time is over: 503. Also one that sends events or is in a
- * WebSocket's conversation (but not hob_ws_keep): those belong into a group without it. `arg` is a const
- * int64_t *, the time in nanoseconds. */
+/* Cancels the handler with -ETIMEDOUT when the time is over and it has not begun to answer: 503. An answer that
+ * has begun is bounded by hob_http_opts alone (request_ns, bytes_per_s_min), and events and WebSockets go on
+ * for as long as they like. `arg` is a const int64_t *, the time in nanoseconds. */
 HOB_API HOB_MUST_USE int hob_web_timeout(hob_http_request *req, void *arg);
 
 /* Which pages of other origins may read the answers (the CORS protocol of the Fetch standard). */

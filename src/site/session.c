@@ -253,6 +253,8 @@ static int read_cookie(hob_session *session, const char *text, size_t text_len)
 
 int hob_session_open(hob_sessions *sessions, const hob_http_request *req, hob_session **ret_session)
 {
+    if (sessions == NULL)
+        hob_mistake("hob_session_open", "there are no sessions: hob_sessions_new makes them");
     hob_cookie_view view;
     size_t          name_len = strlen(sessions->name);
     hob_session    *session = hob__site_alloc(sizeof *session);

@@ -98,6 +98,8 @@ static int make_shelves(hob_static *files)
 int hob_static_open(const char *folder, const hob_static_opts *opts, hob_static **ret_static)
 {
     static const hob_static_opts defaults;
+    if (folder == NULL)
+        hob_mistake("hob_static_open", "there is no name of a folder: it is NULL (\".\" is the current one)");
     hob_static *files = hob__site_alloc(sizeof *files);
     if (files == NULL)
         return -ENOMEM;
@@ -271,6 +273,8 @@ static int reply(hob_http_request *req, const hob_static *files, const char *nam
 
 int hob_static_reply(hob_http_request *req, hob_static *files, const char *name)
 {
+    if (files == NULL)
+        hob_mistake("hob_static_reply", "there is no folder to give out: it is NULL");
     int r = reply(req, files, name);
     return r == STATIC_MISSING ? hob_http_reply_text(req, 404, NULL) : r;
 }
@@ -304,6 +308,8 @@ int hob_static_handle(hob_http_request *req, void *arg)
 {
     const hob_static *files = arg;
 
+    if (files == NULL)
+        hob_mistake("hob_static_handle", "there is no folder to give out: its argument is NULL");
     int r = reply_path(req, files);
     if (r != STATIC_MISSING)
         return r;

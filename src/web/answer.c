@@ -156,6 +156,14 @@ static int answer_without(struct web_ctx *ctx)
 
 /* ---- the handler ---- */
 
+/* A filter lies on the stack of who pushed it, and the next answer would go through it. */
+static void check_filters(const hob_http_request *req, const hob_http_filter *before, const char *function)
+{
+    if (hob_http_filter_top(req) != before)
+        hob_mistake(function, "a handler or middleware returned, and its filter is still there: "
+                              "hob_http_filter_pop takes it off, also when something failed");
+}
+
 static int call_handler(struct web_ctx *ctx)
 {
     const struct web_endpoint *endpoint = ctx->endpoint;
@@ -166,9 +174,11 @@ static int call_handler(struct web_ctx *ctx)
     int r = endpoint->op != NULL ? hob__web_take_in(ctx) : 1;
     if (r <= 0)
         return r;
+    const hob_http_filter *filter = hob_http_filter_top(ctx->req);
     hob_scope_begin(&scope);
     ctx->scope = &scope;
     r = endpoint->handler(ctx->req, endpoint->arg);
+    check_filters(ctx->req, filter, "hob_web_handle");
     if (r < 0)
         hob_scope_cancel(&scope, "the handler failed");
     int ended = hob_scope_end(&scope);
@@ -220,7 +230,9 @@ int hob_web_next(hob_http_request *req)
     if (ctx->step == ctx->group->chain_count)
         return settle(ctx, call_handler(ctx));
     const struct web_step *step = &ctx->group->chain[ctx->step++];
+    const hob_http_filter *filter = hob_http_filter_top(req);
     int r = step->fn(req, step->arg);
+    check_filters(req, filter, "hob_web_use");
     ctx->step--;
     return r;
 }
@@ -244,7 +256,9 @@ static void begin(struct web_ctx *ctx, hob_http_request *req, struct web_service
 
 int hob_web_answer(hob_http_request *req, void *arg)
 {
-    hob_web            *web = arg;
+    hob_web *web = arg;
+    if (web == NULL)
+        hob_mistake("hob_web_answer", "there is no service: its argument is NULL");
     struct web_service *service = web->service;
     struct web_ctx      ctx;
     int64_t             begun_ns = hob_now();

@@ -7,17 +7,31 @@
 
 #include "web/web.h"
 
+struct limit {
+    hob_http_begun begun; /* first */
+    hob_scope      scope;
+};
+
+/* In time. What it takes from now on is bounded by the server: its client's pace, and the request's time. */
+static void has_begun(hob_http_begun *begun, hob_http_request *req, int status)
+{
+    (void)req, (void)status;
+    hob_scope_deadline(&((struct limit *)begun)->scope, HOB_FOREVER);
+}
+
 int hob_web_timeout(hob_http_request *req, void *arg)
 {
     const int64_t *limit_ns = arg;
-    hob_scope      scope;
+    struct limit   limit = { .begun = { .fn = has_begun } };
 
     if (limit_ns == NULL || *limit_ns <= 0)
         hob_mistake("hob_web_timeout", "its argument is a time in nanoseconds, more than 0");
-    hob_scope_begin(&scope);
-    hob_scope_deadline(&scope, hob_in(*limit_ns));
+    hob_scope_begin(&limit.scope);
+    hob_scope_deadline(&limit.scope, hob_in(*limit_ns));
+    hob_http_begun_push(req, &limit.begun);
     int r = hob_web_next(req);
-    (void)!hob_scope_end(&scope); // what came in time is good, too
+    hob_http_begun_pop(req, &limit.begun);
+    (void)!hob_scope_end(&limit.scope); // what came in time is good, too
     return r;
 }
 

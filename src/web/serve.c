@@ -176,6 +176,8 @@ static int start_all(struct serving *serving, hob_scope *scope)
 int hob_web_serve(hob_web *web, const hob_addr *addr, const hob_web_serve_opts *opts)
 {
     static const hob_web_serve_opts none = { .http = NULL };
+    if (web == NULL || addr == NULL)
+        hob_mistake("hob_web_serve", "there is no service, or no address: it is NULL");
     struct web_service             *service = web->service;
     struct serving                  serving = { .service = service, .opts = opts != NULL ? opts : &none,
                                                 .addr = *addr };

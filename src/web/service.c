@@ -88,6 +88,8 @@ static void ran_out(hob_web *web)
 
 static void must_be_open(const hob_web *web, const char *function)
 {
+    if (web == NULL)
+        hob_mistake(function, "there is no service: it is NULL");
     if (__atomic_load_n(&web->service->is_serving, __ATOMIC_RELAXED))
         hob_mistake(function, "the service answers requests already, and does not change any more");
 }
@@ -105,10 +107,11 @@ static __attribute__((noreturn)) void wrong_pattern(const char *function, const 
 
 hob_web *hob_web_group(hob_web *web, const char *prefix)
 {
+    must_be_open(web, "hob_web_group");
+    if (prefix == NULL)
+        hob_mistake("hob_web_group", "there is no prefix: it is NULL (\"\" is none)");
     struct web_service *service = web->service;
     size_t              len = strlen(prefix);
-
-    must_be_open(web, "hob_web_group");
     if (service->error != 0)
         return web;
     if (len > 0 && (prefix[0] != '/' || prefix[len - 1] == '/'))
@@ -290,6 +293,8 @@ static struct web_endpoint *add(hob_web *web, const char *pattern, hob_http_hand
         return NULL; // and `web` may not be the group that was meant
     if (handler == NULL)
         hob_mistake(function, "there is no handler: it is NULL");
+    if (pattern == NULL)
+        hob_mistake(function, "there is no pattern: it is NULL");
     const char *path = cut_method(pattern, &method_len);
     if (path == NULL)
         wrong_pattern(function, pattern, "a pattern is a method in capitals, a blank, and a path; or a path");
@@ -324,6 +329,9 @@ void hob_web_handle(hob_web *web, const char *pattern, hob_http_handler *handler
 void hob_web_operation(hob_web *web, const char *pattern, const hob_web_op *op, hob_http_handler *handler,
                        void *arg)
 {
+    if (op == NULL)
+        hob_mistake("hob_web_operation", "it is not told what it takes and gives: `op` is NULL "
+                                         "(hob_web_handle is for handlers without that)");
     struct web_endpoint *endpoint = add(web, pattern, handler, arg, "hob_web_operation");
     hob_web_op          *copy = endpoint != NULL ? hob__web_alloc(sizeof *copy) : NULL;
 

@@ -708,7 +708,10 @@ static int ask_here(hob_static *files, const char *path, const char *wanted)
     check_ok(hob_mem_pair(NULL, &client, &server));
     CLOSED_BY(close_stream) hob_stream *mine = client;
     void *both[2] = { server, files };
-    check_ok(hob_go(&s, serve_pair, both));
+    int r = hob_go(&s, serve_pair, both);
+    if (r < 0)
+        hob_stream_close(server);
+    check_ok(r);
     snprintf(text, sizeof text, "GET %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", path);
     check_eq(hob_stream_write(mine, text, strlen(text)), strlen(text));
     while ((n = hob_stream_read(mine, got + len, sizeof got - 1 - len)) > 0)

@@ -147,6 +147,20 @@ TEST(web_middleware, an_id_of_the_client_is_taken_if_it_is_wanted_and_harmless)
 
 /* ---- time ---- */
 
+struct end {
+    hob_stream *stream;
+    hob_web    *web;
+};
+
+static int serve_end(void *arg)
+{
+    struct end *end = arg;
+    int         r = hob_http_serve_stream(end->stream, NULL, hob_web_answer, end->web);
+    hob_stream_close(end->stream);
+    end->stream = NULL;
+    return r;
+}
+
 static int sleeps(hob_http_request *req, void *arg)
 {
     HOB_TRY(hob_sleep(atoi(hob_web_param(req, "s")) * HOB_SEC));
@@ -167,6 +181,109 @@ TEST(web_middleware, a_handler_that_takes_too_long_is_cancelled_and_is_503)
     check_eq(hob_now() - begun_ns, limit_ns);
     check_ok(get(web, "/4", &got));
     check_eq(got.status, 200);
+}
+
+/* Begins in time, and takes longer; or begins too late. */
+static int begins_and_sleeps(hob_http_request *req, void *arg)
+{
+    bool is_late = strcmp(hob_web_pattern(req), "/late") == 0;
+    HOB_TRY(hob_sleep((is_late ? 6 : 4) * HOB_SEC));
+    HOB_TRY(hob_http_begin(req, 200, "text/plain", -1));
+    HOB_TRY(hob_http_write(req, "one ", 4));
+    HOB_TRY(hob_http_flush(req));
+    HOB_TRY(hob_sleep(100 * HOB_SEC));
+    HOB_TRY(hob_http_write(req, "two", 3));
+    return 0;
+}
+
+/* Also below a filter that holds the answer back, and with another limit around it. */
+TEST(web_middleware, an_answer_that_has_begun_is_in_time)
+{
+    static const int64_t limit_ns = 5 * HOB_SEC, outer_ns = 20 * HOB_SEC;
+    GOT(got);
+
+    for (int i = 0; i < 3; i++) {
+        WEB(web);
+        if (i > 0)
+            hob_web_use(web, hob_web_timeout, (void *)(uintptr_t)&outer_ns);
+        hob_web_use(web, hob_web_timeout, (void *)(uintptr_t)&limit_ns);
+        if (i > 1)
+            hob_web_use(web, hob_web_gzip, NULL);
+        hob_web_handle(web, "GET /", begins_and_sleeps, NULL);
+        hob_web_handle(web, "GET /late", begins_and_sleeps, NULL);
+        int64_t begun_ns = hob_now();
+        check_ok(ask_with(web, "GET", "/", "Accept-Encoding: gzip;q=0\r\n", &got));
+        check_eq(got.status, 200);
+        check_str(got.body, "one two");
+        check_eq(hob_now() - begun_ns, 104 * HOB_SEC);
+        check_ok(get(web, "/late", &got));
+        check_eq(got.status, 503);
+    }
+}
+
+static int becomes_another(hob_http_request *req, void *arg)
+{
+    hob_stream *stream;
+    HOB_TRY(hob_http_upgrade(req, "echo", &stream));
+    HOB_TRY(hob_sleep(100 * HOB_SEC));
+    HOB_TRY(hob_stream_write(stream, "still here", 10));
+    return 0;
+}
+
+TEST(web_middleware, a_conversation_is_not_cut_off_by_the_limit_of_an_answer)
+{
+    static const int64_t limit_ns = 5 * HOB_SEC;
+    static const char    HELLO[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    hob_stream          *client, *server;
+    char                 text[500];
+    size_t               len = 0;
+    ssize_t              n;
+    HOB_SCOPE(s);
+    WEB(web);
+
+    hob_web_use(web, hob_web_timeout, (void *)(uintptr_t)&limit_ns);
+    hob_web_handle(web, "GET /", becomes_another, NULL);
+    check_ok(hob_mem_pair(NULL, &client, &server));
+    CLOSED_BY(close_stream) hob_stream *mine = client;
+    struct end end = { server, web };
+    int r = hob_go(&s, serve_end, &end);
+    if (r < 0)
+        hob_stream_close(server);
+    check_ok(r);
+    check_eq(hob_stream_write(mine, HELLO, sizeof HELLO - 1), sizeof HELLO - 1);
+    while ((n = hob_stream_read(mine, text + len, sizeof text - 1 - len)) > 0)
+        len += (size_t)n;
+    text[len] = '\0';
+    check_has(text, "HTTP/1.1 101 ");
+    check_has(text, "\r\n\r\nstill here");
+    check_ok(hob_scope_end(&s));
+}
+
+/* ---- filters ---- */
+
+static int forgets_its_filter(hob_http_request *req, void *arg)
+{
+    hob_http_filter filter = { .begin = NULL };
+    hob_http_filter_push(req, &filter);
+    HOB_TRY(hob_web_next(req));
+    return hob_http_filter_pop(req, &filter, 0);
+}
+
+static int resets_and_fails(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_begin(req, 200, "text/plain", -1));
+    HOB_TRY(hob_http_write(req, "x", 1));
+    HOB_TRY(hob_http_flush(req));
+    return -EIO; // some of it was sent, so the error comes through
+}
+
+TEST_DIES(web_middleware, a_filter_that_is_left_there_by_an_error_is_a_mistake, "*hob_web_use: *its filter is still there*")
+{
+    WEB(web);
+    GOT(got);
+    hob_web_use(web, forgets_its_filter, NULL);
+    hob_web_handle(web, "GET /", resets_and_fails, NULL);
+    ignore(get(web, "/", &got));
 }
 
 /* ---- rate ---- */
