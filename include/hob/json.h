@@ -30,9 +30,9 @@
  * name are zeroed by a parse, and not written.
  *
  * What is refused, always: text that is not JSON or not UTF-8; a name that comes twice; U+0000 in
- * a string, since strings of C end there; numbers beyond double, and integers beyond int64_t (so a
- * uint64_t member holds half of its range); NaN and infinity. A number with a fraction or an
- * exponent is no integer.
+ * a string, since strings of C end there; numbers beyond double; NaN and infinity. A number with a
+ * fraction or an exponent is no integer. Integers are exact within int64_t (so a uint64_t member holds
+ * half of its range). One beyond that is the nearest double, where a double or any value is wanted.
  *
  * Functions may be called from any thread and need no run, but for those with a reader or a
  * writer. They do not wait unless they say so. They return

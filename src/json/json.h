@@ -3,6 +3,7 @@
  * What the files of libhob-json tell each other.
  *
  *     bytes ──scan.c──▶ bytes with limits ──parse.c, jansson──▶ json_t ──read.c──▶ struct
+ *                                               └─ widen.c, for large integers
  *     texts ──text.c──▶ json_t ──read.c──▶ struct
  *     struct ──write.c──▶ emit.c ──▶ a sink: nothing, a buffer, memory, a writer
  *     table ──schema.c──▶ json_t
@@ -114,6 +115,9 @@ void hob__json_int_room(const hob_json_field *field, int64_t *ret_min, int64_t *
 
 bool hob__json_fits_int(struct walk *walk, const struct step *step, const hob_json_field *field,
                         int64_t value);
+/* Says that an integer is too much, one way or the other, for any integer that there is. */
+bool hob__json_say_beyond(struct walk *walk, const struct step *step, const hob_json_field *field,
+                          bool is_negative);
 bool hob__json_fits_real(struct walk *walk, const struct step *step, const hob_json_field *field,
                          double value);
 bool hob__json_fits_text(struct walk *walk, const struct step *step, const hob_json_field *field,
@@ -138,7 +142,21 @@ const struct format *hob__json_format(hob_json_format format);
 int hob__json_scan(const char *bytes, size_t len, unsigned depth_max, unsigned values_max,
                    hob_json_errors *errors);
 
-/* A document, by jansson (parse.c). */
+/* Writes the integers that int64_t does not hold as reals (widen.c). Returns 1, and the text is to be released;
+ * 0: there are none; -ENOMEM. And where a column of such a text was in the one that came. */
+int      hob__json_widen(const char *bytes, size_t len, char **ret_bytes, size_t *ret_len);
+unsigned hob__json_narrow_column(const char *bytes, size_t len, unsigned line, unsigned column);
+
+/* Whether a real is one that no int64_t is near to. */
+static inline bool hob__json_is_beyond(double real)
+{
+    return real >= 0x1p63 || real < -0x1p63;
+}
+
+/* A text, by jansson (parse.c): as hob__json_loadb, but with integers of any size. */
+json_t *hob__json_decode(const char *bytes, size_t len, json_error_t *error);
+
+/* A document (parse.c). */
 int hob__json_load(const void *bytes, size_t len, const hob_json_opts *opts,
                    hob_json_errors *errors, json_t **ret_value);
 

@@ -6,17 +6,33 @@
 #include "json/json.h"
 #include "json/number.h"
 
+static void room_of(const hob_json_field *field, int64_t *ret_min, int64_t *ret_max)
+{
+    const hob_json_range *range = &field->range;
+
+    hob__json_int_room(field, ret_min, ret_max);
+    if (range->has_min && range->min > *ret_min)
+        *ret_min = range->min;
+    if (range->has_max && range->max < *ret_max)
+        *ret_max = range->max;
+}
+
+bool hob__json_say_beyond(struct walk *walk, const struct step *step, const hob_json_field *field,
+                          bool is_negative)
+{
+    int64_t min, max;
+
+    room_of(field, &min, &max);
+    return is_negative ? hob__json_say(walk, step, "is less than %" PRId64, min)
+                       : hob__json_say(walk, step, "is more than %" PRId64, max);
+}
+
 bool hob__json_fits_int(struct walk *walk, const struct step *step, const hob_json_field *field,
                         int64_t value)
 {
-    const hob_json_range *range = &field->range;
-    int64_t               min, max;
+    int64_t min, max;
 
-    hob__json_int_room(field, &min, &max);
-    if (range->has_min && range->min > min)
-        min = range->min;
-    if (range->has_max && range->max < max)
-        max = range->max;
+    room_of(field, &min, &max);
     if (value < min)
         return hob__json_say(walk, step, "%" PRId64 " is less than %" PRId64, value, min);
     if (value > max)

@@ -113,10 +113,10 @@ int hob__json_number_parse(const char *text, size_t len, int64_t *ret_int, doubl
         memcpy(copy, text, len);
         copy[len] = '\0';
         long long value = strtoll(copy, &end, 10);
-        if (errno != 0)
-            return 0;
-        *ret_int = value;
-        return 1;
+        if (errno == 0) {
+            *ret_int = value;
+            return 1;
+        }
     }
 
     const char *locale_point = localeconv()->decimal_point;

@@ -17,8 +17,8 @@ enum { NUMBER_MAX = 32 };
  * Returns its length. */
 size_t hob__json_number_of_real(char text[NUMBER_MAX], double value, bool is_float);
 
-/* The number of JSON that is all of the text: 1 an integer, 2 a real; 0 if it is none, or one beyond
- * int64_t or double. */
+/* The number of JSON that is all of the text: 1 an integer, 2 a real, or an integer beyond int64_t; 0 if it
+ * is none, or one beyond double. */
 int hob__json_number_parse(const char *text, size_t len, int64_t *ret_int, double *ret_real);
 
 #endif

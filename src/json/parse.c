@@ -37,6 +37,8 @@ static void note_syntax(hob_json_errors *errors, const json_error_t *error)
              (end != NULL && strcmp(end, " near end of file") == 0 &&
               strncmp(error->text, "end of file", 11) != 0))
         words = "ends too early";
+    else if (json_error_code(error) == json_error_numeric_overflow)
+        words = "a number is beyond what a double holds";
     hob__json_copy_words(note->words, sizeof note->words, words,
                          words == error->text ? len : strlen(words));
 }
@@ -49,10 +51,29 @@ static int refuse_size(hob_json_errors *errors, size_t len, size_t max)
     return -EMSGSIZE;
 }
 
+json_t *hob__json_decode(const char *bytes, size_t len, json_error_t *error)
+{
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    json_error_t own;
+    char        *wide;
+    size_t       wide_len;
+
+    error = error != NULL ? error : &own;
+    memset(error, 0, sizeof *error);
+    json_t *value = hob__json_loadb(bytes, len, flags, error);
+    if (value != NULL || hob__json_ran_out() || json_error_code(error) != json_error_numeric_overflow
+        || hob__json_widen(bytes, len, &wide, &wide_len) <= 0)
+        return value;
+    value = hob__json_loadb(wide, wide_len, flags, error);
+    hob_json_release(NULL, wide);
+    if (value == NULL && error->line > 0 && error->column > 0)
+        error->column = (int)hob__json_narrow_column(bytes, len, (unsigned)error->line, (unsigned)error->column);
+    return value;
+}
+
 int hob__json_load(const void *bytes, size_t len, const hob_json_opts *opts,
                    hob_json_errors *errors, json_t **ret_value)
 {
-    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
     json_error_t error;
 
     if (len > hob__json_bytes_max(opts))
@@ -62,8 +83,7 @@ int hob__json_load(const void *bytes, size_t len, const hob_json_opts *opts,
     if (r < 0)
         return r;
 
-    memset(&error, 0, sizeof error);
-    json_t *value = hob__json_loadb(len > 0 ? bytes : "", len, flags, &error);
+    json_t *value = hob__json_decode(len > 0 ? bytes : "", len, &error);
     if (hob__json_ran_out())
         return -ENOMEM;
     if (value == NULL) {

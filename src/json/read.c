@@ -24,7 +24,9 @@ static void *take(struct walk *walk, size_t bytes)
 static void read_int(struct walk *walk, const struct step *step, const hob_json_field *field,
                      const json_t *value, void *at)
 {
-    if (!json_is_integer(value))
+    if (json_is_real(value) && hob__json_is_beyond(json_real_value(value)))
+        hob__json_say_beyond(walk, step, field, json_real_value(value) < 0);
+    else if (!json_is_integer(value))
         hob__json_say(walk, step, "is not an integer");
     else if (hob__json_fits_int(walk, step, field, json_integer_value(value)))
         hob__json_set_int(at, field->bytes, json_integer_value(value));

@@ -42,7 +42,7 @@ static json_t *number_of(struct walk *walk, const struct step *step, const hob_j
 
     if (what == 1)
         return made(walk, json_integer(whole));
-    if (field->kind != HOB_JSON_KIND_REAL)
+    if (field->kind != HOB_JSON_KIND_REAL && (what != 2 || !hob__json_is_beyond(real)))
         return no_value(walk, step, "is not an integer");
     if (what == 2)
         return made(walk, json_real(real));
@@ -83,7 +83,7 @@ json_t *hob__json_of_own_text(struct walk *walk, const hob_json_field *field, co
     json_t     *value;
 
     if (is_json)
-        value = hob__json_loadb(text, strlen(text), JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, NULL);
+        value = hob__json_decode(text, strlen(text), NULL);
     else
         value = hob__json_of_text(&own, NULL, field, text, strlen(text));
     if (hob__json_ran_out()) {

@@ -124,10 +124,13 @@ struct broken {
 TEST(json_hostile, what_is_not_json_is_refused)
 {
     static const struct broken cases[] = {
-        { "{\"any\":1e999}", "real number overflow" },
-        { "{\"any\":-1e999}", "real number overflow" },
-        { "{\"any\":9223372036854775808}", "too big integer" },
-        { "{\"any\":-9223372036854775809}", "too big negative integer" },
+        { "{\"any\":1e999}", "a number is beyond what a double holds" },
+        { "{\"any\":-1e400}", "a number is beyond what a double holds" },
+        { "{\"any\":[9223372036854775808,1e400]}", "a number is beyond what a double holds" },
+        { "{\"any\":018446744073709551616}", "invalid token" },
+        { "{\"any\":+18446744073709551616}", "invalid token" },
+        { "{\"any\":18446744073709551616x}", "'}' expected" },
+        { "{\"any\":18446744073709551616", "ends too early" },
         { "{\"any\":01}", "invalid token" },
         { "{\"any\":+1}", "invalid token" },
         { "{\"any\":.5}", "invalid token" },
@@ -278,4 +281,107 @@ TEST(json_hostile, what_is_written_has_a_depth_too)
     free_any(&any);
     check_err(r, HOB_EJSON);
     check_str(all_words(0, &errors), "any: is nested too deep");
+}
+
+/* ---- integers beyond int64_t ---- */
+
+struct large {
+    int64_t        whole;
+    double         real;
+    struct json_t *any;
+};
+
+static HOB_JSON_TABLE(large_json, struct large,
+    HOB_JSON_FIELD(whole, .optional = 1),
+    HOB_JSON_FIELD(real, .optional = 1),
+    HOB_JSON_FIELD(any, .optional = 1));
+
+static int parse_large(const char *text, hob_json_errors *errors, struct large *large)
+{
+    return hob_json_parse(large_json, text, strlen(text), NULL, errors, large);
+}
+
+TEST(json_hostile, an_integer_of_any_size_is_a_double)
+{
+    static const struct { const char *text; double value; } NUMBERS[] = {
+        { "9007199254740992", 0x1p53 }, { "9007199254740993", 0x1p53 }, { "-9007199254740992", -0x1p53 },
+        { "9223372036854775807", 0x1p63 }, { "9223372036854775808", 0x1p63 }, { "-9223372036854775808", -0x1p63 },
+        { "-9223372036854775809", -0x1p63 }, { "18446744073709551616", 0x1p64 }, { "18446744073709551615", 0x1p64 },
+        { "100000000000000000000000000000000", 1e32 }, { "-100000000000000000000000000000000", -1e32 },
+    };
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof NUMBERS[0]; i++) {
+        char         text[200];
+        struct large large;
+        snprintf(text, sizeof text, "{\"real\":%s,\"whole\":9007199254740993,\"any\":[%s]}", NUMBERS[i].text,
+                 NUMBERS[i].text);
+        check_ok(parse_large(text, NULL, &large));
+        check(large.real == NUMBERS[i].value);
+        check_eq(large.whole, 9007199254740993); // beside it, what fits is exact
+        check(json_number_value(json_array_get(large.any, 0)) == NUMBERS[i].value);
+        hob_json_free(large_json, NULL, &large);
+        check_ok(hob_json_from_text(large_json, "real", NUMBERS[i].text, strlen(NUMBERS[i].text), NULL, NULL, &large));
+        check(large.real == NUMBERS[i].value);
+    }
+    MANY(most, "{\"real\":1", "0", 308, "}");
+    MANY(more, "{\"real\":1", "0", 309, "}");
+    struct large large;
+    check_ok(parse_large(most, NULL, &large));
+    check(large.real == 1e308);
+    check_err(parse_large(more, NULL, &large), -EBADMSG);
+}
+
+TEST(json_hostile, an_integer_that_its_member_cannot_hold_is_told_with_its_place)
+{
+    hob_json_errors errors;
+    struct large    large;
+
+    check_err(parse_large("{\"whole\":9223372036854775808}", &errors, &large), HOB_EJSON);
+    check_str(all_words(0, &errors), "whole: is more than 9223372036854775807");
+    check_err(parse_large("{\"whole\":-18446744073709551616}", &errors, &large), HOB_EJSON);
+    check_str(all_words(0, &errors), "whole: is less than -9223372036854775808");
+    check_err(hob_json_from_text(large_json, "whole", "9223372036854775808", 19, NULL, &errors, &large), HOB_EJSON);
+    check_str(all_words(0, &errors), "whole: is more than 9223372036854775807");
+    check_err(parse_large("{\"whole\":9223372036854775807.0}", &errors, &large), HOB_EJSON);
+    check_ok(parse_large("{\"whole\":-9223372036854775808}", &errors, &large));
+    check_eq(large.whole, INT64_MIN);
+    hob_json_free(large_json, NULL, &large);
+}
+
+/* What looks like one and is none stays as it was: texts, fractions, exponents. */
+TEST(json_hostile, what_is_no_large_integer_is_left_alone)
+{
+    static const char TEXT[] =
+        "{\"any\":[\"18446744073709551616\",\"\\\"18446744073709551616\",1e-00000000000000000000,"
+        "0.18446744073709551616,1.5e+00000000000000000001,18446744073709551616.5,18446744073709551616e0,"
+        "\"\\\\\",99999999999999999999]}";
+    struct large large;
+
+    check_ok(parse_large(TEXT, NULL, &large));
+    const json_t *any = large.any;
+    check_str(json_string_value(json_array_get(any, 0)), "18446744073709551616");
+    check_str(json_string_value(json_array_get(any, 1)), "\"18446744073709551616");
+    check(json_real_value(json_array_get(any, 2)) == 1);
+    check(json_real_value(json_array_get(any, 3)) == 0.18446744073709551616);
+    check(json_real_value(json_array_get(any, 4)) == 15);
+    check(json_real_value(json_array_get(any, 5)) == 0x1p64);
+    check(json_real_value(json_array_get(any, 8)) == 1e20);
+    hob_json_free(large_json, NULL, &large);
+}
+
+TEST(json_hostile, a_mistake_behind_large_integers_is_told_where_it_is)
+{
+    static const struct { const char *text, *words; } CASES[] = {
+        { "{\"any\":[1,2,x]}", "line 1, column 13: invalid token" },
+        { "{\"any\":[99999999999999999999,99999999999999999999,x]}", "line 1, column 51: invalid token" },
+        { "{\"any\":[99999999999999999999,\n\"\xc3\xa4\",99999999999999999999,x]}", "line 2, column 26: invalid token" },
+        { "{\"any\":[99999999999999999999\n,x]}", "line 2, column 2: invalid token" },
+        { "{\"any\":[x,99999999999999999999]}", "line 1, column 9: invalid token" },
+    };
+    hob_json_errors errors;
+    struct large    large;
+
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        check_err(parse_large(CASES[i].text, &errors, &large), -EBADMSG);
+        check_str(all_words(0, &errors), CASES[i].words);
+    }
 }
