@@ -132,7 +132,7 @@ static void take_body(struct bench *bench, const char *value)
         return;
     int r = read_file(value + 1, &data, &bench->body_len);
     if (r < 0)
-        die(EXIT_TROUBLE, "%s: %s", value + 1, strerror(-r));
+        die(EXIT_TROUBLE, "cannot read %s for the body: %s", value + 1, strerror(-r));
     bench->body = data;
 }
 
@@ -186,7 +186,13 @@ static bool take_flag(struct bench *bench, const char *name)
 static void take_words(struct bench *bench, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] != '-') {
+        char *equals = starts_with(argv[i], "--") ? strchr(argv[i], '=') : NULL;
+        if (equals != NULL) {
+            char *name = copy_part(argv[i], (size_t)(equals - argv[i]));
+            if (take_flag(bench, name))
+                die(EXIT_USAGE, "%s stands alone, without =", name);
+            take_option(bench, name, equals + 1);
+        } else if (argv[i][0] != '-') {
             if (bench->url_text != NULL)
                 die(EXIT_USAGE, "one URL at a time: \"%s\" is the second", argv[i]);
             bench->url_text = argv[i];
@@ -265,10 +271,13 @@ static void find_server(struct bench *bench)
     snprintf(port, sizeof port, "%u", bench->url.port);
     int r = getaddrinfo(bench->url.host, port, &wanted, &found);
     if (r != 0)
-        die(EXIT_TROUBLE, "%s: %s", bench->url.host, gai_strerror(r));
-    r = hob_addr_from_sockaddr(found->ai_addr, found->ai_addrlen, &bench->load.opts.addr);
+        die(EXIT_TROUBLE, "cannot find the server %s: %s", bench->url.host, gai_strerror(r));
+    for (const struct addrinfo *at = found; at != NULL && bench->addr_count < ADDRS_MAX; at = at->ai_next) {
+        r = hob_addr_from_sockaddr(at->ai_addr, at->ai_addrlen, &bench->addrs[bench->addr_count]);
+        bench->addr_count += r >= 0;
+    }
     freeaddrinfo(found);
-    if (r < 0)
+    if (bench->addr_count == 0)
         die(EXIT_TROUBLE, "%s: %s", bench->url.host, hob_strerror(r));
 }
 
@@ -339,14 +348,40 @@ static void close_tls(struct bench *bench)
 }
 #endif
 
+/* Before anything is measured: a server that is not there is told at once, and not as a number of failures. Of
+ * "localhost" only one of the two addresses may be served. */
+static void find_address(struct bench *bench)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < bench->addr_count; i++) {
+        hob_tcp  *conn = NULL;
+        hob_scope scope;
+        hob_scope_begin(&scope);
+        hob_scope_deadline(&scope, hob_in(bench->load.opts.timeout_ns));
+        r = hob_tcp_connect(&bench->addrs[i], NULL, &conn);
+        (void)!hob_scope_end(&scope);
+        hob_tcp_close(conn);
+        if (r == 0) {
+            bench->load.opts.addr = bench->addrs[i];
+            return;
+        }
+    }
+    die(EXIT_TROUBLE, "cannot connect to %s, port %u: %s", bench->url.host, bench->url.port,
+        r == -ECONNREFUSED ? "no server listens there" : hob_strerror(r));
+}
+
 static int run_bench(void *arg)
 {
     struct bench    *bench = arg;
     struct load_opts opts;
     hob_task_opts    beside = { .name = "bench: beside", .daemon = 1 };
 
+    if (strcmp(hob_backend_name(), "sim") == 0)
+        die(EXIT_TROUBLE, "HOB_BACKEND is sim, where there is no network; uring and epoll have one");
     if (bench->url.is_https)
         HOB_TRY(open_tls(bench));
+    find_address(bench);
     opts = bench->load.opts;
     HOB_TRY(load_init(&bench->load, &opts));
 

@@ -6,7 +6,11 @@
 #include "load.h"
 #include "url.h"
 
+enum { ADDRS_MAX = 8 };
+
 struct bench {
+    hob_addr    addrs[ADDRS_MAX]; /* of the server: the first that answers is taken */
+    size_t      addr_count;
     struct url  url;
     const char *url_text;
     struct load load;

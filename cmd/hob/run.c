@@ -105,6 +105,8 @@ int run_command(int argc, char **argv)
     if (cc == NULL || cc[0] == '\0')
         cc = "cc";
     source.path = argv[file];
+    if (source.path[0] == '\0')
+        die(EXIT_USAGE, "the name of the program is empty");
     int r = read_file(source.path, &source.data, &source.len);
     if (r < 0)
         die(EXIT_TROUBLE, "cannot read %s: %s", source.path, strerror(-r));

@@ -18,12 +18,14 @@
 #endif
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct serving {
@@ -140,6 +142,24 @@ static int address(const char *host, unsigned port, hob_addr *ret_addr)
     return r;
 }
 
+/* Why nobody can listen there, and what helps. */
+static const char *why_not(int error)
+{
+    switch (error) {
+    case -EINVAL:
+        return "that is no address; one is 127.0.0.1, and \"all\" stands for all";
+    case -EADDRNOTAVAIL:
+        return "this machine does not have that address; \"all\" stands for those that it has";
+    case -EADDRINUSE:
+        return "another program listens there; --port takes another port, and 0 is one that is free";
+    case -EACCES:
+    case -EPERM:
+        return "you may not, as ports below 1024 are kept for the system; --port takes another port";
+    default:
+        return hob_strerror(error);
+    }
+}
+
 /* Begins to serve a port. Returns 0 with the address, or an error, which it has told. */
 static int begin(hob_scope *scope, struct listening *l, unsigned port, hob_addr *ret_addr)
 {
@@ -156,8 +176,7 @@ static int begin(hob_scope *scope, struct listening *l, unsigned port, hob_addr 
             r = hob_go_ready(scope, listen_and_serve, l, NULL, &ready);
     }
     if (r < 0) {
-        fprintf(stderr, "hob: cannot listen on %s, port %u: %s\n", host, port,
-                r == -EINVAL ? "that is no address" : hob_strerror(r));
+        fprintf(stderr, "hob: cannot listen on %s, port %u: %s\n", host, port, why_not(r));
         return r;
     }
     addr = ready;
@@ -267,6 +286,57 @@ static int make_tls(struct serving *serving, hob_scope *scope)
 
 /* ---- all of it ---- */
 
+/* Whether a name is one that hob_static_reply gives out. NULL: it is; or why not. */
+static const char *wrong_name(const char *name, bool dotfiles)
+{
+    for (const char *part = name;; part++) {
+        size_t len = strcspn(part, "/");
+        if (len == 0 || (len == 1 && part[0] == '.') || (len == 2 && part[0] == '.' && part[1] == '.'))
+            return "it takes a name in the folder that is served, without . and .. in it";
+        if (part[0] == '.' && !dotfiles)
+            return "names that begin with a dot are given out with --dotfiles only";
+        part += len;
+        if (*part == '\0')
+            return NULL;
+    }
+}
+
+static const char *why_no_app(int error)
+{
+    switch (error) {
+    case 0:
+    case -EISDIR:
+        return "it is no file";
+    case -ENOENT:
+        return "there is no such file in the folder that is served";
+    case -EXDEV:
+        return "it is not in the folder that is served";
+    default:
+        return hob_strerror(error);
+    }
+}
+
+/* Whether the file of --app is there, and can be given out. Returns 0, or an error, which it has told. */
+static int look_for_app(const struct serve_options *o)
+{
+    const char *wrong = wrong_name(o->app, o->dotfiles);
+    struct stat st = { .st_mode = 0 };
+    hob_dir    *folder;
+    hob_file   *file;
+
+    HOB_TRY(hob_dir_open(o->folder, &folder));
+    int r = wrong == NULL ? hob_dir_open_file(folder, o->app, O_RDONLY, 0, &file) : 0;
+    if (wrong == NULL && r == 0) {
+        r = hob_file_stat(file, &st);
+        hob_file_close(file);
+    }
+    hob_dir_close(folder);
+    if (r == 0 && S_ISREG(st.st_mode))
+        return 0;
+    fprintf(stderr, "hob: cannot answer with --app %s: %s\n", o->app, wrong != NULL ? wrong : why_no_app(r));
+    return r < 0 ? r : -EINVAL;
+}
+
 /* Opens the folder, for all workers. Returns 0, or an error, which it has told. */
 static int open_folder(struct serving *serving)
 {
@@ -285,6 +355,8 @@ static int open_folder(struct serving *serving)
     int r = hob_static_open(o->folder, &opts, &serving->files);
     if (r < 0)
         fprintf(stderr, "hob: cannot serve %s: %s\n", o->folder, hob_strerror(r));
+    else if (o->app != NULL)
+        r = look_for_app(o);
     return r;
 }
 
@@ -330,13 +402,21 @@ static int serve_ports(struct outcome *outcome)
     return hob_scope_end(&s);
 }
 
+static bool is_real(void)
+{
+    bool is_sim = strcmp(hob_backend_name(), "sim") == 0;
+    if (is_sim)
+        fprintf(stderr, "hob: HOB_BACKEND is sim, where there are no files and no network; uring and epoll have them\n");
+    return !is_sim;
+}
+
 static int serve(void *arg)
 {
     struct outcome *outcome = arg;
     struct serving *serving = &outcome->serving;
     HOB_SCOPE(beside);
 
-    int r = open_folder(serving);
+    int r = is_real() ? open_folder(serving) : -ENOTSUP;
 #ifdef HOB_WITH_TLS
     if (r == 0 && serving->o->cert != NULL)
         r = make_tls(serving, &beside);

@@ -37,13 +37,13 @@ static const char usage[] =
     "  --log FORMAT      of a line for each answer: common, combined, json or none; otherwise common\n"
     "  --help\n";
 
-static unsigned number(const char *name, const char *value, unsigned long max)
+static unsigned number(const char *name, const char *value, unsigned long min, unsigned long max)
 {
     char *end;
     errno = 0;
     unsigned long n = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || n > max)
-        die(EXIT_USAGE, "%s takes a number up to %lu, not \"%s\"", name, max, value);
+    if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || n < min || n > max)
+        die(EXIT_USAGE, "%s takes a number from %lu to %lu, not \"%s\"", name, min, max, value);
     return (unsigned)n;
 }
 
@@ -82,7 +82,7 @@ static bool take_tls(struct serve_options *o, const char *name, const char *valu
     else if (strcmp(name, "--key") == 0)
         o->key = value;
     else if (strcmp(name, "--redirect") == 0)
-        o->redirect_port = number(name, value, 65535), o->has_redirect = true;
+        o->redirect_port = number(name, value, 0, 65535), o->has_redirect = true;
     else
         return false;
     return true;
@@ -97,11 +97,11 @@ static bool take_tls(struct serve_options *o, const char *name, const char *valu
 static void take_option(struct serve_options *o, const char *name, const char *value)
 {
     if (strcmp(name, "--port") == 0)
-        o->port = number(name, value, 65535);
+        o->port = number(name, value, 0, 65535);
     else if (strcmp(name, "--workers") == 0)
-        o->workers = number(name, value, 256);
+        o->workers = number(name, value, 1, 256);
     else if (strcmp(name, "--memory") == 0)
-        o->memory_mib = number(name, value, 65536);
+        o->memory_mib = number(name, value, 0, 65536);
     else if (strcmp(name, "--host") == 0)
         o->host = value;
     else if (strcmp(name, "--index") == 0)
@@ -122,6 +122,16 @@ static void check(const struct serve_options *o)
         die(EXIT_USAGE, "--key goes with --cert");
     if (o->has_redirect && o->cert == NULL)
         die(EXIT_USAGE, "--redirect sends to TLS, which needs --cert");
+    if (o->has_redirect && o->redirect_port != 0 && o->redirect_port == o->port)
+        die(EXIT_USAGE, "--redirect takes another port than the one of --port, which is %u, too", o->port);
+    if (o->host[0] == '\0')
+        die(EXIT_USAGE, "--host takes an address of this machine, such as 127.0.0.1; or \"all\"");
+    if (o->index != NULL && strchr(o->index, '/') != NULL)
+        die(EXIT_USAGE, "--index takes the name of a file, which is looked for in each folder, not \"%s\"", o->index);
+    if (o->app != NULL && o->app[0] == '\0')
+        die(EXIT_USAGE, "--app takes the name of a file of the folder, such as index.html");
+    if (o->folder[0] == '\0')
+        die(EXIT_USAGE, "the name of the folder is empty; \".\" is the current one");
     for (const char *at = o->cache; at != NULL && *at != '\0'; at++) {
         if (*at < ' ' || *at == 0x7f)
             die(EXIT_USAGE, "--cache takes one line of text");
@@ -139,6 +149,8 @@ static void take_word(struct serve_options *o, int argc, char **argv, int *i)
     }
     if (equals != NULL) {
         char *name = copy_part(word, (size_t)(equals - word));
+        if (take_flag(o, name))
+            die(EXIT_USAGE, "%s stands alone, without =", name);
         take_option(o, name, equals + 1);
         free(name);
     } else if (!take_flag(o, word)) {
@@ -151,19 +163,20 @@ static void take_word(struct serve_options *o, int argc, char **argv, int *i)
 
 void serve_options_read(struct serve_options *o, int argc, char **argv)
 {
-    int i = 1;
+    const char *folder = NULL;
+    bool        only_folders = false; // behind "--", where a name may begin with a dash
 
-    *o = (struct serve_options){ .folder = ".", .host = "127.0.0.1", .port = 8000 };
-    for (; i < argc && argv[i][0] == '-'; i++) {
-        if (strcmp(argv[i], "--") == 0) {
-            i++;
-            break;
-        }
-        take_word(o, argc, argv, &i);
+    *o = (struct serve_options){ .host = "127.0.0.1", .port = 8000 };
+    for (int i = 1; i < argc; i++) {
+        if (!only_folders && strcmp(argv[i], "--") == 0)
+            only_folders = true;
+        else if (!only_folders && argv[i][0] == '-')
+            take_word(o, argc, argv, &i);
+        else if (folder != NULL)
+            die(EXIT_USAGE, "one folder is served: \"%s\" is the second", argv[i]);
+        else
+            folder = argv[i];
     }
-    if (i < argc)
-        o->folder = argv[i++];
-    if (i < argc)
-        die(EXIT_USAGE, "one folder is served, not \"%s\" as well; options come before it", argv[i]);
+    o->folder = folder != NULL ? folder : ".";
     check(o);
 }

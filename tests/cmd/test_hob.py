@@ -459,10 +459,27 @@ def test_bench_names_mistakes_and_servers_that_are_not_there(box):
         equal((run.returncode, run.stdout), (2, ""))
     with web_server() as url:
         pass
-    run = box.hob("bench", "-d", "100ms", url)
-    has(run.stdout, "connect     ")
-    has(run.stdout, "Connection refused")
+    port = url.rsplit(":", 1)[1].rstrip("/")
+    box.file("folder/file", "")
+    for words, status, part in (
+            (["bench", "-d", "1h", url], 1, f"cannot connect to 127.0.0.1, port {port}: no server listens there"),
+            (["bench", "http://127.0.0.1:70000/"], 2, "the port is none"),
+            (["bench", "http://none.invalid/"], 1, "cannot find the server none.invalid: "),
+            (["bench", ""], 2, "there is no host"), (["bench", "http://"], 2, "there is no host"),
+            (["bench", "--quiet=1", "http://a/"], 2, "--quiet stands alone"),
+            (["bench", "--connections=0", "http://a/"], 2, "--connections takes a number from 1"),
+            (["bench", "-b", "@none", "http://a/"], 1, "cannot read none for the body: No such file"),
+            (["bench", "-b", "@folder", "http://a/"], 1, "cannot read folder for the body: Is a directory"),
+            (["run", ""], 2, "the name of the program is empty"), (["run", "none.c"], 1, "cannot read none.c: No such file"),
+            (["run", "folder"], 1, "cannot read folder: Is a directory"),
+            (["run", "--workers", "0", "a.c"], 2, "from 1, not"), (["run", "--backend", "x", "a.c"], 2, "no backend"),
+            (["run", "--cc", "none", "folder/file"], 1, "no C compiler \"none\"")):
+        run = box.hob(*words)
+        equal((words, run.returncode, run.stdout, len(run.stderr.splitlines())), (words, status, "", 1))
+        has(run.stderr, part)
+    run = box.hob("bench", url, env=dict(box.env, HOB_BACKEND="sim"))
     equal(run.returncode, 1)
+    has(run.stderr, "HOB_BACKEND is sim")
 
 
 def main():

@@ -143,6 +143,19 @@ def test_options_change_what_is_given_out(folder):
         equal(server.stop(signal.SIGTERM), 0)
 
 
+def test_options_may_stand_on_both_sides_of_the_folder(folder):
+    www, log = str(folder / "www"), folder / "log"
+    with served(folder, "--app=a.txt") as server:
+        run = call(www, "--port", str(server.port))
+        equal(run.returncode, 1)
+        has(run.stderr, "another program listens there")
+        equal(server.stop(), 0)
+    log.write_text("")
+    run = call("--", "--port")
+    equal(run.returncode, 1)
+    has(run.stderr, "cannot serve --port: No such file")
+
+
 def test_a_line_for_each_answer_is_in_the_format_that_was_asked_for(folder):
     headers = {"User-Agent": 'x"\\\ty', "Referer": "http://a/"}
     wanted = {
@@ -188,6 +201,7 @@ def test_what_was_asked_for_is_finished_when_it_stops(folder):
 
 
 def test_mistakes_are_told(folder):
+    www = str(folder / "www")
     for options, status, words in (
             (["--port", "x"], 2, "--port takes a number"),
             (["--port", "65536"], 2, "--port takes a number"),
@@ -198,19 +212,45 @@ def test_mistakes_are_told(folder):
             (["--cache", "a\nb"], 2, "one line"),
             (["--port", "0", str(folder / "none")], 1, "cannot serve"),
             (["--port", "0", str(folder / "log")], 1, "cannot serve"),
+            (["--port", "70000"], 2, 'from 0 to 65535, not "70000"'),
+            (["--port", "-1"], 2, 'from 0 to 65535, not "-1"'),
+            (["--workers", "0"], 2, "--workers takes a number from 1 to 256"),
+            (["--memory", "1x"], 2, "--memory takes a number"),
+            (["--dotfiles=1"], 2, "--dotfiles stands alone"),
+            (["--host", ""], 2, "--host takes an address"),
+            (["--index", "../a"], 2, "--index takes the name of a file"),
+            (["--app", ""], 2, "--app takes the name of a file"),
+            ([""], 2, "the name of the folder is empty"),
+            (["--port", "0", "--app", "none.html", www], 1, "--app none.html: there is no such file in the folder"),
+            (["--port", "0", "--app", "out", www], 1, "--app out: it is not in the folder that is served"),
+            (["--port", "0", "--app", "sub", www], 1, "--app sub: it is no file"),
+            (["--port", "0", "--app", "../secret", www], 1, "--app ../secret: it takes a name in the folder"),
+            (["--port", "0", "--app", "/etc/passwd", www], 1, "--app /etc/passwd: it takes a name in the folder"),
+            (["--port", "0", "--app", ".hidden", www], 1, "with --dotfiles only"),
+            (["--port", "0", "--host", "192.0.2.1", www], 1, "this machine does not have that address"),
             (["--port", "0", "--host", "x", str(folder)], 1, "that is no address")):
         (folder / "log").write_text("")
         run = call(*options)
         equal((options, run.returncode), (options, status))
         has(run.stderr, words)
-        equal(len(run.stderr.splitlines()), 1)
+        equal((options, len(run.stderr.splitlines())), (options, 1))
+    run = subprocess.run([HOB, "serve", www], capture_output=True, text=True, timeout=SECONDS,
+                         env=dict(environment(), HOB_BACKEND="sim"))
+    equal((run.returncode, len(run.stderr.splitlines())), (1, 1))
+    has(run.stderr, "HOB_BACKEND is sim")
+    if os.geteuid() != 0:
+        (folder / "closed").mkdir(mode=0)
+        run = call("--port", "0", str(folder / "closed"))
+        equal(run.returncode, 1)
+        has(run.stderr, "Permission denied")
     run = call("--help")
     equal((run.returncode, run.stderr), (0, ""))
     has(run.stdout, "--precompressed")
     with served(folder) as server:
         run = call("--port", str(server.port), str(folder))
         equal(run.returncode, 1)
-        has(run.stderr, f"cannot listen on 127.0.0.1, port {server.port}: ")
+        equal(run.stderr, f"hob: cannot listen on 127.0.0.1, port {server.port}: another program listens there; "
+                          "--port takes another port, and 0 is one that is free\n")
         equal(server.stop(), 0)
 
 
@@ -258,11 +298,22 @@ def test_over_tls_with_a_port_that_leads_there_and_a_new_certificate(folder):
         server.wait_for("the old certificate stays")
         equal(server.stop(), 0)
         has(server.lines()[0], "127.0.0.1 - - ")
-    for options, status, words in ((["--key", "x"], 2, "goes with --cert"), (["--redirect", "1"], 2, "needs --cert"),
-                                   (["--cert", str(folder / "cert.pem")], 1, "cannot use the certificate")):
-        run = call(*options, "--port", "0", str(folder))
+    make_certificate(folder, "three")
+    cert, key, other = (str(folder / name) for name in ("cert.pem", "key.pem", "other.pem"))
+    shutil.copy(key, other)
+    make_certificate(folder, "four")
+    for options, status, words in (
+            (["--key", "x"], 2, "goes with --cert"), (["--redirect", "1"], 2, "needs --cert"),
+            (["--cert", cert, "--key", key, "--redirect", "9", "--port", "9"], 2, "another port than the one of --port"),
+            (["--cert", cert, "--key", key, "--redirect", "70000"], 2, "from 0 to 65535"),
+            (["--cert", cert], 1, f"cannot use the certificate {cert}: {cert}: no key in it"),
+            (["--cert", cert, "--key", other], 1, "the key is not that of the certificate"),
+            (["--cert", key, "--key", key], 1, "no certificate in it"),
+            (["--cert", str(folder / "none")], 1, "No such file"), (["--cert", str(folder)], 1, "Is a directory")):
+        run = call("--port", "0", *options, str(folder / "www"))
         equal((options, run.returncode), (options, status))
         has(run.stderr, words)
+        equal((options, len(run.stderr.splitlines())), (options, 1))
 
 
 def make_folder(folder):
