@@ -141,6 +141,10 @@ void hob__engine_free(struct engine *engine);
 
 /* `wall_s`: the seconds since 1970 by which certificates are valid or not. */
 enum engine_step hob__engine_handshake(struct engine *engine, int64_t wall_s);
+
+/* When it is over: whether the other side waits for what is still to be sent. Not for the tickets of a server,
+ * which in TLS 1.3 come behind the handshake. */
+bool hob__engine_peer_waits(const struct engine *engine);
 enum engine_step hob__engine_read(struct engine *engine, void *buf, size_t len, size_t *ret_len);
 /* After hob__wire_out_reserve with an empty wire.out it does not want room. */
 enum engine_step hob__engine_write(struct engine *engine, const void *buf, size_t len,

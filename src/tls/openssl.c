@@ -84,6 +84,11 @@ enum engine_step hob__engine_handshake(struct engine *engine, int64_t wall_s)
     return end_step(engine, SSL_do_handshake(engine->ssl));
 }
 
+bool hob__engine_peer_waits(const struct engine *engine)
+{
+    return !engine->is_server || SSL_version(engine->ssl) < TLS1_3_VERSION;
+}
+
 enum engine_step hob__engine_read(struct engine *engine, void *buf, size_t len, size_t *ret_len)
 {
     if (engine->error != 0)

@@ -16,7 +16,7 @@
  *   2. At most one task writes it: the one that holds `sending`. It does not let go before
  *      wire.out is empty, unless it fails.
  *   3. A reader never waits for a peer that does not read: what the engine wants to send then
- *      (an answer to a key update) is sent by a child beside the read.
+ *      (an answer to a key update, tickets) is sent by a child beside the read.
  *   4. A record is encrypted only when wire.out is empty. So it fits, and a write is taken whole
  *      or not at all.
  *
@@ -199,8 +199,10 @@ static int fill_and_send(hob_tls *conn)
     int r = hob_go(&s, send_beside, conn);
     if (r == 0)
         r = fill(conn);
+    hob_tls_words words = conn->words; // the reader's own: the child is told that it was cancelled
     hob_scope_cancel(&s, "the read has ended");
     (void)!hob_scope_end(&s);
+    conn->words = words;
     return conn->is_closed ? -ECANCELED : r;
 }
 
@@ -257,7 +259,9 @@ static int shake(hob_tls *conn)
         case STEP_DONE:
             conn->is_agreed = true;
             hob__wire_in_expect_small(&conn->wire);
-            return send_last_flight(conn);
+            // Tickets go with what is written next, or beside the next read: a client that sends before
+            // it reads takes them only then.
+            return hob__engine_peer_waits(conn->engine) ? send_last_flight(conn) : 0;
         case STEP_WANTS_INPUT:
             r = send_all(conn);
             if (r == 0)

@@ -111,6 +111,73 @@ TEST(tls, cut_and_late_bytes_arrive_all_and_in_order)
     check_ok(both_ways(hob_tls_stream(client), hob_tls_stream(server), 60000, 5000));
 }
 
+/* ---- where there is hardly any room between the ends ---- */
+
+struct talker {
+    hob_tls *conn;
+    bool     shakes; /* hands, before all else */
+    size_t   len;
+};
+
+/* Asks, and does not read before all of it was sent. */
+static int ask_and_hear(void *arg)
+{
+    struct talker *t = arg;
+    char           text[200];
+
+    if (t->shakes)
+        HOB_TRY(hob_tls_handshake(t->conn));
+    memset(text, 'q', t->len);
+    HOB_TRY(hob_tls_write(t->conn, text, t->len));
+    check_eq(hob_tls_read(t->conn, text, 1), 1);
+    check_eq(text[0], 'a');
+    HOB_TRY(hob_tls_shutdown(t->conn));
+    check_eq(hob_tls_read(t->conn, text, 1), 0);
+    return 0;
+}
+
+/* Hears all of it before it answers. */
+static int hear_and_answer(void *arg)
+{
+    struct talker *t = arg;
+    char           text[200];
+    size_t         len = 0;
+
+    if (t->shakes)
+        HOB_TRY(hob_tls_handshake(t->conn));
+    while (len < t->len) {
+        ssize_t n = HOB_TRY(hob_tls_read(t->conn, text, sizeof text));
+        check_gt(n, 0);
+        len += (size_t)n;
+    }
+    HOB_TRY(hob_tls_write(t->conn, "a", 1));
+    check_eq(hob_tls_read(t->conn, text, 1), 0);
+    return hob_tls_shutdown(t->conn);
+}
+
+/* A server's tickets are no part of what a client waits for: so it must not wait for them to be taken. */
+TEST(tls, who_asks_before_it_reads_is_heard_however_little_room_there_is)
+{
+    static const uint32_t rooms[] = { 1, 10, 100, 500 };
+
+    for (size_t i = 0; i < 8; i++) {
+        hob_sim_world world = { .stream_bytes = rooms[i / 2] };
+        WORLD(w);
+        check_ok(make_world(&w, NULL, NULL));
+        check_ok(hob_sim_set_world(&world));
+        TLS(client);
+        TLS(server);
+        HOB_SCOPE(s);
+
+        check_ok(tls_pair(&w, &client, &server));
+        struct talker a = { client, i % 2, 150 }, b = { server, i % 2, 150 };
+        hob_scope_deadline(&s, hob_in(9 * HOB_SEC));
+        hob_go(&s, ask_and_hear, &a);
+        hob_go(&s, hear_and_answer, &b);
+        check_ok(hob_scope_end(&s));
+    }
+}
+
 /* OpenSSL has decrypted a record when its first byte is read: the rest must not be forgotten. */
 TEST_ON_ALL(tls, small_reads_of_a_large_record_lose_nothing)
 {

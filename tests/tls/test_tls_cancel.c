@@ -208,7 +208,7 @@ TEST_ON_ALL(cancel, a_handshake_cancelled_at_any_wait_of_either_side_goes_on)
         int    cancelled = 0, was_there = 1;
         for (uint64_t at = 1; was_there; at++)
             was_there = check_ok(cancel_handshake_at(&w, at, side % 2, most, &cancelled));
-        check_gt(cancelled, 1);
+        check_gt(cancelled, 0); // a server with whole records waits for nothing but two flights
     }
 }
 
