@@ -87,6 +87,7 @@ void hob_fetch_close(hob_fetch_answer *answer)
     hob__fetch_free(answer->head.data);
     hob__fetch_free(answer->body.data);
     hob__fetch_free(answer->to_send.data);
+    hob__fetch_unzip_free(answer->unzip);
     hob__fetch_leave(answer->client);
     hob__fetch_free(answer);
 }

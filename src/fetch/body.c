@@ -80,7 +80,13 @@ size_t hob__fetch_on_body(char *data, size_t one, size_t len, void *arg)
         a->recv_paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    uint64_t most = a->is_discarded ? FETCH_DISCARD_MAX : a->opts.body_bytes_max;
+    if (a->coding == CODING_UNKNOWN)
+        a->coding = hob__fetch_coding_of(a);
+    if (a->coding == CODING_OTHER && !a->is_discarded)
+        return refuse(a, HOB_EHTTP, "the body has a coding that was not asked for");
+    uint64_t most = a->is_discarded            ? FETCH_DISCARD_MAX
+                    : a->coding == CODING_GZIP ? UINT64_MAX // counted when it is unpacked
+                                               : a->opts.body_bytes_max;
     if (len > most - a->body_bytes)
         return refuse(a, -EMSGSIZE, "the body is longer than body_bytes_max");
     a->body_bytes += len;
@@ -182,18 +188,53 @@ static hob_fetch_answer *answer_from(hob_fetch_answer *a, const char *function)
     return a;
 }
 
+/* It stays so: what came behind it is of no use. */
+static int fail_body(hob_fetch_answer *a, int error, const char *words)
+{
+    hob__fetch_cut(a, error, HOB_FETCH_BODY, words);
+    if (a->error == 0) { // it had ended well, as libcurl saw it
+        a->error = error;
+        hob__fetch_say(a, HOB_FETCH_BODY, error, words);
+    }
+    a->coding = CODING_NONE;
+    a->body.begin = a->body.end = 0;
+    return a->error;
+}
+
+static ssize_t unzip_some(hob_fetch_answer *a, void *buf, size_t len)
+{
+    ssize_t n = hob__fetch_unzip(a, buf, len);
+
+    if (n < 0)
+        return fail_body(a, (int)n, n == HOB_EHTTP ? "the body is not what gzip makes" : NULL);
+    if ((uint64_t)n > a->opts.body_bytes_max - a->unzipped_bytes)
+        return fail_body(a, -EMSGSIZE, "the body is longer than body_bytes_max");
+    a->unzipped_bytes += (uint64_t)n;
+    if (n == 0 && a->state == FETCH_DONE && a->error == 0 && !hob__fetch_unzip_is_whole(a))
+        return fail_body(a, HOB_EHTTP, "the compressed body ends too early");
+    return n;
+}
+
+/* What is there. Returns 0 when more must come, or it has ended. */
+static ssize_t take_some(hob_fetch_answer *a, void *buf, size_t len)
+{
+    ssize_t n = a->coding == CODING_GZIP ? unzip_some(a, buf, len) : (ssize_t)take(&a->body, buf, len);
+    if (a->recv_paused && held(&a->body) < FETCH_WINDOW / 2) {
+        a->recv_paused = false;
+        go_on(a);
+    }
+    return n;
+}
+
 static ssize_t read_some(hob_fetch_answer *a, void *buf, size_t len)
 {
     for (;;) {
         hob_event_reset(&a->in);
-        if (held(&a->body) > 0) {
-            size_t n = take(&a->body, buf, len);
-            if (a->recv_paused && held(&a->body) < FETCH_WINDOW / 2) {
-                a->recv_paused = false;
-                go_on(a);
-            }
-            return (ssize_t)n;
-        }
+        ssize_t n = take_some(a, buf, len);
+        if (n != 0)
+            return n;
+        if (held(&a->body) > 0)
+            continue; // go_on() brought more
         if (a->state == FETCH_DONE)
             return a->error;
         int r = a->is_head ? hob__fetch_wait_paced(a, &a->in, &a->in_pace, &a->body_bytes, HOB_FETCH_BODY)

@@ -122,6 +122,10 @@ static void forget_last(hob_fetch_answer *a)
     a->status = a->version = 0;
     a->body_bytes = a->sent_bytes = a->given_bytes = 0;
     a->recv_paused = a->send_paused = a->is_finished = false;
+    a->coding = CODING_UNKNOWN;
+    hob__fetch_unzip_free(a->unzip);
+    a->unzip = NULL;
+    a->unzipped_bytes = 0;
     a->in_pace = a->out_pace = (struct fetch_pace){ 0 };
     a->said[0] = '\0';
     hob_event_reset(&a->in);

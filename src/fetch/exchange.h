@@ -23,6 +23,11 @@ struct fetch_bytes {
     size_t begin, end, cap;
 };
 
+/* What a body that is read in pieces is compressed by; of one that is read whole libcurl knows. */
+enum fetch_coding { CODING_UNKNOWN, CODING_NONE, CODING_GZIP, CODING_OTHER };
+
+struct fetch_unzip;
+
 /* How slow one of both ways is. */
 struct fetch_pace {
     int64_t  waited_ns; /* for the server, since ... */
@@ -75,6 +80,10 @@ struct hob_fetch_answer {
     /* The bodies. */
     struct fetch_bytes body, to_send;
     uint64_t           body_bytes, sent_bytes, given_bytes; /* of the answer; libcurl took; the user gave */
+    bool               asks_gzip; /* and it is for us to unpack */
+    enum fetch_coding  coding;    /* known when bytes have come */
+    struct fetch_unzip *unzip;    /* made when it is needed     */
+    uint64_t           unzipped_bytes;
     bool               recv_paused, send_paused, is_finished;
     struct fetch_pace  in_pace, out_pace;
     bool               is_read, is_written; /* a task is at it */
@@ -122,6 +131,14 @@ bool hob__fetch_bytes_room(struct fetch_bytes *bytes, size_t more);
 int  hob__fetch_pump(void *arg);
 int  hob__fetch_close_body(hob_fetch_answer *a);
 ssize_t hob__fetch_give(hob_fetch_answer *a, const void *data, size_t len);
+
+/* unzip.c */
+
+enum fetch_coding hob__fetch_coding_of(const hob_fetch_answer *a);
+/* Unpacks what there is of the body. Returns how many bytes; 0: it wants more; HOB_EHTTP: it is no gzip; -ENOMEM. */
+ssize_t hob__fetch_unzip(hob_fetch_answer *a, void *to, size_t len);
+bool    hob__fetch_unzip_is_whole(const hob_fetch_answer *a);
+void    hob__fetch_unzip_free(struct fetch_unzip *unzip);
 
 /* trouble.c */
 void hob__fetch_say(hob_fetch_answer *a, hob_fetch_step step, int error, const char *words);

@@ -166,6 +166,9 @@ static bool has_users(const hob_fetch_answer *a, const char *name)
 static int add_headers(hob_fetch_answer *a)
 {
     int r = add_users(a);
+    a->asks_gzip = !a->is_whole && a->opts.compressed && !has_users(a, "Accept-Encoding") && !has_users(a, "Range");
+    if (r == 0 && a->asks_gzip)
+        r = add_header(a, "Accept-Encoding", "gzip", ": ");
     if (r == 0 && a->asked.has_body && a->opts.part_count == 0 && !has_users(a, "Content-Type"))
         r = a->opts.body_type != NULL ? add_header(a, "Content-Type", a->opts.body_type, ": ")
                                       : add_header(a, "Content-Type", "", ":"); // not libcurl's guess
@@ -349,14 +352,13 @@ static int on_sending(void *arg, char *their_ip, char *our_ip, int their_port, i
 static void set_request(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
     const hob_fetch_client_opts *opts = &a->client->opts;
-    bool wants_compressed = a->is_whole ? !a->opts.plain : a->opts.compressed;
     SET(CURLOPT_FOLLOWLOCATION, 0L);
     SET(CURLOPT_HTTPHEADER, a->headers);
     SET(CURLOPT_PREREQFUNCTION, on_sending);
     SET(CURLOPT_PREREQDATA, a);
     if (opts->user_agent[0] != '\0')
         SET(CURLOPT_USERAGENT, opts->user_agent);
-    if (wants_compressed && !has_users(a, "Accept-Encoding") && !has_users(a, "Range"))
+    if (a->is_whole && !a->opts.plain && !has_users(a, "Accept-Encoding") && !has_users(a, "Range"))
         SET(CURLOPT_ACCEPT_ENCODING, ""); // all that it can
     if (a->asked.has_credentials && a->opts.user != NULL) {
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);

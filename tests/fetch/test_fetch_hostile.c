@@ -3,6 +3,9 @@
  * The client, with servers that mean ill: whatever they say, and however slowly, it is a failed call,
  * within limits of memory and time. Rows 114 to 118 of docs/inside/survival.md.
  */
+#include <malloc.h>
+#include <zlib.h>
+
 #include "fetch/peers.h"
 
 static uint64_t connected(hob_fetch_client *client)
@@ -261,6 +264,165 @@ TEST_ON_ALL(fetch_hostile, what_is_compressed_counts_by_what_it_becomes)
     for (all = 0; (n = check_ok(hob_fetch_read(page, buf, sizeof buf))) > 0;)
         all += (size_t)n;
     check_eq(all, 10 << 20);
+}
+
+/* ---- compressed, and read in pieces ---- */
+
+/* What is said as the body, byte by byte or at once; with a length, or until the end. */
+struct zipped {
+    unsigned char bytes[20000];
+    size_t        len, piece;
+    const char   *coding;
+};
+
+/* Adds a member of gzip with so many bytes of a pattern. */
+static void add_member(struct zipped *zipped, size_t from, size_t len, unsigned salt)
+{
+    unsigned char *plain = malloc(len + 1);
+    z_stream       z = { .next_in = plain, .avail_in = (uInt)len, .next_out = zipped->bytes + zipped->len,
+                         .avail_out = (uInt)(sizeof zipped->bytes - zipped->len) };
+    for (size_t i = 0; i < len; i++)
+        plain[i] = byte_at((from + i) / 64, salt); // so that it becomes less
+    deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    deflate(&z, Z_FINISH);
+    zipped->len += z.total_out;
+    deflateEnd(&z);
+    free(plain);
+}
+
+static int say_zipped(struct liar *liar, hob_tcp *conn, int number)
+{
+    const struct zipped *zipped = liar->arg;
+    char                 head[200];
+    HOB_TRY(hear_head(liar, conn));
+    snprintf(head, sizeof head, HEAD "Content-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+             zipped->coding != NULL ? zipped->coding : "gzip", zipped->len);
+    HOB_TRY(say(conn, head));
+    for (size_t at = 0, n; at < zipped->len; at += n) {
+        n = zipped->piece > 0 && zipped->piece < zipped->len - at ? zipped->piece : zipped->len - at;
+        HOB_TRY(hob_tcp_write(conn, zipped->bytes + at, n));
+        if (zipped->piece > 0)
+            hob_yield();
+    }
+    return 0;
+}
+
+/* Reads by so many bytes. Returns how many there were, or an error, which comes again. */
+static ssize_t read_pattern(hob_fetch_answer *page, size_t piece, unsigned salt)
+{
+    unsigned char buf[5000];
+    size_t        all = 0;
+    ssize_t       n;
+    while ((n = hob_fetch_read(page, buf, piece)) > 0) {
+        for (size_t i = 0; i < (size_t)n; i++, all++)
+            check_eq(buf[i], byte_at(all / 64, salt));
+    }
+    check_eq(hob_fetch_read(page, buf, piece), n);
+    return n < 0 ? n : (ssize_t)all;
+}
+
+static const hob_fetch_opts IN_GZIP = { .compressed = 1 };
+
+TEST_ON_ALL(fetch_hostile, a_compressed_body_is_whole_in_whatever_pieces)
+{
+    NOT_IN_SIM();
+    static const size_t pieces[] = { 0, 1, 7 }, reads[] = { 1, 100, 5000 };
+    struct zipped       zipped = { .len = 0 };
+    struct liar         liar = { .talk = say_zipped, .arg = &zipped };
+    HOB_SCOPE(s);
+
+    add_member(&zipped, 0, 40000, 5);
+    add_member(&zipped, 40000, 0, 5);
+    add_member(&zipped, 40000, 300, 5);
+    check_ok(open_liar(&s, &liar));
+    for (size_t i = 0; i < 9; i++) {
+        ANSWER(page);
+        zipped.piece = pieces[i / 3];
+        check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
+        check(strstr(liar.heard, "Accept-Encoding: gzip\r\n") != NULL);
+        check_eq(read_pattern(page, reads[i % 3], 5), 40300);
+    }
+    zipped.len = 0; // none at all
+    ANSWER(page);
+    check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
+    check_eq(read_pattern(page, 100, 5), 0);
+}
+
+TEST_ON_ALL(fetch_hostile, a_compressed_body_that_is_none_is_an_error_again_and_again)
+{
+    NOT_IN_SIM();
+    struct zipped zipped = { .len = 0 };
+    struct liar   liar = { .talk = say_zipped, .arg = &zipped };
+    HOB_SCOPE(s);
+
+    add_member(&zipped, 0, 30000, 5);
+    size_t whole = zipped.len;
+    check_ok(open_liar(&s, &liar));
+    for (size_t cut = 1; cut < whole; cut += cut < 20 || whole - cut < 20 ? 1 : 97) { // framed well, but not whole
+        ANSWER(page);
+        zipped.len = cut;
+        check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
+        check_err(read_pattern(page, 1000, 5), HOB_EHTTP);
+        check_eq(hob_fetch_answer_trouble(page)->step, HOB_FETCH_BODY);
+        check_has(hob_fetch_answer_trouble(page)->text, "the compressed body ends too early");
+    }
+    ANSWER(page);
+    zipped.len = whole;
+    zipped.bytes[whole - 6] ^= 1; // its check sum
+    check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
+    check_err(read_pattern(page, 1000, 5), HOB_EHTTP);
+    check_has(hob_fetch_answer_trouble(page)->text, "the body is not what gzip makes");
+    close_answer(&page);
+
+    zipped.bytes[whole - 6] ^= 1;
+    hob_fetch_opts few = { .compressed = 1, .body_bytes_max = 29999 };
+    check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &few, NULL, &page));
+    check_err(read_pattern(page, 1000, 5), -EMSGSIZE);
+    close_answer(&page);
+    few.body_bytes_max = 30000;
+    check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &few, NULL, &page));
+    check_eq(read_pattern(page, 1000, 5), 30000);
+    close_answer(&page);
+
+    zipped.coding = "br"; // nobody asked for it
+    check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
+    check_err(read_pattern(page, 1000, 5), HOB_EHTTP);
+    check_has(hob_fetch_answer_trouble(page)->text, "a coding that was not asked for");
+}
+
+/* Bombs, one behind the other, for as long as somebody takes them. */
+static int drop_many(struct liar *liar, hob_tcp *conn, int number)
+{
+    size_t               len;
+    const unsigned char *bytes = bomb(&len);
+    HOB_TRY(hear_head(liar, conn));
+    HOB_TRY(say(conn, HEAD "Content-Encoding: gzip\r\nConnection: close\r\n\r\n"));
+    for (;;)
+        HOB_TRY(hob_tcp_write(conn, bytes, len));
+}
+
+TEST_ON_ALL(fetch_hostile, a_slow_reader_of_what_is_compressed_holds_a_window_and_no_more)
+{
+    NOT_IN_SIM();
+    struct liar     liar = { .talk = drop_many };
+    char            buf[1000];
+    hob_fetch_stats stats;
+    HOB_SCOPE(s);
+    ANSWER(page);
+
+    check_ok(open_liar(&s, &liar));
+    check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
+    struct mallinfo2 before = mallinfo2();
+    for (size_t all = 0; all < 1000000;) {
+        ssize_t n = hob_fetch_read(page, buf, sizeof buf);
+        check_gt(n, 0);
+        all += (size_t)n;
+        hob_yield(); // so that more comes, if it may
+    }
+    struct mallinfo2 after = mallinfo2();
+    hob_fetch_stats_get(NULL, &stats);
+    check_le(stats.body_bytes, 3 * 65536); // of what is compressed: the rest waits at the server
+    check_le(after.uordblks + after.hblkhd, before.uordblks + before.hblkhd + 1000000);
 }
 
 /* ---- too slow ---- */

@@ -63,6 +63,8 @@ static int echo(hob_http_request *req, void *arg)
         return hob_http_reply_text(req, 307, "there\n");
     }
     HOB_TRY(hob_http_read_all(req, 100000, &data, &len));
+    if (strcmp(hob_http_path(req), "/gzip") == 0)
+        HOB_TRY(hob_http_set_header(req, "Content-Encoding", "gzip"));
     HOB_TRY(hob_http_set_header(req, "Set-Cookie", "a=b"));
     int r = hob_http_reply(req, 200, NULL, data, len);
     free(data);
@@ -70,6 +72,20 @@ static int echo(hob_http_request *req, void *arg)
 }
 
 enum { LEN = 5000 };
+
+static int use_gzip(struct site *site, hob_fetch_client *client)
+{
+    static const unsigned char HELLO[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 7, 0,
+                                           0x86, 0xa6, 0x10, 0x36, 5, 0, 0, 0 };
+    hob_fetch_opts opts = { .body = HELLO, .body_len = sizeof HELLO, .compressed = 1 };
+    char           got[10];
+    ANSWER(page);
+
+    HOB_TRY(hob_fetch_open(client, AT(site, "/gzip"), &opts, NULL, &page));
+    check_eq(HOB_TRY(hob_fetch_read(page, got, sizeof got)), 5);
+    check_mem(got, "hello", 5);
+    return (int)HOB_TRY(hob_fetch_read(page, got, sizeof got));
+}
 
 /* With a client of its own: a form's worth of everything that takes memory. */
 static int use_it(struct site *site)
@@ -98,7 +114,8 @@ static int use_it(struct site *site)
         at += (size_t)n;
     check_eq(at, LEN);
     check_mem(got, body, LEN);
-    return 0;
+    close_answer(&piecewise);
+    return use_gzip(site, client);
 }
 
 TEST_ON_ALL(fetch_memory, each_of_our_allocations_may_fail_and_nothing_is_lost)
