@@ -898,7 +898,7 @@ def pictures(backend):
 def gateway(backend):
     needs("49_gateway")
     expect(run(backend, "49_gateway"), "^ann answered 5, bob 5$", "^5000000 bytes there$", "^5000000 bytes back$",
-           "^ann is ill: she answered 5, bob 15$")
+           "^5000000 bytes there and back$", "^bob is busy: ann answered 15, bob 5$", "^ann is ill: she answered 15, bob 15$")
 
 
 @example(*REAL)
