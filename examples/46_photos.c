@@ -186,8 +186,7 @@ static int take(hob_http_request *req, struct album *album, hob_session *session
     HOB_TRY(hob_session_save(session, req));
     if (hob_http_header(req, "Accept") != NULL && strcmp(hob_http_header(req, "Accept"), "text/plain") == 0)
         return hob_http_reply_text(req, 200, said); // to the script, which asks for the page then
-    HOB_TRY(hob_http_set_header(req, "Location", "/"));
-    return hob_http_reply_text(req, 303, NULL);
+    return hob_http_redirect(req, 303, "/");
 }
 
 /* ---- the site ---- */

@@ -107,8 +107,7 @@ static int redirect(hob_http_request *req, void *arg)
                      query[0] != '\0' ? "?" : "", query);
     if (n < 0 || (size_t)n >= sizeof location)
         return hob_http_reply_text(req, 414, NULL);
-    HOB_TRY(hob_http_set_header(req, "Location", location));
-    return hob_http_reply_text(req, 308, NULL);
+    return hob_http_redirect(req, 308, location);
 }
 
 static int serve_redirects(hob_tcp_listener *listener, void *arg)

@@ -262,6 +262,11 @@ HOB_API HOB_MUST_USE int hob_http_reply(hob_http_request *req, int status, const
 /* The same of UTF-8 text; NULL: the words that belong to the status, such as "Not Found". */
 HOB_API HOB_MUST_USE int hob_http_reply_text(hob_http_request *req, int status, const char *text);
 
+/* Leads elsewhere: `location` is a URL, or a path of this site; `status` from 300 to 399 (303 after a form was
+ * taken: the browser gets it). What came from a client is not for it: that leads to any site. Returns as
+ * hob_http_reply; -EINVAL: `location` is not a header's value, or empty. */
+HOB_API HOB_MUST_USE int hob_http_redirect(hob_http_request *req, int status, const char *location);
+
 /* The bytes of the file, from its beginning, which must be a regular one. ETag and Last-Modified are
  * told (unless they were set), conditions (If-Match, If-None-Match, If-Modified-Since,
  * If-Unmodified-Since, If-Range) are heeded, and so is a Range with one part; one with several is

@@ -439,7 +439,8 @@ enum {
 #define HOB_JSON_KIND_OF_(value)                                                  \
     HOB_JSON_ANY_KIND_(value) +                                                   \
     HOB_JSON_MUST_(HOB_JSON_ANY_KIND_(value) != HOB_JSON_KIND_WRONG,              \
-                   "a field is a bool, an integer, double, float, char *, char[N] or json_t *")
+                   "a field is a bool, an integer, double, float, char *, char[N] or json_t *; " \
+                   "a struct is a HOB_JSON_OBJECT, an array of them HOB_JSON_OBJECTS")
 #define HOB_JSON_ENUM_OF_(value)                                                  \
     HOB_JSON_KIND_ENUM +                                                          \
     HOB_JSON_MUST_(HOB_JSON_ANY_KIND_(value) == HOB_JSON_KIND_INT ||              \

@@ -234,7 +234,8 @@ HOB_API const char      *hob_web_request_id(void); /* of this task's request; NU
 
 /* Cancels the handler with -ETIMEDOUT when the time is over and it has not begun to answer: 503. An answer that
  * has begun is bounded by hob_http_opts alone (request_ns, bytes_per_s_min), and events and WebSockets go on
- * for as long as they like. `arg` is a const int64_t *, the time in nanoseconds. */
+ * for as long as they like. Reading the request's body counts, so uploads have a group without it. `arg` is a
+ * const int64_t *, the time in nanoseconds. */
 HOB_API HOB_MUST_USE int hob_web_timeout(hob_http_request *req, void *arg);
 
 /* Which pages of other origins may read the answers (the CORS protocol of the Fetch standard). */

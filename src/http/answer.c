@@ -299,6 +299,16 @@ int hob_http_reply_text(hob_http_request *req, int status, const char *text)
     return hob_http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
+int hob_http_redirect(hob_http_request *req, int status, const char *location)
+{
+    if (status < 300 || status > 399)
+        hob_mistake("hob_http_redirect", "this is no status that leads elsewhere: 300 to 399 are");
+    if (location == NULL || location[0] == '\0')
+        return -EINVAL;
+    int r = hob_http_set_header(req, "Location", location);
+    return r < 0 ? r : hob_http_reply_text(req, status, NULL);
+}
+
 /* ---- the end ---- */
 
 int hob__http_refuse(hob_http_request *req, int status)

@@ -181,8 +181,7 @@ static int reply_with_slash(hob_http_request *req)
     int len = snprintf(location, sizeof location, "./%s/%s%s", last, query[0] != '\0' ? "?" : "", query);
     if (len < 0 || (size_t)len >= sizeof location)
         return hob_http_reply_text(req, 414, NULL);
-    int r = hob_http_set_header(req, "Location", location);
-    return r < 0 ? r : hob_http_reply_text(req, 301, NULL);
+    return hob_http_redirect(req, 301, location);
 }
 
 /* ---- what a name stands for ---- */

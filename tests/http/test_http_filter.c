@@ -267,3 +267,25 @@ TEST(http_filter, what_an_answer_depends_on_is_said_once)
     check_ok(ask(&other, GET("/"), got, sizeof got));
     check_eq(times_in(got, "Vary"), 1);
 }
+
+/* ---- elsewhere ---- */
+
+static int leads_elsewhere(hob_http_request *req, void *arg)
+{
+    check_err(hob_http_redirect(req, 303, "/a\r\nSet-Cookie: x=y"), -EINVAL);
+    check_err(hob_http_redirect(req, 303, ""), -EINVAL);
+    return hob_http_redirect(req, 303, "/there?x=1");
+}
+
+TEST(http_filter, a_redirect_has_its_place_and_nothing_else)
+{
+    struct site site = { .handler = leads_elsewhere };
+    char        got[4096];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_has(got, "HTTP/1.1 303 See Other\r\n");
+    check_has(got, "\r\nLocation: /there?x=1\r\n");
+    check(strstr(got, "Set-Cookie") == NULL);
+}
