@@ -112,6 +112,7 @@ struct h2_stream {
     /* Its head: see h2_head.c. */
     int      refused; /* a status */
     uint32_t pseudo_len, cookie_len;
+    uint32_t decoded; /* bytes of its fields, also of those that were too many */
     struct {
         uint32_t at, len;
     } method, path, authority, protocol;

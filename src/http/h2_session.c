@@ -25,6 +25,8 @@ enum {
     UPDATES_PER_FRAME = 10,
     ROOM_MIN = 512,       /* a frame of DATA is not made for less, if there is more to send */
     CONN_WINDOW = 1048576,
+    DECODED_TIMES_MAX = 4, /* head_bytes_max, of what a head decodes to. Up to that it gets 431; but a
+                              frame can decode to 50 MB, and nghttp2 looks at each byte of it  */
     STRANGE_BYTES = 64,   /* of unknown frames, for the price of a known one              */
     PREFACE_BYTES = 24,
 };
@@ -228,6 +230,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         s = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (s == NULL || frame->hd.type != NGHTTP2_HEADERS)
         return 0;
+    s->decoded += (uint32_t)(name_len + value_len);
+    if (s->decoded > DECODED_TIMES_MAX * h2->conn->server->opts.head_bytes_max) {
+        h2->is_calmed = true;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    }
     if (s == h2->heading)
         hob__h2_field(s, (const char *)name, name_len, (const char *)value, value_len);
     else if (s->is_connect)
