@@ -83,6 +83,9 @@ typedef struct hob_http_stats {
     uint64_t http2;           /* connections that spoke HTTP/2, in all              */
     uint64_t reset;           /* requests of theirs that were reset before their answer was whole */
     uint64_t calmed;          /* connections of theirs that ended because their client did too much */
+    uint64_t waiting;         /* of the running, those that wait for their client, now     */
+    uint64_t displaced;       /* connections without a request, and requests whose client was slow, that
+                                 went to make room                                         */
 } hob_http_stats;
 
 /* All zero, or NULL where a pointer is taken, means the defaults. Times are in nanoseconds;
@@ -106,8 +109,10 @@ typedef struct hob_http_opts {
                                  client, after the first 10 s; 0: 500                             */
 
     /* How many. */
-    uint32_t connections_max; /* open; 0: 20,000; then 503, and more are closed without a word    */
-    uint32_t running_max;     /* requests at once; 0: 1,000; then 503                             */
+    uint32_t connections_max; /* open; 0: 20,000; then the one that has been without a request for
+                                 longest goes; where there is none, the new one gets 503, or is closed */
+    uint32_t running_max;     /* requests at once; 0: 1,000; then 503. Those that wait for their client
+                                 do not count, and can be as many; then the slowest goes (408)    */
     uint32_t requests_max;    /* on one connection, which then is closed; 0: 10,000               */
     uint32_t upgraded_max;    /* that are HTTP's no longer (hob_http_upgrade); 0: connections_max */
     int      retry_after_s;   /* what a 503 says; 0: 1                                            */

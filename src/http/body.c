@@ -59,7 +59,8 @@ static ssize_t read_below(hob_http_request *req, void *buf, size_t len)
         return r;
 
     int64_t before = hob_now();
-    ssize_t n = hob__http_read_until(req->conn, buf, len, hob__http_body_deadline(req), &is_late);
+    ssize_t n = hob__http_read_slow(req->conn, buf, len, hob__http_body_deadline(req),
+                                    before - req->waited_ns, req->body_bytes, &is_late);
     req->waited_ns += hob_now() - before;
     if (n > 0)
         return n;

@@ -29,11 +29,12 @@ enum step {
  * overtake the answer: so what it still sends, if anything, is read for a while. */
 void hob__http_goodbye(struct http_conn *conn)
 {
-    char    buf[2048];
-    size_t  so_far = 0;
-    ssize_t n = 1;
-    bool    is_late;
-    int64_t deadline_ns = hob_in(LINGER_NS);
+    struct http_server *server = conn->server;
+    char                buf[2048];
+    size_t              so_far = 0;
+    ssize_t             n = 1;
+    bool                is_late;
+    int64_t             deadline_ns = hob_in(LINGER_NS);
 
     if (conn->work != NULL && hob__http_flush_out(conn) < 0)
         return;
@@ -43,12 +44,16 @@ void hob__http_goodbye(struct http_conn *conn)
     hob_scope_deadline(&s, deadline_ns);
     int r = hob_stream_shutdown(conn->stream);
     (void)!hob_scope_end(&s);
-    if (r < 0 || !conn->lingers)
+    if (r < 0 || !conn->lingers || server->lingering >= LINGERERS_MAX)
         return;
+    server->lingering++;
+    hob__http_work_give(server, conn->work); // a task is enough to hear nothing in
+    conn->work = NULL;
     while (n > 0 && so_far < LINGER_BYTES) {
         n = hob__http_read_until(conn, buf, sizeof buf, deadline_ns, &is_late);
         so_far += n > 0 ? (size_t)n : 0;
     }
+    server->lingering--;
 }
 
 /* ---- what was answered ---- */
@@ -105,10 +110,12 @@ static enum step refuse(struct http_conn *conn, int status)
     return STEP_GOODBYE;
 }
 
-/* More bytes, by then. Whoever waits for the client sends first what the client may wait for.
- * Returns what the read gave. */
-static ssize_t fill(struct http_conn *conn, int64_t deadline_ns, bool *ret_is_late)
+/* More bytes of a head that began then. Whoever waits for the client sends first what the client may wait
+ * for. Returns what the read gave. */
+static ssize_t fill(struct http_conn *conn, int64_t since_ns, bool *ret_is_late)
 {
+    int64_t           head_ns = conn->server->opts.head_ns;
+    int64_t           deadline_ns = head_ns < HOB_FOREVER - since_ns ? since_ns + head_ns : HOB_FOREVER;
     struct http_work *work = conn->work;
 
     *ret_is_late = false;
@@ -120,8 +127,8 @@ static ssize_t fill(struct http_conn *conn, int64_t deadline_ns, bool *ret_is_la
         work->in_end -= work->in_begin;
         work->in_begin = 0;
     }
-    ssize_t n = hob__http_read_until(conn, work->in + work->in_end, work->in_cap - work->in_end,
-                                     deadline_ns, ret_is_late);
+    ssize_t n = hob__http_read_slow(conn, work->in + work->in_end, work->in_cap - work->in_end,
+                                    deadline_ns, since_ns, work->in_end, ret_is_late);
     if (n > 0)
         work->in_end += (size_t)n;
     return n;
@@ -151,9 +158,8 @@ static enum step wait_for_bytes(struct http_conn *conn, bool was_ready)
 /* Reads a head that has begun. On STEP_NEXT its length is in *ret_len. */
 static enum step read_head(struct http_conn *conn, size_t *ret_len)
 {
-    const hob_http_opts *opts = &conn->server->opts;
-    struct http_work    *work = conn->work;
-    int64_t              deadline_ns = 0;
+    struct http_work *work = conn->work;
+    int64_t           since_ns = 0;
 
     for (;;) {
         int64_t len = hob__h1_head(&work->req.head, work->in + work->in_begin,
@@ -166,10 +172,10 @@ static enum step read_head(struct http_conn *conn, size_t *ret_len)
             conn->server->stats->bad++;
             return refuse(conn, (int)-len);
         }
-        if (deadline_ns == 0)
-            deadline_ns = opts->head_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(opts->head_ns);
+        if (since_ns == 0)
+            since_ns = hob_now();
         bool    is_late;
-        ssize_t n = fill(conn, deadline_ns, &is_late);
+        ssize_t n = fill(conn, since_ns, &is_late);
         if (n <= 0 && !is_late)
             return STEP_CLOSE;
         if (is_late) {
@@ -242,14 +248,13 @@ static enum step handle(struct http_conn *conn, size_t head_len)
 /* Its first bytes may be the preface of HTTP/2, in pieces. */
 static enum step look_at_preface(struct http_conn *conn)
 {
-    const hob_http_opts *opts = &conn->server->opts;
-    struct http_work    *work = conn->work;
-    int64_t deadline_ns = opts->head_ns == HOB_FOREVER ? HOB_FOREVER : hob_in(opts->head_ns);
-    int     is;
+    struct http_work *work = conn->work;
+    int64_t           since_ns = hob_now();
+    int               is;
 
     while ((is = hob__h2_is_preface(work->in + work->in_begin, work->in_end - work->in_begin)) < 0) {
         bool    is_late;
-        ssize_t n = fill(conn, deadline_ns, &is_late);
+        ssize_t n = fill(conn, since_ns, &is_late);
         if (is_late) {
             conn->server->stats->timed_out++;
             hob__http_request_init(&work->req, conn, work, &hob__http_h1);
@@ -301,8 +306,12 @@ static enum step serve_all(struct http_conn *conn, bool was_ready)
         hob__http_request_init(&conn->work->req, conn, conn->work, &hob__http_h1);
         step = refuse(conn, 503);
     } else {
+        int in_a_row = 0;
         do {
-            step = serve_one(conn, was_ready);
+            if (++in_a_row % IN_A_ROW_MAX == 0 && hob__http_step_aside(conn->server) < 0)
+                step = STEP_CLOSE;
+            else
+                step = serve_one(conn, was_ready);
             was_ready = false;
         } while (step == STEP_NEXT);
     }
@@ -325,7 +334,7 @@ static bool wrap(struct http_conn *conn)
     conn->is_wrapped = true;
     if (opts->wrap == NULL || conn->is_lent)
         return true;
-    int r = opts->wrap(opts->wrap_arg, conn->stream, &stream);
+    int r = hob__http_wrap(conn, &stream);
     if (r < 0)
         return false;
     if (r != 0 && r != HOB_HTTP_1 && r != HOB_HTTP_2)

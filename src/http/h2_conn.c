@@ -22,6 +22,8 @@
 #define LAST_CALL_NS (1 * HOB_SEC)
 #define GOODBYES_NS (5 * HOB_SEC) /* for tunnels, when the server is cancelled */
 
+enum { STEPS_IN_A_ROW_MAX = 8 }; /* before the other connections have their turn */
+
 static const char PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 int hob__h2_is_preface(const char *bytes, size_t len)
@@ -372,7 +374,13 @@ static bool wait_for_bytes(struct h2_conn *h2)
     struct http_work *work = conn->work;
     bool              is_late;
 
+    conn->is_busy = h2->stream_count > 0;
     ssize_t n = hob__http_wait_until(conn, work->in, work->in_cap, next_deadline(h2), &is_late);
+    conn->is_busy = false;
+    if (n < 0 && conn->is_displaced) {
+        (void)!nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
+        return false;
+    }
     if (n > 0) {
         work->in_end = (size_t)n;
         if (h2->stream_count == 0)
@@ -452,11 +460,15 @@ bool hob__h2_run(struct http_conn *conn)
     hob_scope_begin(&scope);
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a request that fails is one request
     h2->scope = &scope;
+    int in_a_row = 0;
     for (bool goes_on = true; goes_on;) {
         if (hob_cancelled() != 0 && may_say_goodbyes(h2)) {
             say_goodbyes(h2);
             break;
-        } else if (is_woken) {
+        }
+        if (++in_a_row % STEPS_IN_A_ROW_MAX == 0 && hob__http_step_aside(conn->server) < 0)
+            break;
+        if (is_woken) {
             is_woken = false;
             goes_on = (h2->stream_count == 0 || step(h2)) && wait_for_bytes(h2);
         } else if (!step(h2)) {

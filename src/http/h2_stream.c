@@ -240,7 +240,7 @@ void hob__h2_stream_start(struct h2_stream *s)
         hob__h2_tunnel_start(s);
         return;
     }
-    if (server->stats->running >= server->opts.running_max) {
+    if (!hob__http_may_run(server)) {
         server->stats->refused++;
         refuse(s, 503);
         return;
@@ -322,21 +322,26 @@ static int say_continue(struct h2_stream *s)
 /* Until there is something to read, or nothing more to come. */
 static int wait_for_body(struct h2_stream *s)
 {
-    hob_http_request *req = &s->work->req;
-    hob_scope         scope;
-    int64_t           begun_ns = hob_now(), deadline_ns = hob__http_body_deadline(req);
-    int               r = 0;
+    hob_http_request   *req = &s->work->req;
+    struct http_server *server = s->h2->conn->server;
+    struct http_slow    slow = { .scope = NULL };
+    hob_scope           scope;
+    int64_t             begun_ns = hob_now(), deadline_ns = hob__http_body_deadline(req);
+    int                 r = 0;
 
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, deadline_ns);
+    if (s->tunnel == NULL)
+        hob__http_slow_begin(server, &slow, &scope, begun_ns - req->waited_ns, s->received);
     while (r == 0 && s->body_begin == s->body_end && !s->has_ended && s->body_error == 0 && s->broken == 0) {
         hob_event_reset(&s->readable);
         r = hob_event_wait(&s->readable);
     }
+    hob__http_slow_end(server, &slow);
     (void)!hob_scope_end(&scope);
     req->waited_ns += hob_now() - begun_ns;
-    if (r == -ETIMEDOUT && hob_cancelled() == 0) {
-        s->h2->conn->server->stats->timed_out++;
+    if ((r == -ETIMEDOUT || (r == -ECANCELED && slow.is_displaced)) && hob_cancelled() == 0) {
+        server->stats->timed_out++;
         return hob__http_body_fail(req, -ETIMEDOUT);
     }
     return r;
@@ -559,9 +564,10 @@ int hob__h2_stream_send(struct h2_stream *s)
 /* What was gathered, and lent, and (is_ending) the end. Waits for the windows. */
 static int send_pending(struct h2_stream *s)
 {
-    struct h2_conn *h2 = s->h2;
-    hob_scope       scope;
-    int             r = 0;
+    struct h2_conn  *h2 = s->h2;
+    struct http_slow slow = { .scope = NULL };
+    hob_scope        scope;
+    int              r = 0;
 
     if (s->broken != 0)
         return s->broken;
@@ -573,6 +579,8 @@ static int send_pending(struct h2_stream *s)
 
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, hob__http_rate_deadline(h2->conn->server, hob__h2_stream_pending(s)));
+    if (s->tunnel == NULL)
+        hob__http_slow_begin(h2->conn->server, &slow, &scope, hob_now(), hob__h2_stream_pending(s));
     while (r == 0 && !is_sent(s) && s->broken == 0) {
         if (hob__h2_stream_is_stuck(s)) {
             r = -EPIPE;
@@ -581,9 +589,12 @@ static int send_pending(struct h2_stream *s)
         hob_event_reset(&s->writable);
         r = hob_event_wait(&s->writable);
     }
+    hob__http_slow_end(h2->conn->server, &slow);
     (void)!hob_scope_end(&scope);
     if (is_sent(s))
         return 0;
+    if (r == -ECANCELED && slow.is_displaced && hob_cancelled() == 0)
+        r = -ETIMEDOUT;
     if (r == -ETIMEDOUT && hob_cancelled() == 0)
         h2->conn->server->stats->timed_out++;
     if (s->broken == 0)

@@ -50,7 +50,7 @@ struct http_work *hob__http_work_take(struct http_server *server)
         work->req.state = ANSWER_NONE;
         work->quiet = (hob_event){ .name = "a client is no longer watched" };
         work->written = (hob_event){ .name = "what is being sent" };
-        work->waiting = work->sending = NULL;
+        work->waiting = work->sending = work->slow.scope = NULL;
         work->is_writing = work->has_waiter = false;
     }
     return work;

@@ -94,6 +94,7 @@ static void server_init(struct http_server *server, const hob_http_opts *opts,
     server->stats = server->opts.stats != NULL ? server->opts.stats : &server->own_stats;
     server->someone_idle.name = "an idle connection";
     server->someone_ready.name = "a request";
+    server->next_turn.name = "the next turn of the loop";
 }
 
 bool hob__http_drains(const struct http_server *server)
@@ -133,6 +134,8 @@ void hob__http_close(struct http_conn *conn)
     give_work(conn);
     if (conn->is_refused)
         server->refusing--;
+    if (conn->is_displaced)
+        server->leaving--;
     if (!conn->is_lent)
         hob_stream_close(conn->stream);
     server->stats->connections--;
@@ -144,7 +147,7 @@ bool hob__http_count_in(struct http_conn *conn)
     hob_http_stats *stats = conn->server->stats;
     if (conn->is_counted)
         return true;
-    if (stats->running >= conn->server->opts.running_max)
+    if (!hob__http_may_run(conn->server))
         return false;
     stats->running++;
     conn->is_counted = true;
@@ -190,38 +193,29 @@ static void idle_add(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
 
-    conn->next = NULL;
-    conn->prev = server->idle_last;
-    if (conn->prev != NULL)
-        conn->prev->next = conn;
-    else
-        server->idle_first = conn;
-    server->idle_last = conn;
+    hob__http_list_add(server->idle, conn);
     server->stats->idle++;
-    if (conn->prev == NULL) // else it is set
+    if (server->stats->idle == 1) // else it is set
         hob_event_set(&server->someone_idle);
 }
 
 static void idle_remove(struct http_conn *conn)
 {
-    struct http_server *server = conn->server;
-
-    if (conn->prev != NULL)
-        conn->prev->next = conn->next;
-    else
-        server->idle_first = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
-    else
-        server->idle_last = conn->prev;
-    server->stats->idle--;
+    hob__http_list_remove(conn->server->idle, conn);
+    conn->server->stats->idle--;
 }
 
+/* Counted only now: those before it in line may wait for their clients by now, and do not count. */
 struct http_conn *hob__http_next_ready(struct http_server *server)
 {
-    struct http_conn *conn = server->ready_first;
-    if (conn != NULL)
+    struct http_conn *conn;
+
+    while ((conn = server->ready_first) != NULL) {
         server->ready_first = conn->next;
+        if (hob__http_count_in(conn))
+            break;
+        turn_away(conn);
+    }
     return conn;
 }
 
@@ -264,6 +258,12 @@ static void on_ready(void *arg, ssize_t result)
     struct http_conn *conn = arg;
 
     idle_remove(conn);
+    if (result > 0) {
+        hob__http_stays(conn);
+    } else if (conn->is_displaced) {
+        hob__http_close(conn);
+        return;
+    }
     if (conn->is_http2) {
         if (hob__h2_wake(conn, result))
             hob__http_start(conn);
@@ -273,12 +273,12 @@ static void on_ready(void *arg, ssize_t result)
     }
     if (result <= 0) // the client has ended; a limit; the server's end
         hob__http_close(conn);
-    else if (!hob__http_count_in(conn))
-        turn_away(conn);
-    else if (conn->server->is_draining)
+    else if (!conn->server->is_draining)
+        stand_in_line(conn);
+    else if (hob__http_count_in(conn))
         hob__http_start(conn); // who starts the others may be gone
     else
-        stand_in_line(conn);
+        turn_away(conn);
 }
 
 /* What the clock said in this turn. */
@@ -302,6 +302,18 @@ bool hob__http_idle(struct http_conn *conn)
     return true;
 }
 
+static struct http_conn *first_idle(const struct http_server *server)
+{
+    struct http_conn *a = server->idle[0].first, *b = server->idle[1].first;
+    return b == NULL || (a != NULL && a->idle_since_ns <= b->idle_since_ns) ? a : b;
+}
+
+static void end_idle(struct http_conn *first, int64_t since_ns)
+{
+    for (struct http_conn *conn = first; conn != NULL && conn->idle_since_ns <= since_ns; conn = conn->next)
+        hob_op_cancel(&conn->op);
+}
+
 /* A task beside the others: asks those back who have waited for too long. Each leaves the list when its
  * operation has come back; until then it is the first no more. */
 static int look_after_idle(void *arg)
@@ -310,17 +322,15 @@ static int look_after_idle(void *arg)
     int64_t             idle_ns = server->opts.idle_ns;
 
     while (idle_ns != HOB_FOREVER) {
-        struct http_conn *first = server->idle_first;
+        struct http_conn *first = first_idle(server);
         if (first == NULL) {
             hob_event_reset(&server->someone_idle);
             HOB_TRY(hob_event_wait(&server->someone_idle));
             continue;
         }
         HOB_TRY(hob_sleep_until(first->idle_since_ns + idle_ns));
-        int64_t since = hob_now() - idle_ns;
-        for (struct http_conn *conn = server->idle_first;
-             conn != NULL && conn->idle_since_ns <= since; conn = conn->next)
-            hob_op_cancel(&conn->op);
+        for (int i = 0; i < 2; i++)
+            end_idle(server->idle[i].first, hob_now() - idle_ns);
         HOB_TRY(hob_sleep(10 * HOB_MSEC)); // while they come back
     }
     return 0;
@@ -339,10 +349,18 @@ static void tick_later(struct http_server *server)
     hob_op_call(server->scope, &server->tick, on_tick, server);
 }
 
+int hob__http_step_aside(struct http_server *server)
+{
+    tick_later(server);
+    return hob_event_wait(&server->next_turn);
+}
+
 void hob__http_sending_begin(struct http_conn *conn, hob_scope *scope, uint64_t len)
 {
     struct http_work *work = conn->work, *next = conn->server->writing;
 
+    work->slow.is_displaced = false;
+    work->is_slow_counted = conn->is_counted;
     work->sending = scope;
     work->sending_len = len;
     work->sending_prev = NULL;
@@ -357,8 +375,10 @@ void hob__http_sending_end(struct http_conn *conn)
 {
     struct http_work *work = conn->work;
 
-    if (work->sending == NULL)
-        return; // its time had begun
+    if (work->sending == NULL) { // its time had begun
+        hob__http_slow_end(conn->server, &work->slow);
+        return;
+    }
     work->sending = NULL;
     if (work->sending_prev != NULL)
         work->sending_prev->sending_next = work->sending_next;
@@ -375,6 +395,8 @@ static void limit_sending(struct http_server *server)
     for (struct http_work *work = server->writing; work != NULL; work = next) {
         next = work->sending_next;
         hob_scope_deadline(work->sending, hob__http_rate_deadline(server, work->sending_len));
+        if (work->is_slow_counted)
+            hob__http_slow_begin(server, &work->slow, work->sending, hob_now(), work->sending_len);
         work->sending = NULL;
     }
     server->writing = NULL;
@@ -424,6 +446,8 @@ static void on_tick(void *arg, ssize_t result)
     (void)result;
 
     server->is_ticking = server->is_date_fresh = server->is_time_fresh = false;
+    hob_event_set(&server->next_turn);
+    hob_event_reset(&server->next_turn);
     limit_sending(server);
     while (server->fresh != NULL) {
         struct http_conn *conn = server->fresh;
@@ -475,23 +499,31 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
 
     hob_scope_begin(&scope);
     conn->work->waiting = &scope;
-    conn->prev = NULL;
-    conn->next = server->waiting;
-    if (conn->next != NULL)
-        conn->next->prev = conn;
-    server->waiting = conn;
-
+    hob__http_list_add(server->waiting, conn);
     ssize_t n = hob__http_read_until(conn, buf, len, deadline_ns, ret_is_late);
     (void)!hob_scope_end(&scope);
-
+    hob__http_list_remove(server->waiting, conn);
     conn->work->waiting = NULL;
-    if (conn->prev != NULL)
-        conn->prev->next = conn->next;
-    else
-        server->waiting = conn->next;
-    if (conn->next != NULL)
-        conn->next->prev = conn->prev;
+    if (n > 0)
+        hob__http_stays(conn);
     return n;
+}
+
+int hob__http_wrap(struct http_conn *conn, hob_stream **ret_stream)
+{
+    struct http_server *server = conn->server;
+    hob_scope           scope;
+
+    hob_scope_begin(&scope);
+    conn->work->waiting = &scope;
+    hob__http_list_add(server->waiting, conn);
+    int r = server->opts.wrap(server->opts.wrap_arg, conn->stream, ret_stream);
+    (void)!hob_scope_end(&scope);
+    hob__http_list_remove(server->waiting, conn);
+    conn->work->waiting = NULL;
+    if (r >= 0)
+        hob__http_stays(conn);
+    return r;
 }
 
 ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
@@ -506,7 +538,8 @@ ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
 
 static void take_in(struct http_server *server, hob_tcp *tcp)
 {
-    bool              is_one_too_many = server->stats->connections >= server->opts.connections_max;
+    bool is_one_too_many = server->stats->connections - server->leaving >= server->opts.connections_max
+                        && !hob__http_displace_conn(server);
     struct http_conn *conn = NULL;
 
     server->stats->accepted++;
@@ -533,13 +566,26 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
 
 static int accept_all(struct http_server *server, hob_tcp_listener *listener)
 {
-    for (;;) {
+    for (unsigned in_a_row = 1;; in_a_row++) {
         hob_tcp *tcp;
         int      r = hob_tcp_accept(listener, &tcp);
         if (r < 0)
             return r;
         take_in(server, tcp);
+        if (in_a_row % ACCEPTED_IN_A_ROW_MAX == 0)
+            HOB_TRY(hob__http_step_aside(server));
     }
+}
+
+/* A client that does not read should not fill the kernel with what was sent to it: some 4 MB for each, and
+ * the time that copying it takes. What is on its way is not limited by this. */
+static void limit_unsent(hob_tcp_listener *listener)
+{
+    int bytes;
+
+    if (hob_tcp_listener_get_option(listener, HOB_OPT_NOT_SENT_LOW_BYTES, &bytes) == 0 && bytes == 0)
+        (void)!hob_tcp_listener_set_option(listener, HOB_OPT_NOT_SENT_LOW_BYTES, NOT_SENT_BYTES);
+    // Without it a server works as well, but for those clients.
 }
 
 /* Nobody new; who has not asked for anything goes. */
@@ -547,10 +593,12 @@ static void drain(struct http_server *server)
 {
     server->is_draining = true;
     start_all_ready(server);
-    for (struct http_conn *conn = server->idle_first; conn != NULL; conn = conn->next)
-        hob_op_cancel(&conn->op);
-    for (struct http_conn *conn = server->waiting; conn != NULL; conn = conn->next)
-        hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
+    for (int i = 0; i < 2; i++) {
+        for (struct http_conn *conn = server->idle[i].first; conn != NULL; conn = conn->next)
+            hob_op_cancel(&conn->op);
+        for (struct http_conn *conn = server->waiting[i].first; conn != NULL; conn = conn->next)
+            hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
+    }
     hob__http_drain_upgraded(server);
 }
 
@@ -565,6 +613,7 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     if (listener == NULL)
         hob_mistake("hob_http_serve", "there is no listener: it is NULL");
     server_init(&server, opts, handler, arg, "hob_http_serve");
+    limit_unsent(listener);
     hob_scope_begin(&scope);
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a task that could not start is one client's misfortune
     server.scope = &scope;

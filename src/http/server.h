@@ -3,6 +3,7 @@
  * The server's inside: what its files share.
  *
  *     serve.c    accepts, keeps those who say nothing, turns away those who are too many
+ *     crowd.c    who goes when there is no room for one more, and who waits for the next turn
  *     conn.c     a connection while it has a task: heads, requests one by one, the end
  *     wire.c     its bytes in and out, and how long that may take
  *     body.c     the request's body        request.c  the request's words
@@ -45,6 +46,10 @@ enum {
     REFUSERS_MAX = 64,        /* tasks that say 503 to those who are too many                */
     SPARES_MAX = 256,         /* rooms kept for the next                                     */
     CONNS_PER_TASK = 16,      /* ready ones that a task serves, one after the other          */
+    LINGERERS_MAX = 256,      /* connections that are read on after their last answer        */
+    NOT_SENT_BYTES = 131072,  /* of an answer in the kernel, before sending waits              */
+    IN_A_ROW_MAX = 32,        /* requests of a connection before the others have their turn  */
+    ACCEPTED_IN_A_ROW_MAX = 16, /* the same of connections                                   */
 };
 
 #define GRACE_NS (10 * HOB_SEC)  /* before the lowest rate counts                           */
@@ -54,6 +59,21 @@ enum {
 struct http_conn;
 struct h2_conn;
 
+/* A request that waits for its client, in a place of who waits: crowd.c. */
+struct http_slow {
+    struct http_slow *prev, *next;
+    hob_scope        *scope;    /* of the wait; NULL: it is in no list                    */
+    int64_t           since_ns; /* it would have begun then, had it waited all at once    */
+    uint64_t          bytes;    /* that came, or are to go, in this time                  */
+    bool              is_displaced;
+};
+
+/* Connections without a request, the one that has been for longest first: [0] those that have never
+ * asked, who go first when there is no room. */
+struct http_list {
+    struct http_conn *first, *last;
+};
+
 struct http_server {
     hob_http_opts     opts; /* the defaults filled in */
     hob_http_handler *handler;
@@ -61,14 +81,17 @@ struct http_server {
     hob_scope        *scope; /* the tasks and operations of connections */
     hob_http_stats    own_stats, *stats;
     bool              is_draining;
-    unsigned          refusing;
+    unsigned          refusing, lingering;
 
-    struct http_conn *idle_first, *idle_last; /* the one that has been for longest is the first */
+    struct http_list  idle[2];
     hob_event         someone_idle;
+    struct http_slow *slow;
+    unsigned          leaving;   /* connections that were displaced, and are not closed yet */
+    hob_event         next_turn;
     struct http_conn *ready_first, *ready_last; /* have something to say, and no task yet; by next */
     hob_event         someone_ready;
 
-    struct http_conn *waiting; /* for a request, in a read of their tasks */
+    struct http_list  waiting[2]; /* the same in their tasks: for a request, or to be wrapped */
     struct http_conn *upgraded;
     struct h2_tunnel *tunnels; /* the same of streams of HTTP/2    */
     size_t            kept;    /* of both, those with a keeper     */
@@ -97,8 +120,8 @@ struct http_server {
 struct http_conn {
     struct http_server *server;
     hob_stream         *stream;
-    struct http_conn   *prev, *next; /* IDLE: among server->idle; RUNNING: in server->fresh
-                                      or server->waiting; or in server->upgraded */
+    struct http_conn   *prev, *next; /* IDLE: in one of server->idle; RUNNING: in server->fresh
+                                      or one of server->waiting; or in server->upgraded */
     union {
         struct http_upgrade *upgrade; /* is_upgraded */
         struct h2_conn      *h2;      /* is_http2    */
@@ -111,6 +134,9 @@ struct http_conn {
     bool                is_counted : 1; /* in stats->running */
     bool                is_refused : 1; /* one too many: its task says so */
     bool                lingers : 1;    /* the client may send on when the last answer was sent */
+    bool                has_asked : 1;  /* in which of two lists it is         */
+    bool                is_busy : 1;    /* it waits, but has requests, too     */
+    bool                is_displaced : 1;
     bool                is_fresh : 1, is_watching : 1;
     bool                is_http2 : 1, is_upgraded : 1;
     uint8_t             speaks;         /* 11, 20: agreed upon; 0: its first bytes tell */
@@ -219,6 +245,8 @@ struct http_work {
     bool              is_writing, has_waiter; /* `out` is being sent; somebody waits for `written` */
     hob_scope        *sending; /* while it sends so many bytes, and its time has not begun */
     uint64_t          sending_len;
+    struct http_slow  slow;    /* when it has */
+    bool              is_slow_counted; /* a request's, that is among the running */
     struct http_work *sending_prev, *sending_next; /* in server->writing */
     struct h1_field  *fields, *trailer_fields;
     char             *texts; /* room for a path and a host with a NUL behind them */
@@ -251,6 +279,12 @@ struct http_conn *hob__http_next_ready(struct http_server *server);
 /* Waits for the first bytes of a request in its task. As hob_stream_read. */
 ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len);
 
+/* Until the loop's next turn: whoever else has something to say is heard by then. Waits. */
+int hob__http_step_aside(struct http_server *server);
+
+/* opts->wrap, as it returned. */
+int hob__http_wrap(struct http_conn *conn, hob_stream **ret_stream);
+
 /* The same until then. Whoever wants to be heard meanwhile cancels conn->work->waiting. */
 ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
                              bool *ret_is_late);
@@ -272,6 +306,34 @@ void hob__http_sending_end(struct http_conn *conn);
 /* From now on its client's going away cancels req->scope, and so does the deadline; until unwatch. */
 void hob__http_watch(struct http_conn *conn);
 void hob__http_unwatch(struct http_conn *conn);
+
+/* ---- crowd.c ---- */
+
+/* From here to the end the request waits for its client, in that scope: it is not among the `running`, and
+ * may be displaced, which cancels the scope. */
+void hob__http_slow_begin(struct http_server *server, struct http_slow *slow, hob_scope *scope,
+                          int64_t since_ns, uint64_t bytes);
+void hob__http_slow_end(struct http_server *server, struct http_slow *slow);
+
+/* Whether one more request may run. */
+static inline bool hob__http_may_run(const struct http_server *server)
+{
+    return server->stats->running < server->opts.running_max + server->stats->waiting;
+}
+
+/* Lists of connections. */
+void hob__http_list_add(struct http_list lists[2], struct http_conn *conn);
+void hob__http_list_remove(struct http_list lists[2], struct http_conn *conn);
+
+/* One of those without a request goes. False: there is none. */
+bool hob__http_displace_conn(struct http_server *server);
+
+/* It has something to say after all, and stays. */
+static inline void hob__http_stays(struct http_conn *conn)
+{
+    conn->server->leaving -= conn->is_displaced;
+    conn->is_displaced = false;
+}
 
 /* ---- conn.c ---- */
 
@@ -309,6 +371,11 @@ void hob__http_drain_upgraded(struct http_server *server);
 /* As hob_stream_read, until then; *ret_is_late tells that it was this deadline which ended it. */
 ssize_t hob__http_read_until(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
                              bool *ret_is_late);
+
+/* The same of a request that has waited for its client since then, of whom so many bytes came. It may be
+ * displaced, and then is late. */
+ssize_t hob__http_read_slow(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
+                            int64_t since_ns, uint64_t bytes, bool *ret_is_late);
 
 /* Room in work->out for that much, at most OUT_BYTES: sends what is there, if need be. */
 int hob__http_room(struct http_conn *conn, size_t len);

@@ -26,6 +26,25 @@ ssize_t hob__http_read_until(struct http_conn *conn, void *buf, size_t len, int6
     return n;
 }
 
+ssize_t hob__http_read_slow(struct http_conn *conn, void *buf, size_t len, int64_t deadline_ns,
+                            int64_t since_ns, uint64_t bytes, bool *ret_is_late)
+{
+    struct http_slow slow = { .scope = NULL };
+    hob_scope        s;
+
+    hob_scope_begin(&s);
+    if (conn->is_counted)
+        hob__http_slow_begin(conn->server, &slow, &s, since_ns, bytes);
+    ssize_t n = hob__http_read_until(conn, buf, len, deadline_ns, ret_is_late);
+    hob__http_slow_end(conn->server, &slow);
+    (void)!hob_scope_end(&s);
+    if (n == -ECANCELED && slow.is_displaced && hob_cancelled() == 0) {
+        *ret_is_late = true;
+        return -ETIMEDOUT;
+    }
+    return n;
+}
+
 int64_t hob__http_rate_deadline(const struct http_server *server, uint64_t len)
 {
     uint64_t rate = server->opts.bytes_per_s_min;
@@ -81,6 +100,8 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
                            : hob_stream_writev(conn->stream, all, 1 + count);
     hob__http_sending_end(conn);
     (void)!hob_scope_end(&s);
+    if (n == -ECANCELED && work->slow.is_displaced && hob_cancelled() == 0)
+        n = -ETIMEDOUT;
 
     conn->server->stats->writes++;
     work->out_len = 0;

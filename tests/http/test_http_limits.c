@@ -251,15 +251,20 @@ TEST_ON_ALL(http_many, more_requests_than_it_takes_get_503_and_the_others_their_
 
 TEST_ON_ALL(http_many, more_connections_than_it_takes_get_503_or_nothing)
 {
-    struct site site = { .handler = hello, .opts.connections_max = 2 };
+    hob_event   go_on = { .name = "go on" };
+    struct site site = { .handler = until_told, .arg = &go_on, .opts.connections_max = 2 };
     char        got[512];
     TCP(a);
     TCP(b);
     HOB_SCOPE(s);
 
+    // Both have a request that is under way: neither can make room.
     check_ok(open_site(&s, &site));
     check_ok(visit(&site, &a));
     check_ok(visit(&site, &b));
+    check_ok(say(a, GET("/")));
+    check_ok(say(b, GET("/")));
+    WAIT_FOR(site.stats.running == 2);
     {
         TCP(c);
         check_ok(visit(&site, &c));
@@ -267,8 +272,10 @@ TEST_ON_ALL(http_many, more_connections_than_it_takes_get_503_or_nothing)
         check_ok(hear(c, got, sizeof got));
         check_eq(status_in(got), 503);
     }
-    check_ok(say(a, GET("/")));
+    hob_event_set(&go_on);
     check_ok(hear_until(a, "hello", got, sizeof got));
+    check_ok(hear_until(b, "hello", got, sizeof got));
+    check_eq(site.stats.displaced, 0);
     close_tcp(&b);
     WAIT_FOR(site.stats.connections <= 1);
     check_ok(ask(&site, GET("/"), got, sizeof got));
