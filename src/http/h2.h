@@ -83,6 +83,9 @@ struct h2_conn {
     int64_t          strange; /* bytes that came, less those of frames that nghttp2 has told of */
     int64_t          strange_paid;
 
+    unsigned         slices;   /* of what came, that were read  */
+    int64_t          turn_ns;  /* it has had the worker since then */
+
     /* What there is to do. */
     const uint8_t *rest; /* what nghttp2 gave and work->out had no room for */
     size_t         rest_len;

@@ -22,7 +22,9 @@
 #define LAST_CALL_NS (1 * HOB_SEC)
 #define GOODBYES_NS (5 * HOB_SEC) /* for tunnels, when the server is cancelled */
 
-enum { STEPS_IN_A_ROW_MAX = 8 }; /* before the other connections have their turn */
+/* Frames can be dear: after so many slices of what came, or so long, the other connections have their turn. */
+enum { SLICE_BYTES = 512, SLICES_IN_A_ROW_MAX = 128 };
+#define TURN_NS (25 * HOB_USEC)
 
 static const char PREFACE[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -196,18 +198,17 @@ static void calm(struct h2_conn *h2)
     end_badly(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
-static void feed(struct h2_conn *h2)
+static void feed_slice(struct h2_conn *h2)
 {
     struct http_work *work = h2->conn->work;
     size_t            len = work->in_end - work->in_begin;
 
-    if (len == 0)
-        return;
+    len = len < SLICE_BYTES ? len : SLICE_BYTES;
     h2->is_feeding = true;
     h2->strange += (int64_t)len;
     ssize_t n = nghttp2_session_mem_recv(h2->session, (uint8_t *)work->in + work->in_begin, len);
     h2->is_feeding = false;
-    work->in_begin = work->in_end = 0;
+    work->in_begin += len;
     hob__h2_take_strange(h2);
     if (h2->is_calmed)
         calm(h2);
@@ -217,6 +218,20 @@ static void feed(struct h2_conn *h2)
         end_badly(h2, NGHTTP2_PROTOCOL_ERROR);
     else if (n < 0)
         calm(h2); // nghttp2 has its own limits
+}
+
+static void feed(struct h2_conn *h2)
+{
+    struct http_work *work = h2->conn->work;
+
+    while (work->in_begin < work->in_end && h2->conn->broken == 0 && !h2->is_over) {
+        feed_slice(h2);
+        if (++h2->slices % SLICES_IN_A_ROW_MAX != 0 && hob_now() - h2->turn_ns < TURN_NS)
+            continue;
+        (void)!hob__http_step_aside(h2->conn->server); // cancelled: tunnels say goodbye, after what has come
+        h2->turn_ns = hob_now();
+    }
+    work->in_begin = work->in_end = 0;
 }
 
 static void start_all(struct h2_conn *h2)
@@ -381,6 +396,7 @@ static bool wait_for_bytes(struct h2_conn *h2)
         (void)!nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
         return false;
     }
+    h2->turn_ns = hob_now();
     if (n > 0) {
         work->in_end = (size_t)n;
         if (h2->stream_count == 0)
@@ -460,14 +476,12 @@ bool hob__h2_run(struct http_conn *conn)
     hob_scope_begin(&scope);
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a request that fails is one request
     h2->scope = &scope;
-    int in_a_row = 0;
+    h2->turn_ns = hob_now();
     for (bool goes_on = true; goes_on;) {
         if (hob_cancelled() != 0 && may_say_goodbyes(h2)) {
             say_goodbyes(h2);
             break;
         }
-        if (++in_a_row % STEPS_IN_A_ROW_MAX == 0 && hob__http_step_aside(conn->server) < 0)
-            break;
         if (is_woken) {
             is_woken = false;
             goes_on = (h2->stream_count == 0 || step(h2)) && wait_for_bytes(h2);

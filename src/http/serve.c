@@ -205,18 +205,38 @@ static void idle_remove(struct http_conn *conn)
     conn->server->stats->idle--;
 }
 
+static struct http_conn *take_first(struct http_list *line)
+{
+    struct http_conn *conn = line->first;
+    if (conn != NULL)
+        line->first = conn->next;
+    return conn;
+}
+
+/* Whether it is a newcomer's turn: a flood of them should not hold up those who are served already. */
+static bool may_newcomer(struct http_server *server)
+{
+    if (server->is_draining)
+        return true;
+    if (server->newcomers++ == 0)
+        server->newcomers_since_ns = hob_now();
+    return server->newcomers <= NEWCOMERS_MAX
+        && hob_now() - server->newcomers_since_ns < NEWCOMERS_NS;
+}
+
 /* Counted only now: those before it in line may wait for their clients by now, and do not count. */
 struct http_conn *hob__http_next_ready(struct http_server *server)
 {
     struct http_conn *conn;
 
-    while ((conn = server->ready_first) != NULL) {
-        server->ready_first = conn->next;
-        if (hob__http_count_in(conn))
-            break;
+    do {
+        conn = take_first(&server->ready[1]);
+        if (conn == NULL && server->ready[0].first != NULL && may_newcomer(server))
+            conn = take_first(&server->ready[0]);
+        if (conn == NULL || hob__http_count_in(conn))
+            return conn;
         turn_away(conn);
-    }
-    return conn;
+    } while (true);
 }
 
 /* In line rather than with a task at once: in a callback a task would only be made ready, with a stack and a
@@ -225,15 +245,16 @@ struct http_conn *hob__http_next_ready(struct http_server *server)
 static void stand_in_line(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
+    struct http_list   *line = &server->ready[conn->requests > 0];
 
     conn->next = NULL;
-    if (server->ready_first == NULL) {
-        server->ready_first = conn;
+    if (line->first == NULL) {
+        line->first = conn;
         hob_event_set(&server->someone_ready);
     } else {
-        server->ready_last->next = conn;
+        line->last->next = conn;
     }
-    server->ready_last = conn;
+    line->last = conn;
 }
 
 static void start_all_ready(struct http_server *server)
@@ -249,7 +270,13 @@ static int start_ready(void *arg)
     for (;;) {
         HOB_TRY(hob_event_wait(&server->someone_ready));
         hob_event_reset(&server->someone_ready);
+        server->newcomers = 0;
         start_all_ready(server);
+        while (server->ready[0].first != NULL) {
+            HOB_TRY(hob__http_step_aside(server));
+            server->newcomers = 0;
+            start_all_ready(server);
+        }
     }
 }
 

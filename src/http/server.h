@@ -49,9 +49,11 @@ enum {
     LINGERERS_MAX = 256,      /* connections that are read on after their last answer        */
     NOT_SENT_BYTES = 131072,  /* of an answer in the kernel, before sending waits              */
     IN_A_ROW_MAX = 32,        /* requests of a connection before the others have their turn  */
-    ACCEPTED_IN_A_ROW_MAX = 16, /* the same of connections                                   */
+    ACCEPTED_IN_A_ROW_MAX = 16, /* the same of connections,                                  */
+    NEWCOMERS_MAX = 16,       /* and of those that ask for the first time                    */
 };
 
+#define NEWCOMERS_NS (200 * HOB_USEC) /* so long they are served in a turn                  */
 #define GRACE_NS (10 * HOB_SEC)  /* before the lowest rate counts                           */
 #define LINGER_NS (2 * HOB_SEC)  /* reading on after the last answer, so that it arrives    */
 #define LINGER_BYTES (256 * 1024)
@@ -88,8 +90,11 @@ struct http_server {
     struct http_slow *slow;
     unsigned          leaving;   /* connections that were displaced, and are not closed yet */
     hob_event         next_turn;
-    struct http_conn *ready_first, *ready_last; /* have something to say, and no task yet; by next */
+    struct http_list  ready[2]; /* have something to say, and no task yet; by next. [0]: for the first
+                                   time, of whom there are only some in a turn */
     hob_event         someone_ready;
+    unsigned          newcomers; /* in this turn */
+    int64_t           newcomers_since_ns;
 
     struct http_list  waiting[2]; /* the same in their tasks: for a request, or to be wrapped */
     struct http_conn *upgraded;
@@ -273,7 +278,7 @@ void hob__http_count_out(struct http_conn *conn);
 /* Leaves it to wait for its next request. False: it cannot without a task. */
 bool hob__http_idle(struct http_conn *conn);
 
-/* The next in line, who has none; NULL: there is nobody. */
+/* The next in line, who has none; NULL: there is nobody, or nobody in this turn. */
 struct http_conn *hob__http_next_ready(struct http_server *server);
 
 /* Waits for the first bytes of a request in its task. As hob_stream_read. */
