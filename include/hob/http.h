@@ -165,8 +165,9 @@ typedef struct hob_http_opts {
 /* Accepts from the listener and serves each connection: calls handler(req, arg) for its requests,
  * in one task at a time per connection. For more workers: hob_tcp_serve_sharded.
  *
- * Waits. When the run stops (hob/stop.h) it accepts no more, closes the connections that are idle,
- * finishes the requests that have begun (with "Connection: close") and returns 0. When the scope is
+ * Waits. When the run stops (hob/stop.h) it accepts no more, closes the connections that are idle (those
+ * that have not asked for anything yet have a second), finishes the requests that have begun (with
+ * "Connection: close") and returns 0. When the scope is
  * cancelled, so are they; -ECANCELED, -ETIMEDOUT. -ENOMEM. The listener stays open. */
 HOB_API HOB_MUST_USE int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts,
                                         hob_http_handler *handler, void *arg);

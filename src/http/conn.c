@@ -139,9 +139,11 @@ static enum step wait_for_bytes(struct http_conn *conn, bool was_ready)
 {
     struct http_work *work = conn->work;
 
-    if (hob__http_flush_out(conn) < 0 || hob__http_drains(conn->server))
+    if (hob__http_flush_out(conn) < 0)
         return STEP_CLOSE;
     if (!was_ready) {
+        if (hob__http_drains(conn->server) && (conn->requests > 0 || conn->server->is_too_late))
+            return STEP_CLOSE;
         hob__http_count_out(conn);
         if (!conn->is_lent && hob__http_idle(conn))
             return STEP_IDLE;

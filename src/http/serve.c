@@ -615,18 +615,36 @@ static void limit_unsent(hob_tcp_listener *listener)
     // Without it a server works as well, but for those clients.
 }
 
-/* Nobody new; who has not asked for anything goes. */
+static void end_waiting(struct http_server *server, int has_asked)
+{
+    for (struct http_conn *conn = server->idle[has_asked].first; conn != NULL; conn = conn->next)
+        hob_op_cancel(&conn->op);
+    for (struct http_conn *conn = server->waiting[has_asked].first; conn != NULL; conn = conn->next)
+        hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
+}
+
+/* Nobody new; who waits between two requests goes. Whoever was accepted just now has his first one on the way,
+ * perhaps: closing would lose it, though another server has taken over. */
 static void drain(struct http_server *server)
 {
     server->is_draining = true;
     start_all_ready(server);
-    for (int i = 0; i < 2; i++) {
-        for (struct http_conn *conn = server->idle[i].first; conn != NULL; conn = conn->next)
-            hob_op_cancel(&conn->op);
-        for (struct http_conn *conn = server->waiting[i].first; conn != NULL; conn = conn->next)
-            hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
-    }
+    end_waiting(server, 1);
     hob__http_drain_upgraded(server);
+}
+
+static void end_drain(struct http_server *server)
+{
+    server->is_too_late = true;
+    end_waiting(server, 0);
+}
+
+/* A task beside the others. */
+static int end_drain_later(void *arg)
+{
+    int r = hob_sleep(FIRST_ASK_NS);
+    end_drain(arg);
+    return r;
 }
 
 int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_http_handler *handler,
@@ -636,6 +654,7 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     hob_scope          scope;
     hob_task_opts      beside = { .name = "http: idle", .daemon = 1 };
     hob_task_opts      starter = { .name = "http: ready", .daemon = 1 };
+    hob_task_opts      last = { .name = "http: last call", .daemon = 1 };
 
     if (listener == NULL)
         hob_mistake("hob_http_serve", "there is no listener: it is NULL");
@@ -652,6 +671,8 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     if (r != HOB_ESTOPPING)
         hob_scope_cancel(&scope, "the server has ended");
     drain(&server);
+    if (r != HOB_ESTOPPING || hob_go_with(&scope, end_drain_later, &server, &last) < 0)
+        end_drain(&server);
     (void)!hob_scope_end(&scope);
     hob__http_spares_free(&server);
     return r == HOB_ESTOPPING ? 0 : r;
@@ -661,7 +682,7 @@ static int drain_when_stopping(void *arg)
 {
     HOB_TRY(hob_event_wait(hob_stopping()));
     drain(arg);
-    return 0;
+    return end_drain_later(arg);
 }
 
 int hob_http_serve_stream(hob_stream *stream, const hob_http_opts *opts, hob_http_handler *handler,

@@ -55,6 +55,7 @@ enum {
 
 #define NEWCOMERS_NS (200 * HOB_USEC) /* so long they are served in a turn                  */
 #define GRACE_NS (10 * HOB_SEC)  /* before the lowest rate counts                           */
+#define FIRST_ASK_NS (1 * HOB_SEC) /* so long may whoever has just come ask, when the server ends */
 #define LINGER_NS (2 * HOB_SEC)  /* reading on after the last answer, so that it arrives    */
 #define LINGER_BYTES (256 * 1024)
 
@@ -83,6 +84,7 @@ struct http_server {
     hob_scope        *scope; /* the tasks and operations of connections */
     hob_http_stats    own_stats, *stats;
     bool              is_draining;
+    bool              is_too_late; /* also for those who have never asked */
     unsigned          refusing, lingering;
 
     struct http_list  idle[2];

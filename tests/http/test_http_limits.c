@@ -611,6 +611,94 @@ TEST_ON_ALL(http, a_stream_that_cannot_tell_when_it_is_ready_is_served_by_a_wait
     hob_scope_cancel(&s, "seen");
 }
 
+/* ---- who has only just come when the run stops ---- */
+
+struct late {
+    struct site site;
+    char        got[3][512]; /* asks on a fresh connection; on one that has asked; never asks */
+    int64_t     took[3];
+};
+
+static int ask_late(void *arg)
+{
+    struct late *late = arg;
+    TCP(fresh);
+    TCP(kept);
+    TCP(silent);
+    check_ok(visit(&late->site, &fresh));
+    check_ok(visit(&late->site, &kept));
+    check_ok(visit(&late->site, &silent));
+    check_ok(say(kept, GET("/")));
+    check_ok(hear_until(kept, "hello", late->got[1], sizeof late->got[1]));
+    WAIT_FOR(late->site.stats.accepted == 3 && late->site.stats.running == 0);
+    check_ok(hob_sleep(HOB_MSEC)); // they wait
+
+    int64_t begun = hob_now();
+    hob_stop("the test wants it");
+    check_ok(hear(kept, late->got[1], sizeof late->got[1]));
+    late->took[1] = hob_now() - begun;
+    check_ok(say(fresh, GET("/")));
+    check_ok(hear(fresh, late->got[0], sizeof late->got[0]));
+    late->took[0] = hob_now() - begun;
+    check_ok(hear(silent, late->got[2], sizeof late->got[2]));
+    late->took[2] = hob_now() - begun;
+    return 0;
+}
+
+static int serve_late(void *arg)
+{
+    struct late *late = arg;
+    HOB_SCOPE(s);
+    check_ok(hob_go_ready(&s, run_site, &late->site, NULL, NULL));
+    hob_go(&s, ask_late, late);
+    return hob_scope_end(&s);
+}
+
+static int answer_late(const hob_http_opts *opts)
+{
+    static struct late late;
+    hob_run_opts       run;
+
+    memset(&late, 0, sizeof late);
+    late.site.handler = hello;
+    late.site.opts = *opts;
+    hob_test_run_opts(&run);
+    run.workers = 1;
+    check_ok(hob_run_with(&run, serve_late, &late));
+    check_eq(late.site.result, 0);
+    check_eq(status_in(late.got[0]), 200);
+    check_has(late.got[0], "Connection: close\r\n");
+    check_eq(late.got[1][0], '\0');
+    check_eq(late.got[2][0], '\0');
+    if (in_sim()) {
+        check_eq(late.took[0], 0);
+        check_eq(late.took[1], 0);
+        check_eq(late.took[2], HOB_SEC);
+    }
+    return 0;
+}
+
+/* Row 86. */
+TEST_BARE_ON_ALL(http, whoever_has_just_come_when_a_run_stops_may_ask)
+{
+    check_ok(answer_late(&(hob_http_opts){ 0 }));
+}
+
+static int one_of_three(void *arg, hob_stream *below, hob_stream **ret_stream)
+{
+    static hob_counted counted[3];
+    int               *n = arg;
+    *ret_stream = hob_counted_init(&counted[*n % 3], below); // cannot tell when it is ready
+    *n += 1;
+    return 0;
+}
+
+TEST_BARE_ON_ALL(http, whoever_has_just_come_to_a_waiting_task_when_a_run_stops_may_ask)
+{
+    int n = 0;
+    check_ok(answer_late(&(hob_http_opts){ .wrap = one_of_three, .wrap_arg = &n }));
+}
+
 /* ---- memory ---- */
 
 /* The nth allocation of the server fails: the client it was for gets no answer, or a failure; the others
