@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import selectors
+import signal
 import statistics
 import struct
 import subprocess
@@ -31,6 +32,7 @@ SERVER_CORE = CORES[0]
 LOAD_CORE = CORES[1 % len(CORES)]
 
 START_SECONDS_MAX = 10
+ATTACK_SECONDS_MAX = 20  # until it is under way
 RUN_SECONDS_MAX = 120
 ROUNDS = 7
 MINUTES_MAX = 9  # when these are over, each question that is left gets one round
@@ -69,7 +71,7 @@ class Claim:
 
 class Question:
     def __init__(self, name, title, metric, unit, contestants, claims, also=(), load=None,
-                 load_program="load", rounds=ROUNDS, group=None, asked=None):
+                 load_program="load", rounds=ROUNDS, group=None, asked=None, attack=None, own=None):
         self.name = name
         self.group = group  # another name to ask for it by, with others
         self.title = title
@@ -82,6 +84,8 @@ class Question:
         self.load_program = load_program
         self.asked = asked  # contestants are clients: who answers them all, on the other core
         self.rounds = rounds
+        self.attack = attack  # what `hostile` does meanwhile
+        self.own = own  # the metric that is a ratio already, of a contestant to itself
 
 
 def server(name, program, args=(), env=None):
@@ -371,6 +375,50 @@ def http_idle_question():
                          claims, also=[("connections", "connections")], rounds=2)
 
 
+# A well-behaved load is measured while `hostile` does harm to a second server, on the load's core, and
+# while it does harm to its own: so what the attacker takes of the load's core is in both.
+
+ATTACKS = (
+    ("slow-heads", "2,000 clients that send a byte of a head each second"),
+    ("slow-bodies", "2,000 clients that send a byte of a body each second"),
+    ("slow-readers", "2,000 clients that read a byte of 8 MiB each second"),
+    ("idle", "18,000 idle connections, after one request each"),
+    ("silent", "12,000 connections that say nothing; Hob takes 8,000"),
+    ("come-and-go", "Connections that are closed at once, one after the other, by 8 clients"),
+    ("pipeline", "8 clients that send requests without end"),
+    ("head-bomb", "16 clients with heads without end"),
+    ("hpack-bomb", "16 clients with heads of 16 KB that decode to 46 MB"),
+    ("continuation", "16 clients with CONTINUATION frames without end"),
+    ("rapid-reset", "16 clients that take each request back at once"),
+    ("settings", "16 clients with SETTINGS frames without end"),
+    ("ping", "16 clients with PING frames without end"),
+)
+
+
+def hostile_question(attack, title):
+    limit = ["8000"] if attack == "silent" else []
+    ours = ("Hob on uring", "Hob on epoll")
+    claims = []
+    for who in ours:
+        claims += [Claim(who, None, 2, metric="p99_ratio"), Claim(who, None, 0, metric="failed"),
+                   Claim(who, None, 128, metric="kib_each")]
+    return Question(
+        f"hostile-{attack}", title + ": p99 of the others, to what it is while another server is attacked",
+        "p99_us", "µs",
+        [
+            server("Hob on uring", "hob_hostile", limit, env={"HOB_BACKEND": "uring"}),
+            server("Hob on epoll", "hob_hostile", limit, env={"HOB_BACKEND": "epoll"}),
+            server("nginx", "nginx_http"),
+        ],
+        claims,
+        also=[("p99_other_us", "another attacked"), ("p50_us", "p50"), ("new_p99_ratio", "new connections ×"),
+              ("failed", "failed"), ("busy", "CPU"), ("kib_each", "KiB each"), ("left_kib", "KiB left"),
+              ("told_408", "408"), ("told_431", "431/400"), ("told_503", "503"),
+              ("goaways", "GOAWAY"), ("closed", "closed")],
+        load=["--ms", "1500"], load_program="fair_load", rounds=3, group="hostile", attack=attack,
+        own="p99_ratio")
+
+
 SLEEPERS = 1000000
 SLEEP_SECONDS = 10  # longer than it takes to start them all, Go's goroutines included
 TIMERS_PENDING = 10000
@@ -484,11 +532,12 @@ QUESTIONS = [
                 ["--size", "64", "--depth", "16"]),
     fetch_question("fetch64", "64 at once", 64, 10000),
     fetch_question("fetch1", "one after the other", 1, 3000),
+    *[hostile_question(*attack) for attack in ATTACKS],
     ring_question(50),
     ring_question(1000),
 ]
 
-ON_REQUEST = ("ring50", "ring1000")
+ON_REQUEST = ("ring50", "ring1000", *[f"hostile-{attack[0]}" for attack in ATTACKS])
 
 
 def make_file(path, pieces):
@@ -583,10 +632,28 @@ def pinned(cores):
     return settle
 
 
-def run_to_end(argv, cores, env=None):
+def ahead_of_others(cores):
+    """The same, so that whoever measures waits for nobody on his core, if that is allowed."""
+    settle = pinned(cores)
+
+    def settle_ahead():
+        settle()
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(20))
+    return settle_ahead
+
+
+def behind_others(cores):
+    def settle():
+        os.sched_setaffinity(0, cores)
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return settle
+
+
+def run_to_end(argv, cores, env=None, settle=pinned):
     try:
         done = subprocess.run(
-            argv, env={**os.environ, **(env or {})}, preexec_fn=pinned(cores), text=True,
+            argv, env={**os.environ, **(env or {})}, preexec_fn=settle(cores), text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=RUN_SECONDS_MAX)
     except subprocess.TimeoutExpired:
         raise Failed(f"no end after {RUN_SECONDS_MAX} s") from None
@@ -596,20 +663,20 @@ def run_to_end(argv, cores, env=None):
     return parse_lines(done.stdout)
 
 
-def read_port(server):
-    """Waits for the server's line "port N"."""
+def read_line(server, word, seconds_max=START_SECONDS_MAX):
+    """Waits for the server's line that begins with `word`; returns what follows."""
     with selectors.DefaultSelector() as selector:
         selector.register(server.stdout, selectors.EVENT_READ)
-        end = time.monotonic() + START_SECONDS_MAX
+        end = time.monotonic() + seconds_max
         while time.monotonic() < end:
             if not selector.select(timeout=end - time.monotonic()):
                 break
             line = server.stdout.readline()
-            if line.startswith("port "):
-                return line.split()[1]
+            if line.startswith(word):
+                return line[len(word):].strip()
             if line == "":
                 break
-    raise Failed("the server did not start")
+    raise Failed(f"no line \"{word.strip()}\" of {server.args[0]} in {seconds_max} s")
 
 
 def command_of(build, contestant, paths):
@@ -617,14 +684,14 @@ def command_of(build, contestant, paths):
 
 
 @contextlib.contextmanager
-def running(build, contestant, paths):
+def running(build, contestant, paths, settle=None):
     """A server, while it is needed: its process, and its port."""
     server = subprocess.Popen(
         command_of(build, contestant, paths),
-        env={**os.environ, **contestant.env}, preexec_fn=pinned(contestant.cores), text=True,
+        env={**os.environ, **contestant.env}, preexec_fn=settle or pinned(contestant.cores), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
-        yield server, read_port(server)
+        yield server, read_line(server, "port ")
     finally:
         server.kill()
         server.wait()
@@ -633,16 +700,68 @@ def running(build, contestant, paths):
 
 def run_server(build, question, contestant, paths):
     with running(build, contestant, paths) as (server, port):
+        if question.attack is not None:
+            with running(build, contestant, paths, behind_others({LOAD_CORE})) as (_, other_port):
+                return run_attacked(build, question, server, port, other_port)
         return run_to_end(
-            [program_path(build, question.load_program), "--port", port, "--pid", str(server.pid),
-             *question.load],
+            [program_path(build, question.load_program), "--port", port.split()[0],
+             "--pid", str(server.pid), *question.load],
             {LOAD_CORE})
 
 
 def run_client(build, question, contestant, paths):
     with running(build, question.asked, paths) as (_, port):
-        return run_to_end(command_of(build, contestant, {**paths, "port": port}), {LOAD_CORE},
+        return run_to_end(command_of(build, contestant, {**paths, "port": port.split()[0]}), {LOAD_CORE},
                           contestant.env)
+
+
+def memory_of(pid):
+    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
+        return {line.split()[0].rstrip(":"): int(line.split()[1])
+                for line in f if line.startswith(("VmHWM", "RssAnon"))}
+
+
+@contextlib.contextmanager
+def attacked(build, attack, port, told):
+    """While it lasts. What became of the attack is in `told` then."""
+    port, _, h2_port = port.partition(" ")
+    attacker = subprocess.Popen(
+        [program_path(build, "hostile"), attack, "--port", port, "--h2-port", h2_port or port],
+        preexec_fn=behind_others({LOAD_CORE}), text=True, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL)
+    try:
+        read_line(attacker, "ready", ATTACK_SECONDS_MAX)
+        yield
+        attacker.send_signal(signal.SIGTERM)
+        told.update(parse_lines(attacker.communicate(timeout=RUN_SECONDS_MAX)[0]))
+    finally:
+        attacker.kill()
+        attacker.wait()
+        attacker.stdout.close()
+
+
+def run_attacked(build, question, server, port, other_port):
+    def ask_fairly():
+        return run_to_end([program_path(build, question.load_program), "--port", port.split()[0],
+                           "--pid", str(server.pid), *question.load], {LOAD_CORE},
+                          settle=ahead_of_others)
+
+    told = {}
+    with attacked(build, question.attack, other_port, told):
+        other = ask_fairly()
+    before = memory_of(server.pid)
+    with attacked(build, question.attack, port, told):
+        values = ask_fairly()
+        peak = memory_of(server.pid)
+    time.sleep(0.5)
+    return {
+        **values, **told,
+        "p99_other_us": other["p99_us"],
+        "p99_ratio": values["p99_us"] / other["p99_us"],
+        "new_p99_ratio": values["new_p99_us"] / other["new_p99_us"],
+        "kib_each": (peak["VmHWM"] - before["VmHWM"]) / told["attackers"],
+        "left_kib": memory_of(server.pid)["RssAnon"] - before["RssAnon"],
+    }
 
 
 def run_once(build, question, contestant, paths):
@@ -746,13 +865,14 @@ def ratio_base(question, answers):
 
 def summarize(question, answers):
     rounds = max(len(a.get("rounds", [])) for a in answers.values())
-    base = ratio_base(question, answers)
+    base = ratio_base(question, answers) if question.own is None else "itself, not attacked"
     rows = []
     for contestant in question.contestants:
         name = contestant.name
         row = {"name": name, "absent": answers[name].get("absent")}
         if row["absent"] is None:
-            values = ratios(answers, name, base, question.metric)
+            values = (ratios(answers, name, base, question.metric) if question.own is None
+                      else series(answers, name, question.own))
             row["ratio"] = statistics.median(values) if values else None
             row["ratio_min"] = min(values, default=None)
             row["ratio_max"] = max(values, default=None)
@@ -789,7 +909,9 @@ def number(value):
 def claim_text(question_title, unit, claim):
     wanted, measured = number(claim["wanted"]), number(claim["measured"])
     if claim["limit"] is None:
-        words = {"bytes": "bytes each", "woke_early": "of them awake before all were asleep"}
+        words = {"bytes": "bytes each", "woke_early": "of them awake before all were asleep",
+                 "p99_ratio": "times the p99 that it has when not attacked", "failed": "of the others' requests failed",
+                 "kib_each": "KiB for each of them, at the peak"}
         what = words.get(claim["metric"], unit)
         return f"{claim['who']}: at most {wanted} {what}; measured {measured}: {claim['verdict']}"
     return (f"{claim['who']}: at most {wanted} of {claim['limit']}; "
