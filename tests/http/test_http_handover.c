@@ -12,7 +12,15 @@
 #include "http/site.h"
 #include "support/io.h"
 
-enum { HANDOVERS = 6, CLIENTS_EACH = 2, WORKERS = 2 };
+enum { HANDOVERS = 6, CLIENTS_EACH = 2 };
+
+/* With the thread sanitizer and two workers a server sometimes was not heard to end within 30 s; it puts
+ * signals off that come to a thread which sleeps in a call that it does not know. */
+#ifdef __SANITIZE_THREAD__
+enum { WORKERS = 1 };
+#else
+enum { WORKERS = 2 };
+#endif
 
 /* ---- a server: this program with HTTP_HANDOVER_BACKEND set ---- */
 
@@ -151,7 +159,7 @@ static int start_server(hob_scope *scope, hob_tcp_listener *listener, int number
     hob_process_socket socket = { hob_tcp_listener_fd(listener), "web" };
     hob_process_opts   opts = {
         .in = HOB_STDIO_NULL, .out = HOB_STDIO_PIPE, .env_changes = changes,
-        .sockets = &socket, .sockets_count = 1,
+        .sockets = &socket, .sockets_count = 1, .grace_ns = 30 * HOB_SEC, // a busy machine
     };
 
     check_ok(hob_process_start(scope, HOB_ARGV("/proc/self/exe"), &opts, ret_server));
