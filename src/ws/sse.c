@@ -139,10 +139,19 @@ static struct blob *make_event(void *arg, uint64_t number)
     return event_blob(m->event, id, m->data);
 }
 
+static void check_feed(const hob_sse_feed *feed, const char *function)
+{
+    if (feed == NULL)
+        hob_mistake(function, "there is no feed: it is NULL");
+}
+
 int hob_sse_publish(hob_sse_feed *feed, const char *event, const char *data)
 {
     struct making making = { feed, event, data };
 
+    check_feed(feed, "hob_sse_publish");
+    if (data == NULL)
+        hob_mistake("hob_sse_publish", "there are no data: it is NULL (\"\" is an empty text)");
     if (!is_line(event) || !hob_utf8_is_valid(data, strlen(data)))
         return -EINVAL;
     if (put_event(NULL, event, NULL, data) + ID_MAX + 5 > feed->feed.bytes_max)
@@ -271,6 +280,7 @@ int hob_sse_serve(hob_http_request *req, const hob_sse_opts *opts, hob_sse_feed 
     static const hob_sse_opts NONE;
     const char *last = hob_http_header(req, "Last-Event-ID");
 
+    check_feed(feed, "hob_sse_serve");
     if (opts == NULL)
         opts = &NONE;
     struct watch w = { .req = req, .feed = feed, .heartbeat_ns = heartbeat_of(opts) };

@@ -304,3 +304,20 @@ TEST(sse, who_is_slow_misses_and_is_told)
     check_lt(times_in(got, "id: "), 60);
     END_STUDIO();
 }
+
+/* ---- mistakes ---- */
+
+TEST_DIES(sse, no_feed_to_serve_is_a_mistake, "*hob_sse_serve: there is no feed: it is NULL*")
+{
+    struct studio studio = { .feed = NULL };
+    struct site   site = { .handler = watch, .arg = &studio };
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    TCP(conn);
+    check_ok(begin_watching(&site, LOOK, &conn));
+}
+
+TEST_DIES(sse, no_feed_to_publish_to_is_a_mistake, "*hob_sse_publish: there is no feed: it is NULL*")
+{
+    ignore(hob_sse_publish(NULL, NULL, "data"));
+}
