@@ -840,22 +840,41 @@ def json_lines(backend):
         raise Failed(f"ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
+def asker(port):
+    """Asks over one connection, and looks whether the answer has that status, and that part in its body."""
+    conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+
+    def ask(method, path, body=None, headers=None, status=200, part=""):
+        conn.request(method, path, body, headers or {})
+        answer = conn.getresponse()
+        text = answer.read()
+        if answer.status != status or part.encode() not in text:
+            raise Failed(f"{method} {path}: {answer.status} {text}")
+        return answer, text
+
+    return ask
+
+
+@example(*REAL)
+def dishes(backend):
+    """What fits the table is cooked; what does not is told with its field; the page knows of it."""
+    needs("52_dishes")
+    is_json = {"Content-Type": "application/json"}
+    with server(backend, "52_dishes") as port:
+        ask = asker(port)
+        ask("POST", "/dishes", '{"name":"soup","minutes":20}', is_json, 201, '"minutes":20')
+        ask("POST", "/dishes", '{"name":"soup","minutes":1000}', is_json, 422, '"path":"minutes"')
+        ask("GET", "/openapi.json", part="Cooks a dish")
+        ask("GET", "/docs", part="<script>")
+
+
 @example(*REAL)
 def shop(backend):
     """The whole life of an item, and what is said of each mistake; the document and the page are there."""
     needs("44_shop")
     key = {"Authorization": "Bearer open-sesame", "Content-Type": "application/json"}
     with server(backend, "44_shop") as port:
-        conn = http_client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-
-        def ask(method, path, body=None, headers=None, status=200, part=""):
-            conn.request(method, path, body, headers or {})
-            answer = conn.getresponse()
-            text = answer.read()
-            if answer.status != status or part.encode() not in text:
-                raise Failed(f"{method} {path}: {answer.status} {text}")
-            return answer, text
-
+        ask = asker(port)
         ask("GET", "/items", part='{"items":[],"in_all":0}')
         ask("POST", "/items", '{"name":"pot","price":1}', {"Content-Type": "application/json"}, 401)
         ask("POST", "/items", '{"name":"","price":-1}', key, 422, '"path":"name","words":"is empty"')
