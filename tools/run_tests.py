@@ -39,9 +39,9 @@ ALWAYS = {"script"}  # pages want a browser: only where they are asked for
 class Job:
     """One run of one program, and what came of it."""
 
-    def __init__(self, name, where, command, without="", program=None):
+    def __init__(self, name, where, command, without="", needs=()):
         self.name, self.where, self.command, self.without = name, where, command, without
-        self.program = program  # None: a script, of which is not known what it needs
+        self.needs = needs  # targets of the build; of a script it is not known
         self.passed = self.failed = self.skipped = 0
         self.output, self.problem, self.seconds = "", "", 0.0
 
@@ -63,9 +63,9 @@ def read_arguments():
     return parser.parse_args()
 
 
-def make(build, programs):
+def make(build, files):
     """Makes these files of the build folder up to date; ends with 3 where that cannot be done."""
-    names = sorted({os.path.relpath(program, build) for program in programs})
+    names = sorted({os.path.relpath(file, build) for file in files})
     run = subprocess.run(["ninja", "-C", str(build), *names], text=True, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     if run.returncode != 0:
@@ -123,7 +123,7 @@ def find_jobs(options, build, backends):
             front = [str(build / "tools" / "deny_uring"), *wrap] if backend == DENIED else wrap
             real = "epoll" if backend == DENIED else kind
             jobs.append(Job(name, backend, [*front, *command, "--backend", real, *some, *extra],
-                            features.replace("+", ","), command[0]))
+                            features.replace("+", ","), test["depends"]))
     return jobs
 
 
@@ -200,7 +200,9 @@ def main():
     print(f"backends: {', '.join(backends)}", flush=True)
     jobs = find_jobs(options, build, backends)
     if options.make:
-        make(build, [job.program for job in jobs if job.program])
+        targets = json.loads((build / "meson-info" / "intro-targets.json").read_text())
+        needed = {need for job in jobs for need in job.needs}
+        make(build, [file for target in targets if target["id"] in needed for file in target["filename"]])
 
     reasons = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:

@@ -18,11 +18,12 @@ static void free_cache(hob_cache **cache)
 
 /* A slow place where each key has the number of the load as its value. */
 struct source {
-    int64_t takes_ns;
-    int     error;   /* 0, or what it says             */
-    int     loads, cancelled, gone;
-    int64_t ttl_ns;  /* what it says of the value's    */
-    size_t  bytes;
+    int64_t    takes_ns;
+    hob_event *may_end; /* it waits for this, too; NULL   */
+    int        error;   /* 0, or what it says             */
+    int        loads, cancelled, gone;
+    int64_t    ttl_ns;  /* what it says of the value's    */
+    size_t     bytes;
 };
 
 static int load(void *arg, hob_cache_load *load, void *ret_value)
@@ -32,6 +33,8 @@ static int load(void *arg, hob_cache_load *load, void *ret_value)
     load->ttl_ns = s->ttl_ns;
     load->bytes = s->bytes;
     int r = s->takes_ns > 0 ? hob_sleep(s->takes_ns) : 0;
+    if (r == 0 && s->may_end != NULL)
+        r = hob_event_wait(s->may_end);
     s->cancelled += r < 0;
     if (r < 0 || s->error < 0)
         return r < 0 ? r : s->error;
@@ -114,7 +117,8 @@ TEST_ON_ALL(cache, a_crowd_at_an_expired_entry_is_one_load)
 {
     enum { CROWD = 500 };
     static struct getter g[CROWD];
-    struct source        source = { .takes_ns = 100 * HOB_MSEC, .ttl_ns = 1 };
+    hob_event            all_are_there = { 0 };
+    struct source        source = { .takes_ns = 1, .ttl_ns = 1, .may_end = &all_are_there };
     HOB_SCOPE(s);
     CACHE(c);
     check_ok(make(&s, &source, (hob_cache_opts){ 0 }, &c));
@@ -124,7 +128,9 @@ TEST_ON_ALL(cache, a_crowd_at_an_expired_entry_is_one_load)
             g[i] = (struct getter){ c, "a", 0 };
             check_ok(hob_go(&crowd, get_in_task, &g[i]));
         }
+        hob_event_set(&all_are_there);
         check_ok(hob_scope_end(&crowd));
+        hob_event_reset(&all_are_there);
         for (int i = 0; i < CROWD; i++)
             check_eq(g[i].value, round);
         check_ok(hob_sleep(1));
