@@ -181,8 +181,9 @@ HOB_API HOB_MUST_USE int hob_ws_send(hob_ws *ws, hob_ws_kind kind, const void *d
 HOB_API HOB_MUST_USE int hob_ws_send_text(hob_ws *ws, const char *text);
 
 /* The same in fragments, which are sent as they come: begin waits for the messages of others, and they
- * wait until the end. A message that is not ended can only be followed by hob_ws_close. Texts are
- * checked across the parts. */
+ * wait until the end. Texts are checked across the parts. When the connection is over, so is the message:
+ * part and end give an error (from then on -EPIPE), and nothing is to be ended. Another error, such as
+ * -ECANCELED or -ENOMEM, leaves it begun: it is ended, or the connection closed. */
 HOB_API HOB_MUST_USE int hob_ws_send_begin(hob_ws *ws, hob_ws_kind kind);
 HOB_API HOB_MUST_USE int hob_ws_send_part(hob_ws *ws, const void *data, size_t len);
 HOB_API HOB_MUST_USE int hob_ws_send_end(hob_ws *ws);

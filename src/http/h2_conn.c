@@ -426,6 +426,7 @@ static bool may_idle(const struct h2_conn *h2)
 static bool go_idle(struct h2_conn *h2)
 {
     h2->is_idle = true;
+    h2->conn->is_busy = h2->stream_count > 0; // they are kept, and silent: it is not one of the idle
     if (hob__http_idle(h2->conn))
         return true;
     h2->is_idle = false;

@@ -142,7 +142,7 @@ struct http_conn {
     bool                is_refused : 1; /* one too many: its task says so */
     bool                lingers : 1;    /* the client may send on when the last answer was sent */
     bool                has_asked : 1;  /* in which of two lists it is         */
-    bool                is_busy : 1;    /* it waits, but has requests, too     */
+    bool                is_busy : 1;    /* it waits, but has requests, too, or tunnels */
     bool                is_displaced : 1;
     bool                is_fresh : 1, is_watching : 1;
     bool                is_http2 : 1, is_upgraded : 1;

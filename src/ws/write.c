@@ -374,7 +374,7 @@ static int check_kind(hob_ws_kind kind, const char *function)
 /* Who began a message would wait for its own end. */
 static void check_own(const hob_ws *ws, const char *function)
 {
-    if (ws->is_sending && ws->sending_task == hob_task_id())
+    if (ws->is_sending && ws->sending_task == hob_task_id() && !is_over(ws))
         hob_mistake(function, "this task has begun a message and not ended it: hob_ws_send_end is first");
 }
 
@@ -424,19 +424,41 @@ int hob_ws_send_begin(hob_ws *ws, hob_ws_kind kind)
     return 0;
 }
 
+static void end_message(hob_ws *ws)
+{
+    if (!ws->is_sending)
+        return; // it ended with the connection
+    ws->is_sending = false;
+    hob__ws_unlock(&ws->sender);
+}
+
 static int send_fragment(hob_ws *ws, const void *data, size_t len, bool is_last)
 {
     struct ws_head head = { .opcode = ws->sending, .is_last = is_last, .len = len };
     int            r = send_frame(ws, &head, data);
     if (r == 0)
         ws->sending = WS_CONTINUATION;
+    if (is_over(ws) || (r == 0 && is_last))
+        end_message(ws);
     return r;
+}
+
+/* Between two calls the connection may have ended, and the message with it: that is nobody's mistake. */
+static int check_begun(hob_ws *ws, const char *function)
+{
+    if (is_over(ws)) {
+        if (ws->sending_task == hob_task_id())
+            end_message(ws);
+        return -EPIPE;
+    }
+    if (!ws->is_sending)
+        hob_mistake(function, "no message has begun: hob_ws_send_begin is first");
+    return 0;
 }
 
 int hob_ws_send_part(hob_ws *ws, const void *data, size_t len)
 {
-    if (!ws->is_sending)
-        hob_mistake("hob_ws_send_part", "no message has begun: hob_ws_send_begin is first");
+    HOB_TRY(check_begun(ws, "hob_ws_send_part"));
     WS_CALL(ws);
     struct ws_text text = ws->sending_text;
     if (ws->sending_kind == WS_TEXT && !hob__ws_text_more(&text, data, len))
@@ -451,17 +473,11 @@ int hob_ws_send_part(hob_ws *ws, const void *data, size_t len)
 
 int hob_ws_send_end(hob_ws *ws)
 {
-    if (!ws->is_sending)
-        hob_mistake("hob_ws_send_end", "no message has begun: hob_ws_send_begin is first");
+    HOB_TRY(check_begun(ws, "hob_ws_send_end"));
     WS_CALL(ws);
     if (!hob__ws_text_is_whole(&ws->sending_text))
         return -EILSEQ;
-    int r = send_fragment(ws, NULL, 0, true);
-    if (r == 0 || is_over(ws)) {
-        ws->is_sending = false;
-        hob__ws_unlock(&ws->sender);
-    }
-    return r;
+    return send_fragment(ws, NULL, 0, true);
 }
 
 int hob_ws_ping(hob_ws *ws, const void *data, size_t len)

@@ -174,6 +174,63 @@ TEST_DIES(ws, what_another_task_calls_is_not_closed,
     check_ok(hob_sleep(1));
 }
 
+/* ---- fragments ---- */
+
+struct teller {
+    struct room *room;
+    int          told; /* messages */
+    bool         has_ended;
+};
+
+/* As whoever looks at errors and at the list, and at nothing else. */
+static int tell_in_parts(void *arg)
+{
+    struct teller *teller = arg;
+    struct room   *room = teller->room;
+    BYTES(data, 5000);
+    memset(data, 'x', 5000);
+    while (room->ws != NULL) {
+        hob_ws *ws = room->ws;
+        int     r = hob_ws_send_begin(ws, HOB_WS_TEXT);
+        for (int i = 0; i < 20 && r == 0; i++)
+            r = hob_ws_send_part(ws, data, 5000);
+        if (r == 0)
+            r = hob_ws_send_end(ws);
+        if (r < 0)
+            break;
+        teller->told++;
+    }
+    if (room->ws != NULL) // it is over, but the host does not know yet: no mistake either
+        check_err(hob_ws_send_text(room->ws, "hello?"), -EPIPE);
+    teller->has_ended = true;
+    return 0;
+}
+
+TEST(ws, who_tells_in_parts_hears_of_the_end_by_an_error)
+{
+    for (int i = 0; i < 40; i++) {
+        hob_sim_world world = { .latency_max_ns = HOB_MSEC, .short_io_percent = 50, .stream_bytes = 3000 };
+        struct room   room = { .is_kept = i % 2 == 0 };
+        struct site   site = { .handler = serve_room, .arg = &room };
+        struct teller teller = { .room = &room };
+        char          got[4096];
+        check_ok(hob_sim_set_world(&world));
+        HOB_SCOPE(s);
+        check_ok(open_site(&s, &site));
+        TCP(conn);
+        check_ok(upgrade(&site, &conn));
+        check_ok(hob_event_wait(&room.is_open));
+        hob_go(&s, tell_in_parts, &teller);
+        for (int n = 0; n < 20 + i; n++)
+            check_gt(hob_tcp_read(conn, got, sizeof got), 0);
+        check_ok(end_it(&room, &conn, i % 3 == 0 ? PEER_SAYS_GOODBYE : PEER_VANISHES));
+        for (int n = 0; n < 60 && !teller.has_ended; n++)
+            check_ok(hob_sleep(HOB_SEC));
+        check(teller.has_ended);
+        WAIT_FOR(site.stats.running == 0 && room.ws == NULL);
+    }
+}
+
 /* ---- locks ---- */
 
 static int hold_a_while(void *lock)
