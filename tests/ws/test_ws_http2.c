@@ -449,6 +449,34 @@ TEST_ONCE(ws_http2, silent_ones_that_are_kept_are_pinged_and_given_up)
     hob_stream_close(&pipe->stream);
 }
 
+/* Whoever keeps one is no idle visitor: those who come later, when there is no room, are refused. */
+TEST_ON_ALL(ws_http2, silent_ones_that_are_kept_do_not_make_room)
+{
+    struct seen seen = { .kept = true };
+    struct site site = { .handler = serve_echo, .arg = &seen };
+    site.opts.connections_max = 2;
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    H2_CLIENT(one);
+    H2_CLIENT(two);
+    HOB_SCOPE(reading);
+    hob_ws *ws[2];
+    check_ok(h2_client_open(&reading, &site, &one));
+    check_ok(h2_client_open(&reading, &site, &two));
+    check_ok(h2_join(&one, &ws[0]));
+    check_ok(h2_join(&two, &ws[1]));
+    WAIT_FOR(site.stats.idle == 2);
+    char got[512];
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_eq(status_in(got), 503);
+    check_eq(site.stats.displaced, 0);
+    for (int i = 0; i < 2; i++) {
+        check_ok(hob_ws_send_text(ws[i], "me"));
+        check_ok(hears_message(ws[i], HOB_WS_TEXT, "me", 2));
+        hob_ws_close(ws[i]);
+    }
+}
+
 /* ---- the end of a server ---- */
 
 struct ending {
