@@ -176,7 +176,7 @@ typedef struct hob_fetch_opts {
     int64_t               retry_after_max_ns;
     unsigned              idempotent : 1;
 
-    unsigned plain : 1;      /* asks for no compression. hob_fetch_open asks for it only with:    */
+    unsigned plain : 1;      /* does not ask for gzip. hob_fetch_open asks for it only with:      */
     unsigned compressed : 1; /* gzip. 64 KiB of it are held, and no more of what it becomes than is read */
 } hob_fetch_opts;
 

@@ -84,9 +84,8 @@ size_t hob__fetch_on_body(char *data, size_t one, size_t len, void *arg)
         a->coding = hob__fetch_coding_of(a);
     if (a->coding == CODING_OTHER && !a->is_discarded)
         return refuse(a, HOB_EHTTP, "the body has a coding that was not asked for");
-    uint64_t most = a->is_discarded            ? FETCH_DISCARD_MAX
-                    : a->coding == CODING_GZIP ? UINT64_MAX // counted when it is unpacked
-                                               : a->opts.body_bytes_max;
+    bool     is_packed = a->coding == CODING_GZIP && !a->is_whole; // is counted when it is unpacked
+    uint64_t most = a->is_discarded ? FETCH_DISCARD_MAX : is_packed ? UINT64_MAX : a->opts.body_bytes_max;
     if (len > most - a->body_bytes)
         return refuse(a, -EMSGSIZE, "the body is longer than body_bytes_max");
     a->body_bytes += len;
@@ -213,6 +212,26 @@ static ssize_t unzip_some(hob_fetch_answer *a, void *buf, size_t len)
     if (n == 0 && a->state == FETCH_DONE && a->error == 0 && !hob__fetch_unzip_is_whole(a))
         return fail_body(a, HOB_EHTTP, "the compressed body ends too early");
     return n;
+}
+
+int hob__fetch_unpack(hob_fetch_answer *a)
+{
+    struct fetch_bytes made = { .data = NULL };
+    ssize_t            n;
+
+    if (a->coding != CODING_GZIP || a->is_discarded)
+        return 0;
+    do {
+        n = hob__fetch_bytes_room(&made, UNPACKED_AT_ONCE + 1) // and a NUL
+                ? unzip_some(a, made.data + made.end, UNPACKED_AT_ONCE)
+                : fail_body(a, -ENOMEM, NULL);
+        made.end += n > 0 ? (size_t)n : 0;
+    } while (n > 0);
+    hob__fetch_free(a->body.data);
+    a->body = made;
+    if (n < 0)
+        a->body.end = 0;
+    return (int)n;
 }
 
 /* What is there. Returns 0 when more must come, or it has ended. */

@@ -23,7 +23,7 @@ struct fetch_bytes {
     size_t begin, end, cap;
 };
 
-/* What a body that is read in pieces is compressed by; of one that is read whole libcurl knows. */
+/* What a body is compressed by. */
 enum fetch_coding { CODING_UNKNOWN, CODING_NONE, CODING_GZIP, CODING_OTHER };
 
 struct fetch_unzip;
@@ -136,6 +136,8 @@ ssize_t hob__fetch_give(hob_fetch_answer *a, const void *data, size_t len);
 
 enum fetch_coding hob__fetch_coding_of(const hob_fetch_answer *a);
 /* Unpacks what there is of the body. Returns how many bytes; 0: it wants more; HOB_EHTTP: it is no gzip; -ENOMEM. */
+/* A body that was read whole, and has come whole. Returns 0 or an error, which is the exchange's. */
+int     hob__fetch_unpack(hob_fetch_answer *a);
 ssize_t hob__fetch_unzip(hob_fetch_answer *a, void *to, size_t len);
 bool    hob__fetch_unzip_is_whole(const hob_fetch_answer *a);
 void    hob__fetch_unzip_free(struct fetch_unzip *unzip);
@@ -147,6 +149,7 @@ int  hob__fetch_error_of(hob_fetch_answer *a, CURLcode code, hob_fetch_step *ret
 
 /* answer.c */
 extern const hob_stream_type hob__fetch_stream_type;
+enum { UNPACKED_AT_ONCE = 16384 };
 enum { FETCH_TAG = 0x48435446, FETCH_TAG_CLOSED = 0x0DEADFE7 };
 
 #endif

@@ -76,7 +76,7 @@ static int exchange_whole(hob_fetch_answer *a)
         hob__fetch_cut(a, r, a->is_head ? HOB_FETCH_BODY : HOB_FETCH_WAIT, NULL);
     hob_scope_cancel(&sender, "the exchange has ended");
     (void)!hob_scope_end(&sender); // what it found is the exchange's error
-    return r;
+    return r == 0 ? hob__fetch_unpack(a) : r;
 }
 
 static int exchange_head(hob_fetch_answer *a)

@@ -166,7 +166,8 @@ static bool has_users(const hob_fetch_answer *a, const char *name)
 static int add_headers(hob_fetch_answer *a)
 {
     int r = add_users(a);
-    a->asks_gzip = !a->is_whole && a->opts.compressed && !has_users(a, "Accept-Encoding") && !has_users(a, "Range");
+    bool wants_gzip = a->is_whole ? !a->opts.plain : a->opts.compressed;
+    a->asks_gzip = wants_gzip && !has_users(a, "Accept-Encoding") && !has_users(a, "Range");
     if (r == 0 && a->asks_gzip)
         r = add_header(a, "Accept-Encoding", "gzip", ": ");
     if (r == 0 && a->asked.has_body && a->opts.part_count == 0 && !has_users(a, "Content-Type"))
@@ -358,8 +359,6 @@ static void set_request(hob_fetch_answer *a, CURL *easy, CURLcode *code)
     SET(CURLOPT_PREREQDATA, a);
     if (opts->user_agent[0] != '\0')
         SET(CURLOPT_USERAGENT, opts->user_agent);
-    if (a->is_whole && !a->opts.plain && !has_users(a, "Accept-Encoding") && !has_users(a, "Range"))
-        SET(CURLOPT_ACCEPT_ENCODING, ""); // all that it can
     if (a->asked.has_credentials && a->opts.user != NULL) {
         SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
         SET(CURLOPT_USERNAME, a->opts.user);

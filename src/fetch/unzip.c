@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A compressed body that is read in pieces: gzip (RFC 1952), by zlib.
+ * A compressed body: gzip (RFC 1952), by zlib. One that is read in pieces:
  *
  *     libcurl ──▶ body: compressed, at most a window of it ── inflate ──▶ the reader's own buffer
  *
  * Nothing is held of what it becomes, and it may become a thousand times as much: so libcurl, which would
- * hold it while it is told to pause, is not asked to do it. What is not read waits at the server.
+ * hold it while it is told to pause, is not asked to do it. What is not read waits at the server. One that is
+ * read whole is unpacked when it has come: libcurl does not look whether a compressed body has its end.
  */
 #include <errno.h>
 #include <string.h>

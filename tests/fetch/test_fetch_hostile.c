@@ -48,7 +48,7 @@ static const struct {
     { HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloXX\r\n0\r\n\r\n", HOB_EHTTP, HOB_FETCH_BODY },
     { HEAD "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", HOB_EHTTP, HOB_FETCH_BODY },
     { HEAD "Content-Encoding: gzip, gzip, gzip, gzip, gzip, gzip\r\nContent-Length: 5\r\n\r\nhello", HOB_EHTTP,
-      HOB_FETCH_WAIT },
+      HOB_FETCH_BODY },
     { HEAD "Content-Encoding: unheard-of\r\nContent-Length: 5\r\n\r\nhello", HOB_EHTTP, HOB_FETCH_BODY },
 };
 
@@ -388,6 +388,53 @@ TEST_ON_ALL(fetch_hostile, a_compressed_body_that_is_none_is_an_error_again_and_
     check_ok(hob_fetch_open(NULL, AT(&liar, "/"), &IN_GZIP, NULL, &page));
     check_err(read_pattern(page, 1000, 5), HOB_EHTTP);
     check_has(hob_fetch_answer_trouble(page)->text, "a coding that was not asked for");
+}
+
+/* The same, read whole. */
+static int refuses_whole(struct liar *liar, const char *words, int error)
+{
+    static const hob_fetch_opts FEW = { .body_bytes_max = 40300 };
+    hob_fetch_trouble           trouble;
+    ANSWER(page);
+    check_err(hob_fetch_with(NULL, AT(liar, "/"), &FEW, &trouble, &page), error);
+    check_eq(trouble.step, HOB_FETCH_BODY);
+    check_has(trouble.text, words);
+    return 0;
+}
+
+TEST_ON_ALL(fetch_hostile, a_compressed_body_that_is_read_whole_is_whole_or_an_error)
+{
+    NOT_IN_SIM();
+    struct zipped zipped = { .len = 0 };
+    struct liar   liar = { .talk = say_zipped, .arg = &zipped };
+    HOB_SCOPE(s);
+
+    add_member(&zipped, 0, 40000, 5);
+    size_t one = zipped.len;
+    add_member(&zipped, 40000, 300, 5);
+    size_t whole = zipped.len;
+    check_ok(open_liar(&s, &liar));
+    {
+        ANSWER(page);
+        check_ok(hob_fetch_with(NULL, AT(&liar, "/"), NULL, NULL, &page));
+        check_eq(hob_fetch_body_len(page), 40300);
+        for (size_t i = 0; i < 40300; i++)
+            check_eq((unsigned char)hob_fetch_body(page)[i], byte_at(i / 64, 5));
+        check_eq(hob_fetch_body(page)[40300], '\0');
+    }
+    for (size_t cut = 1; cut < whole; cut += cut < 20 || whole - cut < 20 ? 1 : 97) {
+        zipped.len = cut;
+        if (cut != one)
+            check_ok(refuses_whole(&liar, "the compressed body ends too early", HOB_EHTTP));
+    }
+    zipped.len = whole;
+    zipped.bytes[whole - 6] ^= 1; // its check sum
+    check_ok(refuses_whole(&liar, "the body is not what gzip makes", HOB_EHTTP));
+    zipped.bytes[whole - 6] ^= 1;
+    add_member(&zipped, 0, 1, 5);
+    check_ok(refuses_whole(&liar, "the body is longer than body_bytes_max", -EMSGSIZE));
+    zipped.coding = "br"; // nobody asked for it
+    check_ok(refuses_whole(&liar, "a coding that was not asked for", HOB_EHTTP));
 }
 
 /* Bombs, one behind the other, for as long as somebody takes them. */
