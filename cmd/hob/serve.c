@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -431,6 +432,17 @@ static int serve(void *arg)
     return r < 0 ? r : ended;
 }
 
+/* As many connections as the system allows. */
+static void allow_files(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)!setrlimit(RLIMIT_NOFILE, &limit); // else fewer
+}
+
 int serve_command(int argc, char **argv)
 {
     struct serve_options o;
@@ -438,7 +450,8 @@ int serve_command(int argc, char **argv)
 
     struct outcome outcome = { .serving = { .o = &o } };
     hob_run_opts   opts = { .workers = o.workers };
-    setvbuf(stdout, NULL, isatty(STDOUT_FILENO) ? _IOLBF : _IOFBF, 65536);
+    setvbuf(stdout, NULL, _IOLBF, 65536); // whoever reads the log has whole lines, and at once
+    allow_files();
     int r = hob_run_with(&opts, serve, &outcome);
     if (fflush(stdout) != 0)
         die(EXIT_TROUBLE, "cannot write the log: %s", strerror(errno));

@@ -109,8 +109,10 @@ typedef struct hob_http_opts {
                                  client, after the first 10 s; 0: 500                             */
 
     /* How many. */
-    uint32_t connections_max; /* open; 0: 20,000; then the one that has been without a request for
-                                 longest goes; where there is none, the new one gets 503, or is closed */
+    uint32_t connections_max; /* open, of this call; 0: 20,000, or seven eighths of the descriptors that
+                                 a worker may have (RLIMIT_NOFILE), if those are fewer; then the one that
+                                 has been without a request for longest goes; where there is none, the
+                                 new one gets 503, or is closed                                   */
     uint32_t running_max;     /* requests at once; 0: 1,000; then 503. Those that wait for their client
                                  do not count, and can be as many; then the slowest goes (408)    */
     uint32_t requests_max;    /* on one connection, which then is closed; 0: 10,000               */

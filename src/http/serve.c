@@ -15,7 +15,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
+#include "hob/runtime.h"
 #include "hob/stop.h"
 #include "hob/task.h"
 #include "http/h2.h"
@@ -34,6 +36,18 @@ static int64_t time_or_else(int64_t value, int64_t normal)
     return value != 0 ? value : normal;
 }
 
+/* But for an eighth of the descriptors that this worker may have, which are for all else: where they are
+ * short, accepting only pauses, and nobody is told, nor makes room. */
+static uint32_t connections_by_default(void)
+{
+    struct rlimit files;
+
+    if (strcmp(hob_backend_name(), "sim") == 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return CONNS_MAX_NORMAL;
+    rlim_t mine = files.rlim_cur / 8 * 7 / hob_workers();
+    return mine >= CONNS_MAX_NORMAL ? CONNS_MAX_NORMAL : mine < CONNS_MAX_LEAST ? CONNS_MAX_LEAST : (uint32_t)mine;
+}
+
 static void fill_in(hob_http_opts *opts)
 {
     opts->target_bytes_max = or_else(opts->target_bytes_max, 8000);
@@ -50,7 +64,7 @@ static void fill_in(hob_http_opts *opts)
     opts->body_ns = time_or_else(opts->body_ns, 5 * HOB_MINUTE);
     opts->request_ns = time_or_else(opts->request_ns, 10 * HOB_MINUTE);
     opts->bytes_per_s_min = or_else(opts->bytes_per_s_min, 500);
-    opts->connections_max = or_else(opts->connections_max, 20000);
+    opts->connections_max = or_else(opts->connections_max, connections_by_default());
     opts->running_max = or_else(opts->running_max, 1000);
     opts->requests_max = or_else(opts->requests_max, 10000);
     opts->upgraded_max = or_else(opts->upgraded_max, opts->connections_max);

@@ -44,6 +44,8 @@ enum {
     VALUE_BYTES_MAX = 1024,   /* of a media type or the server's name                        */
     DATE_LINE_LEN = 37,       /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"                   */
     REFUSERS_MAX = 64,        /* tasks that say 503 to those who are too many                */
+    CONNS_MAX_NORMAL = 20000, /* unless told otherwise, where there are descriptors for them */
+    CONNS_MAX_LEAST = 16,     /* the same, where there are few                               */
     SPARES_MAX = 256,         /* rooms kept for the next                                     */
     CONNS_PER_TASK = 16,      /* ready ones that a task serves, one after the other          */
     LINGERERS_MAX = 256,      /* connections that are read on after their last answer        */

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -39,12 +40,16 @@ def environment():
 class Served:
     """A running server: what it says on standard error is read as it comes."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, files=None):
         self.log = folder / "log"
+
+        def allow():
+            if files is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen([HOB, "serve", "--port", "0", "--workers", "2", *options, str(folder / "www")],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.PIPE, text=True,
-                                            env=environment())
+                                            env=environment(), preexec_fn=allow)
         self.words = ""
         self.told = threading.Condition()
         self.reader = threading.Thread(target=self.read)
@@ -89,8 +94,8 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(folder, *options):
-    server = Served(folder, *options)
+def served(folder, *options, **limits):
+    server = Served(folder, *options, **limits)
     try:
         yield server
     finally:
@@ -198,6 +203,23 @@ def test_what_was_asked_for_is_finished_when_it_stops(folder):
                 got += len(chunk)
         assert got > size, got
         equal(server.process.wait(SECONDS), 0)
+
+
+def test_silent_connections_beyond_the_files_that_may_be_open_keep_nobody_out(folder):
+    with served(folder, files=200) as server, contextlib.ExitStack() as silent:
+        for _ in range(400):
+            silent.enter_context(socket.create_connection(("127.0.0.1", server.port), SECONDS))
+        for _ in range(10):
+            equal(server.ask("GET", "/a.txt").status, 200)
+
+
+def test_a_line_of_the_log_is_there_at_once(folder):
+    with served(folder) as server:
+        equal(server.ask("GET", "/a.txt").status, 200)
+        deadline = time.monotonic() + SECONDS
+        while not server.log.read_text().endswith("\n"):
+            assert time.monotonic() < deadline, "nothing came"
+            time.sleep(0.01)
 
 
 def test_mistakes_are_told(folder):
