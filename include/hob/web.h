@@ -127,8 +127,8 @@ typedef struct hob_web_serve_opts {
     void *arg; /* of all of them */
 } hob_web_serve_opts;
 
-/* Serves on `addr`, with a listener on each worker (hob_tcp_serve_sharded). When all listen it calls
- * hob_ready with the address. Waits. Returns 0 when the run stops (hob/stop.h) and what had begun is
+/* Serves on `addr`, with a listener on each worker (hob_tcp_serve_sharded). When all listen and
+ * have begun it calls hob_ready with the address. Waits. Returns 0 when the run stops (hob/stop.h) and what had begun is
  * answered, or as hob_tcp_serve_sharded and hob_web_check. */
 HOB_API HOB_MUST_USE int hob_web_serve(hob_web *web, const hob_addr *addr,
                                        const hob_web_serve_opts *opts);

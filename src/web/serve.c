@@ -15,6 +15,7 @@
 #include "hob/log.h"
 #include "hob/offload.h"
 #include "hob/runtime.h"
+#include "hob/sem.h"
 #include "hob/signal.h"
 #include "hob/stop.h"
 #include "web/web.h"
@@ -30,6 +31,7 @@ struct serving {
     struct web_service       *service;
     const hob_web_serve_opts *opts;
     hob_addr                  addr;
+    hob_sem                   begun; /* released by each worker that has */
     int                       result;
 };
 
@@ -131,7 +133,7 @@ static int serve_requests(hob_tcp_listener *listener, const struct serving *serv
 
 static int serve_here(hob_tcp_listener *listener, void *arg)
 {
-    const struct serving     *serving = arg;
+    struct serving           *serving = arg;
     const hob_web_serve_opts *opts = serving->opts;
     hob_scope                 beside;
     int                       r = 0;
@@ -140,6 +142,7 @@ static int serve_here(hob_tcp_listener *listener, void *arg)
     if (opts->begin != NULL)
         r = opts->begin(opts->arg, &beside);
     if (r >= 0) {
+        hob_sem_release(&serving->begun);
         r = serve_requests(listener, serving);
         if (opts->end != NULL)
             opts->end(opts->arg);
@@ -167,6 +170,8 @@ static int start_all(struct serving *serving, hob_scope *scope)
     if (serving->opts->reload != NULL)
         HOB_TRY(hob_go_with(scope, wait_for_reload, serving, &beside));
     HOB_TRY(hob_go_ready(scope, serve_all, serving, &servers, &addr));
+    for (uint32_t i = 0; i < hob_workers(); i++)
+        HOB_TRY(hob_sem_acquire(&serving->begun)); // a worker that cannot begin cancels this
     if (serving->opts->listening != NULL)
         serving->opts->listening(serving->opts->arg, addr);
     hob_ready(addr);
@@ -180,7 +185,8 @@ int hob_web_serve(hob_web *web, const hob_addr *addr, const hob_web_serve_opts *
         hob_mistake("hob_web_serve", "there is no service, or no address: it is NULL");
     struct web_service             *service = web->service;
     struct serving                  serving = { .service = service, .opts = opts != NULL ? opts : &none,
-                                                .addr = *addr };
+                                                .addr = *addr,
+                                                .begun = { .name = "workers that have begun" } };
     hob_scope                       scope;
 
     if (web != &service->root)
@@ -205,5 +211,5 @@ int hob_web_serve(hob_web *web, const hob_addr *addr, const hob_web_serve_opts *
     service->shards = NULL;
     service->shard_count = 0;
     hob__web_free(shards);
-    return r < 0 ? r : ended;
+    return r < 0 && r != -ECANCELED ? r : ended;
 }
