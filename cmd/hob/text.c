@@ -59,6 +59,8 @@ bool is_there(const char *path)
 
 /* ---- files ---- */
 
+enum { FILE_BYTES_MAX = 64 * 1024 * 1024 }; // nobody wants more of what is read whole; /dev/zero has more
+
 int read_file(const char *path, char **ret_data, size_t *ret_len)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -71,8 +73,8 @@ int read_file(const char *path, char **ret_data, size_t *ret_len)
     while ((n = read(fd, data + len, room - len - 1)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0) {
-            int error = errno;
+        if (n < 0 || len > FILE_BYTES_MAX) {
+            int error = n < 0 ? errno : EFBIG;
             close(fd);
             free(data);
             return -error;

@@ -470,6 +470,7 @@ def test_bench_names_mistakes_and_servers_that_are_not_there(box):
             (["bench", "--connections=0", "http://a/"], 2, "--connections takes a number from 1"),
             (["bench", "-b", "@none", "http://a/"], 1, "cannot read none for the body: No such file"),
             (["bench", "-b", "@folder", "http://a/"], 1, "cannot read folder for the body: Is a directory"),
+            (["bench", "-b", "@/dev/zero", "http://a/"], 1, "cannot read /dev/zero for the body: File too large"),
             (["run", ""], 2, "the name of the program is empty"), (["run", "none.c"], 1, "cannot read none.c: No such file"),
             (["run", "folder"], 1, "cannot read folder: Is a directory"),
             (["run", "--workers", "0", "a.c"], 2, "from 1, not"), (["run", "--backend", "x", "a.c"], 2, "no backend"),
