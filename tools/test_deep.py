@@ -47,7 +47,7 @@ class Part:
 
 def parts():
     only = "--programs-only"
-    # The libraries on top of the core have parts of their own: with 30 seeds the points of torture of TLS alone
+    # The libraries on top of the core have parts of their own: with 20 seeds the points of torture of TLS alone
     # would take an hour, and older kernels and the way tasks are switched are below them.
     own = "--skip-suites tls,dns,json,http,site,web,ws,fetch,wsopen"
     public = "--skip-suites tls,json,web"  # JSON asks no backend for anything, the web only HTTP
@@ -57,7 +57,7 @@ def parts():
     carried = f"{own},test_multicast"  # the emulator does not carry the options of groups
     return [
         Part("long", "many seeds, and all points of torture", "-Dbuildtype=release",
-             f"{only} {own} --backends sim --pass '--deep --torture --seeds 30'"),
+             f"{only} {own} --backends sim --pass '--deep --torture --seeds 20'"),
         Part("tls", "TLS in its long forms", "-Dbuildtype=release",
              f"{only} --suites tls --backends sim --pass '--deep --seeds 2'", build="build-long"),
         Part("tlsfaults", "TLS with each call failing", "-Dbuildtype=release",

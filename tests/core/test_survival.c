@@ -16,7 +16,7 @@
 
 static int million(void)
 {
-    return all_is_slow() ? 20000 : 1000000;
+    return all_is_slow() ? 5000 : 1000000;
 }
 
 /* ---- 1, 2: memory runs out ---- */
@@ -137,7 +137,7 @@ TEST_AS(survival, a_million_tasks_leave_the_memory_as_it_was,
         HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
 {
     hob_test_timeout(60);
-    check_ok(start_and_end(20)); // fills the pools
+    check_ok(start_and_end(all_is_slow() ? 5 : 20)); // fills the pools
     long before = resident_kib();
     check_ok(start_and_end(million() / 1000));
     check_le(resident_kib(), before + before / 10);
