@@ -337,7 +337,7 @@ static int come_and_ask(void *arg)
     return 0;
 }
 
-TEST(http_crowd, whoever_says_something_in_time_stays)
+TEST_ONCE(http_crowd, whoever_says_something_in_time_stays)
 {
     struct site site = { .handler = serve, .opts.connections_max = CONNECTIONS_MAX };
     char        got[512];
