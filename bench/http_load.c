@@ -235,29 +235,10 @@ static void measure_idle(void)
     bench_print("bytes", (memory_of(opts.pid) - before) / opts.idle);
 }
 
-static void measure_load(void)
+static void connect_all(void)
 {
-    int64_t  began, took, server_ns, self_ns;
-    uint64_t answers;
-
     for (int i = 0; i < opts.connections; i++)
         connect_one(&conns[i]);
-    run_phase(bench_now_ns() + opts.warm_ms * INT64_C(1000000), 0);
-
-    server_ns = bench_process_cpu_ns(opts.pid);
-    self_ns = bench_cpu_ns();
-    began = bench_now_ns();
-    answers = run_phase(began + opts.ms * INT64_C(1000000), 1);
-    took = bench_now_ns() - began;
-    self_ns = bench_cpu_ns() - self_ns;
-    server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
-
-    bench_print("requests", (double)answers);
-    bench_print("server_cpu_us", (double)server_ns / 1000 / (double)answers);
-    bench_print("load_cpu_us", (double)self_ns / 1000 / (double)answers);
-    bench_print("requests_per_s", (double)answers * 1e9 / (double)took);
-    bench_print("p50_us", latency_us(0.50));
-    bench_print("p99_us", latency_us(0.99));
 }
 
 static void read_args(int argc, char **argv)
@@ -303,9 +284,11 @@ int main(int argc, char **argv)
     if (conns == NULL || epoll_fd < 0)
         bench_die("http_load");
     make_message();
-    if (opts.idle > 0)
+    if (opts.idle > 0) {
         measure_idle();
-    else
-        measure_load();
+        return 0;
+    }
+    connect_all();
+    measure_load(run_phase, opts.pid, opts.warm_ms, opts.ms, "requests");
     return 0;
 }

@@ -90,10 +90,11 @@ static int read_answer(struct conn *c)
     return c->got == (size_t)opts.size;
 }
 
-/* Keeps one message in flight on each connection until `end_ns` or `max` answers, then takes
- * in what is still under way. Returns how many answers came. */
-static uint64_t run_phase(int64_t end_ns, uint64_t max, int measure)
+/* Keeps one message in flight on each connection until `end_ns` or, when it measures, so many answers, then
+ * takes in what is still under way. Returns how many answers came. */
+static uint64_t run_phase(int64_t end_ns, int measure)
 {
+    uint64_t           max = measure ? opts.requests_max : UINT64_MAX;
     struct epoll_event events[EVENTS_MAX];
     uint64_t           answers = 0;
     int                in_flight = opts.connections;
@@ -158,9 +159,6 @@ static void read_args(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int64_t  began, took, server_ns, self_ns;
-    uint64_t answers;
-
     read_args(argc, argv);
     alarm(60);
     if (opts.cpu >= 0) {
@@ -179,21 +177,6 @@ int main(int argc, char **argv)
         message[i] = (char)('a' + i % 26);
 
     connect_all();
-    run_phase(bench_now_ns() + opts.warm_ms * INT64_C(1000000), UINT64_MAX, 0);
-
-    server_ns = bench_process_cpu_ns(opts.pid);
-    self_ns = bench_cpu_ns();
-    began = bench_now_ns();
-    answers = run_phase(began + opts.ms * INT64_C(1000000), opts.requests_max, 1);
-    took = bench_now_ns() - began;
-    self_ns = bench_cpu_ns() - self_ns;
-    server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
-
-    bench_print("requests", (double)answers);
-    bench_print("server_cpu_us", (double)server_ns / 1000 / (double)answers);
-    bench_print("load_cpu_us", (double)self_ns / 1000 / (double)answers);
-    bench_print("requests_per_s", (double)answers * 1e9 / (double)took);
-    bench_print("p50_us", latency_us(0.50));
-    bench_print("p99_us", latency_us(0.99));
+    measure_load(run_phase, opts.pid, opts.warm_ms, opts.ms, "requests");
     return 0;
 }

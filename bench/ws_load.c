@@ -190,29 +190,10 @@ static uint64_t run_phase(int64_t end_ns, int measure)
     return messages;
 }
 
-static void measure_load(void)
+static void connect_all(void)
 {
-    int64_t  began, took, server_ns, self_ns;
-    uint64_t messages;
-
     for (int i = 0; i < opts.connections; i++)
         connect_one(&conns[i]);
-    run_phase(bench_now_ns() + opts.warm_ms * INT64_C(1000000), 0);
-
-    server_ns = bench_process_cpu_ns(opts.pid);
-    self_ns = bench_cpu_ns();
-    began = bench_now_ns();
-    messages = run_phase(began + opts.ms * INT64_C(1000000), 1);
-    took = bench_now_ns() - began;
-    self_ns = bench_cpu_ns() - self_ns;
-    server_ns = bench_process_cpu_ns(opts.pid) - server_ns;
-
-    bench_print("messages", (double)messages);
-    bench_print("server_cpu_us", (double)server_ns / 1000 / (double)messages);
-    bench_print("load_cpu_us", (double)self_ns / 1000 / (double)messages);
-    bench_print("requests_per_s", (double)messages * 1e9 / (double)took);
-    bench_print("p50_us", latency_us(0.50));
-    bench_print("p99_us", latency_us(0.99));
 }
 
 static void read_args(int argc, char **argv)
@@ -253,6 +234,7 @@ int main(int argc, char **argv)
     if (conns == NULL || epoll_fd < 0)
         bench_die("ws_load");
     make_batch();
-    measure_load();
+    connect_all();
+    measure_load(run_phase, opts.pid, opts.warm_ms, opts.ms, "messages");
     return 0;
 }
