@@ -424,7 +424,7 @@ int hob_ws_send_begin(hob_ws *ws, hob_ws_kind kind)
     return 0;
 }
 
-static void end_message(hob_ws *ws)
+void hob__ws_end_message(hob_ws *ws)
 {
     if (!ws->is_sending)
         return; // it ended with the connection
@@ -439,7 +439,7 @@ static int send_fragment(hob_ws *ws, const void *data, size_t len, bool is_last)
     if (r == 0)
         ws->sending = WS_CONTINUATION;
     if (is_over(ws) || (r == 0 && is_last))
-        end_message(ws);
+        hob__ws_end_message(ws);
     return r;
 }
 
@@ -448,7 +448,7 @@ static int check_begun(hob_ws *ws, const char *function)
 {
     if (is_over(ws)) {
         if (ws->sending_task == hob_task_id())
-            end_message(ws);
+            hob__ws_end_message(ws);
         return -EPIPE;
     }
     if (!ws->is_sending)

@@ -82,10 +82,7 @@ void hob__ws_empty(hob_ws *ws)
     ws->is_broken = true;
     if (ws->writing != NULL)
         hob_scope_cancel(ws->writing, "the WebSocket has ended");
-    if (ws->is_sending) { // a message that nobody will end: who waits for its end goes on
-        ws->is_sending = false;
-        hob__ws_unlock(&ws->sender);
-    }
+    hob__ws_end_message(ws); // nobody will: who waits for its end goes on
     HOB_SHIELD(HOB_FOREVER) {
         while (ws->callers > 0) {
             hob_event_reset(&ws->left);

@@ -203,6 +203,9 @@ int hob__ws_write(hob_ws *ws, const struct iovec *pieces, int count, size_t len)
  * does it. Returns 0, or why it could not. */
 int hob__ws_write_wanted(hob_ws *ws);
 
+/* The message that was begun in parts is over; no effect if there is none. Who waits for it goes on. */
+void hob__ws_end_message(hob_ws *ws);
+
 void hob__ws_random(void *out, size_t len);
 void hob__ws_want(struct ws_control *control, const void *payload, size_t len);
 void hob__ws_want_close(hob_ws *ws, int code, const char *reason);
