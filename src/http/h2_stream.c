@@ -331,8 +331,7 @@ static int wait_for_body(struct h2_stream *s)
 
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, deadline_ns);
-    if (s->tunnel == NULL)
-        hob__http_slow_begin(server, &slow, &scope, begun_ns - req->waited_ns, s->received);
+    hob__http_slow_begin(server, &slow, &scope, begun_ns - req->waited_ns, s->received);
     while (r == 0 && s->body_begin == s->body_end && !s->has_ended && s->body_error == 0 && s->broken == 0) {
         hob_event_reset(&s->readable);
         r = hob_event_wait(&s->readable);
