@@ -25,7 +25,8 @@ static int run_once_more(void *arg)
     return 0;
 }
 
-TEST_ON_ALL(fair, what_is_done_at_once_does_not_keep_others_waiting)
+/* How often it went round before another had its turn. */
+static int rounds_beside_another(hob_task_fn *greedy)
 {
     bool          ran = false;
     struct greedy g = { .other_ran = &ran };
@@ -33,10 +34,17 @@ TEST_ON_ALL(fair, what_is_done_at_once_does_not_keep_others_waiting)
     check_ok(hob_promise_resolve(g.settled, NULL));
     HOB_SCOPE(s);
     check_ok(hob_go(&s, run_once_more, &ran));
-    check_ok(hob_go(&s, await_without_end, &g));
+    check_ok(hob_go(&s, greedy, &g));
     check_ok(hob_scope_end(&s));
     hob_promise_free(g.settled);
-    check_lt(g.rounds, 100000);
+    check(ran);
+    return g.rounds;
+}
+
+TEST_ON_ALL(fair, what_is_done_at_once_does_not_keep_others_waiting)
+{
+    int rounds = check_ok(rounds_beside_another(await_without_end));
+    check_lt(rounds, 100000);
 }
 
 static int await_often(void *arg)
@@ -58,16 +66,8 @@ static int start_without_end(void *arg)
 /* Whoever starts a child goes on before others; but not turn after turn. */
 TEST_ON_ALL(fair, who_starts_children_that_are_long_does_not_keep_others_waiting)
 {
-    bool          ran = false;
-    struct greedy g = { .other_ran = &ran };
-    check_ok(hob_promise_new(&g.settled));
-    check_ok(hob_promise_resolve(g.settled, NULL));
-    HOB_SCOPE(s);
-    check_ok(hob_go(&s, run_once_more, &ran));
-    check_ok(hob_go(&s, start_without_end, &g));
-    check_ok(hob_scope_end(&s));
-    hob_promise_free(g.settled);
-    check_lt(g.rounds, 100);
+    int rounds = check_ok(rounds_beside_another(start_without_end));
+    check_lt(rounds, 100);
 }
 
 static int do_nothing(void *arg)
@@ -87,13 +87,8 @@ static int start_short_ones(void *arg)
 
 TEST_ON_ALL(fair, who_starts_one_child_after_the_other_does_not_keep_others_waiting)
 {
-    bool          ran = false;
-    struct greedy g = { .other_ran = &ran };
-    HOB_SCOPE(s);
-    check_ok(hob_go(&s, run_once_more, &ran));
-    check_ok(hob_go(&s, start_short_ones, &g));
-    check_ok(hob_scope_end(&s));
-    check_lt(g.rounds, 10000);
+    int rounds = check_ok(rounds_beside_another(start_short_ones));
+    check_lt(rounds, 10000);
 }
 
 static int write_and_read(void *arg)
@@ -113,14 +108,8 @@ static int write_and_read(void *arg)
 
 TEST_ON_ALL(fair, reading_what_is_there_does_not_keep_others_waiting)
 {
-    bool          ran = false;
-    struct greedy g = { .other_ran = &ran };
-    HOB_SCOPE(s);
-    check_ok(hob_go(&s, run_once_more, &ran));
-    check_ok(hob_go(&s, write_and_read, &g));
-    check_ok(hob_scope_end(&s));
-    check(ran);
-    check_lt(g.rounds, 10000);
+    int rounds = check_ok(rounds_beside_another(write_and_read));
+    check_lt(rounds, 10000);
 }
 
 static int yield_until(void *arg)

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include "hob/stop.h"
+#include "http/echo.h"
 #include "http/h2_peer.h"
 #include "http/server.h"
 #include "support/tasks.h"
@@ -15,16 +16,6 @@ struct echo {
     int64_t     silent_ns;
     bool        is_deaf; /* its keeper reads nothing */
 };
-
-static int echo_once(hob_stream *stream)
-{
-    char    buf[64];
-    ssize_t n = HOB_TRY(hob_stream_read(stream, buf, sizeof buf));
-    if (n == 0 || memchr(buf, '.', (size_t)n) != NULL)
-        return 1;
-    HOB_TRY(hob_stream_write(stream, buf, (size_t)n));
-    return 0;
-}
 
 /* One that is kept. */
 struct kept {
@@ -82,21 +73,8 @@ static int handle(hob_http_request *req, void *arg)
         HOB_TRY(keep(req, echo));
         return strcmp(hob_http_path(req), "/keep/fail") == 0 ? -EIO : 0;
     }
-    hob_stream *stream = echo->stream;
-    while ((r = echo_once(stream)) == 0)
-        ;
-    if (r == -ECANCELED) { // the server ends
-        HOB_SHIELD(HOB_SEC)
-            r = hob_stream_write(stream, "bye", 3) == 3 ? 0 : -EIO;
-    }
-    return r < 0 ? r : 0;
+    return echo_to_the_end(echo->stream);
 }
-
-#define SITE(name, echo_)                                                                   \
-    struct echo echo_ = { .silent_ns = HOB_FOREVER };                                       \
-    struct site name = { .handler = handle, .arg = &echo_ };                                \
-    HOB_SCOPE(s);                                                                           \
-    check_ok(open_site(&s, &name))
 
 /* An extended CONNECT; more words of a script may follow. */
 #define ASK(id, path) "head:" #id ":4::method=CONNECT|:protocol=echo|:scheme=http|:authority=a|:path=" path

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections that change their protocol; here to one that gives each byte back, and ends with a dot. */
 #include "hob/stop.h"
+#include "http/echo.h"
 #include "http/server.h"
-#include "http/site.h"
 #include "support/tasks.h"
 
 #define UPGRADE(path) \
@@ -14,16 +14,6 @@ struct echo {
     int         last;  /* event */
     int64_t     silent_ns;
 };
-
-static int echo_once(hob_stream *stream)
-{
-    char    buf[64];
-    ssize_t n = HOB_TRY(hob_stream_read(stream, buf, sizeof buf));
-    if (n == 0 || memchr(buf, '.', (size_t)n) != NULL)
-        return 1;
-    HOB_TRY(hob_stream_write(stream, buf, (size_t)n));
-    return 0;
-}
 
 static int64_t keep_echo(void *arg, int event)
 {
@@ -56,20 +46,8 @@ static int handle(hob_http_request *req, void *arg)
         check(scope != hob_http_scope(req));
         return strcmp(hob_http_path(req), "/keep/fail") == 0 ? -EIO : 0;
     }
-    while ((r = echo_once(stream)) == 0)
-        ;
-    if (r == -ECANCELED) { // the server ends
-        HOB_SHIELD(HOB_SEC)
-            r = hob_stream_write(stream, "bye", 3) == 3 ? 0 : -EIO;
-    }
-    return r < 0 ? r : 0;
+    return echo_to_the_end(stream);
 }
-
-#define SITE(name, echo_)                                                                   \
-    struct echo echo_ = { .silent_ns = HOB_FOREVER };                                       \
-    struct site name = { .handler = handle, .arg = &echo_ };                                \
-    HOB_SCOPE(s);                                                                           \
-    check_ok(open_site(&s, &name))
 
 static int shake_hands(const struct site *site, const char *request, hob_tcp **ret_conn)
 {
