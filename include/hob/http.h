@@ -69,7 +69,7 @@ typedef struct hob_http_record {
 /* What a server has counted; kept true all the time. */
 typedef struct hob_http_stats {
     uint64_t connections;     /* open now                                           */
-    uint64_t idle;            /* of these, waiting for a request without a task     */
+    uint64_t idle;            /* of these, waiting for a request, or the rest of one, without a task */
     uint64_t running;         /* requests with a task, now                          */
     uint64_t accepted;        /* connections, in all                                */
     uint64_t requests;        /* handed to the handler, in all                      */
@@ -84,8 +84,8 @@ typedef struct hob_http_stats {
     uint64_t reset;           /* requests of theirs that were reset before their answer was whole */
     uint64_t calmed;          /* connections of theirs that ended because their client did too much */
     uint64_t waiting;         /* of the running, those that wait for their client, now     */
-    uint64_t displaced;       /* connections without a request, and requests whose client was slow, that
-                                 went to make room                                         */
+    uint64_t displaced;       /* connections without a whole request, and requests whose client was slow,
+                                 that went to make room                                    */
 } hob_http_stats;
 
 /* All zero, or NULL where a pointer is taken, means the defaults. Times are in nanoseconds;
@@ -114,7 +114,9 @@ typedef struct hob_http_opts {
                                  has been without a request for longest goes; where there is none, the
                                  new one gets 503, or is closed                                   */
     uint32_t running_max;     /* requests at once; 0: 1,000; then 503. Those that wait for their client
-                                 do not count, and can be as many; then the slowest goes (408)    */
+                                 do not count, and can be as many; then the slowest goes (408), and
+                                 a newcomer whose body is still to come begins when more of it is there.
+                                 What has come of a head does not count, but for its bytes        */
     uint32_t requests_max;    /* on one connection, which then is closed; 0: 10,000               */
     uint32_t upgraded_max;    /* that are HTTP's no longer (hob_http_upgrade); 0: connections_max */
     int      retry_after_s;   /* what a 503 says; 0: 1                                            */

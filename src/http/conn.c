@@ -110,28 +110,49 @@ static enum step refuse(struct http_conn *conn, int status)
     return STEP_GOODBYE;
 }
 
-/* More bytes of a head that began then. Whoever waits for the client sends first what the client may wait
- * for. Returns what the read gave. */
-static ssize_t fill(struct http_conn *conn, int64_t since_ns, bool *ret_is_late)
+/* More bytes of a head, waited for with a task. Returns what the read gave. */
+static ssize_t fill(struct http_conn *conn, bool *ret_is_late)
 {
     int64_t           head_ns = conn->server->opts.head_ns;
-    int64_t           deadline_ns = head_ns < HOB_FOREVER - since_ns ? since_ns + head_ns : HOB_FOREVER;
     struct http_work *work = conn->work;
+    int64_t           since_ns = work->head_since_ns;
 
-    *ret_is_late = false;
-    int r = hob__http_flush_out(conn);
-    if (r < 0)
-        return r;
     if (work->in_begin > 0) {
         memmove(work->in, work->in + work->in_begin, work->in_end - work->in_begin);
         work->in_end -= work->in_begin;
         work->in_begin = 0;
     }
     ssize_t n = hob__http_read_slow(conn, work->in + work->in_end, work->in_cap - work->in_end,
-                                    deadline_ns, since_ns, work->in_end, ret_is_late);
+                                    head_ns == HOB_FOREVER ? HOB_FOREVER : since_ns + head_ns, since_ns,
+                                    work->in_end, ret_is_late);
     if (n > 0)
         work->in_end += (size_t)n;
     return n;
+}
+
+static enum step refuse_late(struct http_conn *conn)
+{
+    conn->server->stats->timed_out++;
+    return refuse(conn, 408);
+}
+
+/* A part of a head is there: waits for more, without a task where that can be. Whoever waits for the client
+ * sends first what the client may wait for. */
+static enum step more_of_head(struct http_conn *conn)
+{
+    struct http_work *work = conn->work;
+    bool              is_late, is_new = work->head_since_ns == 0;
+
+    if (hob__http_flush_out(conn) < 0)
+        return STEP_CLOSE;
+    if (is_new)
+        work->head_since_ns = hob_now();
+    if ((is_new || conn->half != NULL) && hob__http_half_leave(conn, false))
+        return STEP_IDLE;
+    ssize_t n = fill(conn, &is_late);
+    if (is_late)
+        return refuse_late(conn);
+    return n > 0 ? STEP_NEXT : STEP_CLOSE;
 }
 
 /* Nothing of a request is there. Waits for its first bytes without a task, where that can be. */
@@ -161,9 +182,9 @@ static enum step wait_for_bytes(struct http_conn *conn, bool was_ready)
 static enum step read_head(struct http_conn *conn, size_t *ret_len)
 {
     struct http_work *work = conn->work;
-    int64_t           since_ns = 0;
+    enum step         step;
 
-    for (;;) {
+    do {
         int64_t len = hob__h1_head(&work->req.head, work->in + work->in_begin,
                                    work->in_end - work->in_begin);
         if (len > 0) {
@@ -174,17 +195,33 @@ static enum step read_head(struct http_conn *conn, size_t *ret_len)
             conn->server->stats->bad++;
             return refuse(conn, (int)-len);
         }
-        if (since_ns == 0)
-            since_ns = hob_now();
-        bool    is_late;
-        ssize_t n = fill(conn, since_ns, &is_late);
-        if (n <= 0 && !is_late)
-            return STEP_CLOSE;
-        if (is_late) {
-            conn->server->stats->timed_out++;
-            return refuse(conn, 408);
-        }
-    }
+        step = more_of_head(conn);
+    } while (step == STEP_NEXT);
+    return step;
+}
+
+/* Its handler is called when more has come. */
+static bool leave_for_later(struct http_conn *conn)
+{
+    if (conn->work->head_since_ns == 0)
+        conn->work->head_since_ns = hob_now();
+    return hob__http_flush_out(conn) == 0 && hob__http_half_leave(conn, true);
+}
+
+/* Whether its handler would wait for its body, among as many as may, and it has not waited for its turn. */
+static bool is_crowded_out(const struct http_conn *conn, size_t head_len)
+{
+    const struct http_work   *work = conn->work;
+    const struct http_server *server = conn->server;
+    const char               *end = work->in + work->in_end;
+    size_t                    len = work->in_end - work->in_begin;
+
+    if (work->req.head.body == H1_NO_BODY || !hob__http_is_crowded(server)
+        || (conn->half != NULL && conn->half->is_whole) || len == work->in_cap)
+        return false;
+    if (work->req.head.body == H1_LENGTH)
+        return len - head_len < work->req.head.length && work->req.head.length <= server->opts.body_bytes_max;
+    return len - head_len < 5 || memcmp(end - 4, "\r\n\r\n", 4) != 0; // the end, as it nearly always is
 }
 
 /* ---- the handler ---- */
@@ -251,19 +288,12 @@ static enum step handle(struct http_conn *conn, size_t head_len)
 static enum step look_at_preface(struct http_conn *conn)
 {
     struct http_work *work = conn->work;
-    int64_t           since_ns = hob_now();
     int               is;
 
     while ((is = hob__h2_is_preface(work->in + work->in_begin, work->in_end - work->in_begin)) < 0) {
-        bool    is_late;
-        ssize_t n = fill(conn, since_ns, &is_late);
-        if (is_late) {
-            conn->server->stats->timed_out++;
-            hob__http_request_init(&work->req, conn, work, &hob__http_h1);
-            return refuse(conn, 408);
-        }
-        if (n <= 0)
-            return STEP_CLOSE;
+        enum step step = more_of_head(conn);
+        if (step != STEP_NEXT)
+            return step;
     }
     return is ? STEP_HTTP2 : STEP_NEXT;
 }
@@ -271,33 +301,50 @@ static enum step look_at_preface(struct http_conn *conn)
 /* From here on, or from the beginning. True: it was left idle. */
 static bool serve_http2(struct http_conn *conn)
 {
+    hob__http_half_free(conn);
     return hob__h2_begin(conn) == 0 && hob__h2_run(conn);
 }
 
 /* ---- one request ---- */
 
+/* What has come of it, and when that began. */
+static enum step begin_one(struct http_conn *conn, bool was_ready)
+{
+    struct http_work *work = conn->work;
+
+    if (conn->half != NULL)
+        return hob__http_half_resume(conn) ? STEP_NEXT : STEP_CLOSE;
+    work->head_since_ns = 0;
+    return work->in_begin < work->in_end ? STEP_NEXT : wait_for_bytes(conn, was_ready);
+}
+
 static enum step serve_one(struct http_conn *conn, bool was_ready)
 {
     struct http_work *work = conn->work;
     size_t            head_len = 0;
+    enum step         step = begin_one(conn, was_ready);
 
-    if (work->in_begin == work->in_end) {
-        enum step step = wait_for_bytes(conn, was_ready);
-        if (step != STEP_NEXT)
-            return step;
-    }
-    if (conn->requests == 0 && work->in[work->in_begin] == 'P' && conn->speaks == 0) {
-        enum step step = look_at_preface(conn);
-        if (step != STEP_NEXT)
-            return step;
-    }
+    if (step != STEP_NEXT)
+        return step;
     hob__http_request_init(&work->req, conn, work, &hob__http_h1);
+    if (conn->half != NULL && conn->half->is_late && !conn->half->is_whole)
+        return refuse_late(conn);
+    if (conn->requests == 0 && work->in[work->in_begin] == 'P' && conn->speaks == 0) {
+        step = look_at_preface(conn);
+        if (step != STEP_NEXT)
+            return step;
+    }
     if (!hob__http_count_in(conn)) {
         conn->server->stats->refused++;
         return refuse(conn, 503);
     }
-    enum step step = read_head(conn, &head_len);
-    return step == STEP_NEXT ? handle(conn, head_len) : step;
+    step = read_head(conn, &head_len);
+    if (step != STEP_NEXT)
+        return step;
+    if (is_crowded_out(conn, head_len) && leave_for_later(conn))
+        return STEP_IDLE;
+    hob__http_half_free(conn);
+    return handle(conn, head_len);
 }
 
 static enum step serve_all(struct http_conn *conn, bool was_ready)

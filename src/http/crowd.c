@@ -5,7 +5,8 @@
  * A limit alone would be a weapon: who holds all places by doing nothing keeps all others out. So it is not the
  * newcomer who is turned away, but whoever makes the server wait:
  *
- *   connections   the one that has been without a request for longest; first of those that never had one
+ *   connections   the one that has been without a request for longest; first of those that never had one,
+ *                 or have only a part of one
  *   requests      that wait for their client do not count as running. There are as many of these as may
  *                 run; one more, and the slowest go (408): those with the fewest bytes a second
  *
@@ -124,24 +125,31 @@ static struct http_conn *first_to_go(const struct http_list *list)
     return conn;
 }
 
+static struct http_conn *next_to_go(const struct http_server *server, int has_asked)
+{
+    struct http_conn *idle = first_to_go(&server->idle[has_asked]);
+    struct http_half *half = has_asked ? NULL : hob__http_first_half(server);
+
+    if (half != NULL && (idle == NULL || half->since_ns <= idle->idle_since_ns))
+        return half->conn;
+    return idle != NULL ? idle : first_to_go(&server->waiting[has_asked]);
+}
+
 bool hob__http_displace_conn(struct http_server *server)
 {
     if (server->leaving >= LEAVING_MAX)
         return false;
-    for (int i = 0; i < 2; i++) {
-        struct http_conn *idle = first_to_go(&server->idle[i]);
-        struct http_conn *waiting = idle == NULL ? first_to_go(&server->waiting[i]) : NULL;
-        struct http_conn *conn = idle != NULL ? idle : waiting;
-        if (conn == NULL)
-            continue;
-        conn->is_displaced = true;
-        server->leaving++;
-        server->stats->displaced++;
-        if (conn == idle)
-            hob_op_cancel(&conn->op);
-        else
-            hob_scope_cancel(conn->work->waiting, "others need the room");
-        return true;
-    }
-    return false;
+    struct http_conn *conn = next_to_go(server, 0);
+    if (conn == NULL)
+        conn = next_to_go(server, 1);
+    if (conn == NULL)
+        return false;
+    conn->is_displaced = true;
+    server->leaving++;
+    server->stats->displaced++;
+    if (conn->work == NULL)
+        hob_op_cancel(&conn->op);
+    else
+        hob_scope_cancel(conn->work->waiting, "others need the room");
+    return true;
 }

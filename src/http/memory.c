@@ -47,6 +47,7 @@ struct http_work *hob__http_work_take(struct http_server *server)
     }
     if (work != NULL) {
         work->in_begin = work->in_end = work->out_len = 0;
+        work->head_since_ns = 0;
         work->req.state = ANSWER_NONE;
         work->quiet = (hob_event){ .name = "a client is no longer watched" };
         work->written = (hob_event){ .name = "what is being sent" };

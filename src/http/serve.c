@@ -61,6 +61,8 @@ static void fill_in(hob_http_opts *opts)
     if (opts->idle_ns > 100000 * HOB_HOUR)
         opts->idle_ns = HOB_FOREVER; // so that nothing overflows
     opts->head_ns = time_or_else(opts->head_ns, 10 * HOB_SEC);
+    if (opts->head_ns > 100000 * HOB_HOUR)
+        opts->head_ns = HOB_FOREVER;
     opts->body_ns = time_or_else(opts->body_ns, 5 * HOB_MINUTE);
     opts->request_ns = time_or_else(opts->request_ns, 10 * HOB_MINUTE);
     opts->bytes_per_s_min = or_else(opts->bytes_per_s_min, 500);
@@ -107,6 +109,7 @@ static void server_init(struct http_server *server, const hob_http_opts *opts,
     server->arg = arg;
     server->stats = server->opts.stats != NULL ? server->opts.stats : &server->own_stats;
     server->someone_idle.name = "an idle connection";
+    server->someone_half.name = "part of a request";
     server->someone_ready.name = "a request";
     server->next_turn.name = "the next turn of the loop";
 }
@@ -143,8 +146,10 @@ void hob__http_close(struct http_conn *conn)
     hob__http_count_out(conn);
     if (conn->is_http2)
         hob__h2_free(conn->h2);
-    else
+    else if (conn->is_upgraded)
         hob__http_upgrade_free(conn);
+    else
+        hob__http_half_free(conn);
     give_work(conn);
     if (conn->is_refused)
         server->refusing--;
@@ -203,20 +208,41 @@ static void turn_away(struct http_conn *conn)
 
 /* ---- those who wait ---- */
 
+/* What the clock said in this turn. */
+static int64_t turn_time(struct http_server *server)
+{
+    if (!server->is_time_fresh) {
+        server->now_ns = hob_now();
+        server->is_time_fresh = server->is_ticking; // on_tick ends it
+    }
+    return server->now_ns;
+}
+
 static void idle_add(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
+    struct http_half   *half = hob__http_half(conn);
 
-    hob__http_list_add(server->idle, conn);
     server->stats->idle++;
-    if (server->stats->idle == 1) // else it is set
+    if (half != NULL) {
+        half->is_waiting = true;
+        return;
+    }
+    conn->idle_since_ns = turn_time(server);
+    if (server->idle[0].first == NULL && server->idle[1].first == NULL) // else it is set
         hob_event_set(&server->someone_idle);
+    hob__http_list_add(server->idle, conn);
 }
 
 static void idle_remove(struct http_conn *conn)
 {
-    hob__http_list_remove(conn->server->idle, conn);
+    struct http_half *half = hob__http_half(conn);
+
     conn->server->stats->idle--;
+    if (half != NULL)
+        half->is_waiting = false;
+    else
+        hob__http_list_remove(conn->server->idle, conn);
 }
 
 static struct http_conn *take_first(struct http_list *line)
@@ -294,6 +320,13 @@ static int start_ready(void *arg)
     }
 }
 
+/* Though nothing has come: it is to be told that it is late, or to wait with a task from now on. */
+static bool goes_on(const struct http_conn *conn)
+{
+    const struct http_half *half = hob__http_half(conn);
+    return half != NULL && (half->is_late || conn->server->is_draining);
+}
+
 static void on_ready(void *arg, ssize_t result)
 {
     struct http_conn *conn = arg;
@@ -312,7 +345,7 @@ static void on_ready(void *arg, ssize_t result)
             hob__http_close(conn);
         return;
     }
-    if (result <= 0) // the client has ended; a limit; the server's end
+    if (result <= 0 && !goes_on(conn)) // the client has ended; a limit; the server's end
         hob__http_close(conn);
     else if (!conn->server->is_draining)
         stand_in_line(conn);
@@ -322,22 +355,12 @@ static void on_ready(void *arg, ssize_t result)
         turn_away(conn);
 }
 
-/* What the clock said in this turn. */
-static int64_t turn_time(struct http_server *server)
-{
-    if (!server->is_time_fresh) {
-        server->now_ns = hob_now();
-        server->is_time_fresh = server->is_ticking; // on_tick ends it
-    }
-    return server->now_ns;
-}
-
 bool hob__http_idle(struct http_conn *conn)
 {
     if (hob_stream_ready_prep(&conn->op, conn->stream) < 0)
         return false;
+    hob__http_count_out(conn);
     give_work(conn);
-    conn->idle_since_ns = turn_time(conn->server);
     idle_add(conn);
     hob_op_call(conn->server->scope, &conn->op, on_ready, conn);
     return true;
@@ -644,6 +667,7 @@ static void drain(struct http_server *server)
     server->is_draining = true;
     start_all_ready(server);
     end_waiting(server, 1);
+    hob__http_wake_halves(server);
     hob__http_drain_upgraded(server);
 }
 
@@ -667,6 +691,7 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     struct http_server server;
     hob_scope          scope;
     hob_task_opts      beside = { .name = "http: idle", .daemon = 1 };
+    hob_task_opts      halves = { .name = "http: halves", .daemon = 1 };
     hob_task_opts      starter = { .name = "http: ready", .daemon = 1 };
     hob_task_opts      last = { .name = "http: last call", .daemon = 1 };
 
@@ -678,6 +703,8 @@ int hob_http_serve(hob_tcp_listener *listener, const hob_http_opts *opts, hob_ht
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a task that could not start is one client's misfortune
     server.scope = &scope;
     int r = hob_go_with(&scope, look_after_idle, &server, &beside);
+    if (r >= 0)
+        r = hob_go_with(&scope, hob__http_look_after_halves, &server, &halves);
     if (r >= 0)
         r = hob_go_with(&scope, start_ready, &server, &starter);
     if (r >= 0)

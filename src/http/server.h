@@ -4,6 +4,7 @@
  *
  *     serve.c    accepts, keeps those who say nothing, turns away those who are too many
  *     crowd.c    who goes when there is no room for one more, and who waits for the next turn
+ *     half.c     requests of which a part has come
  *     conn.c     a connection while it has a task: heads, requests one by one, the end
  *     wire.c     its bytes in and out, and how long that may take
  *     body.c     the request's body        request.c  the request's words
@@ -19,7 +20,8 @@
  *                   └──────────────────────────────┴──────▶ (closed)
  *
  *   IDLE     in server->idle; conn->op waits for it to be ready, and is all there is. Then it stands in
- *            line (server->ready) until a task comes to it, in the same turn of the loop.
+ *            line (server->ready) until a task comes to it, in the same turn of the loop. With a part of a
+ *            request it is in server->halves.
  *   RUNNING  its task has conn->work. While a handler runs that has read the whole body, conn->op
  *            may watch for the client's going away (`is_watching`).
  *
@@ -73,6 +75,18 @@ struct http_slow {
     bool              is_displaced;
 };
 
+/* A part of a request, and since when it waits for the rest: half.c. */
+struct http_half {
+    struct http_half *prev, *next;
+    struct http_conn *conn;
+    int64_t           since_ns;
+    size_t            size, len; /* of `bytes` */
+    char             *bytes;
+    bool              is_whole;   /* a head is; its body is on the way                 */
+    bool              is_waiting; /* conn->op does; else its task looks at it, or will */
+    bool              is_late;
+};
+
 /* Connections without a request, the one that has been for longest first: [0] those that have never
  * asked, who go first when there is no room. */
 struct http_list {
@@ -91,6 +105,9 @@ struct http_server {
 
     struct http_list  idle[2];
     hob_event         someone_idle;
+    struct http_half *halves, *halves_last; /* the one that has waited for longest first */
+    size_t            halves_bytes;         /* that they may have, in all                */
+    hob_event         someone_half;
     struct http_slow *slow;
     unsigned          leaving;   /* connections that were displaced, and are not closed yet */
     hob_event         next_turn;
@@ -134,6 +151,7 @@ struct http_conn {
     union {
         struct http_upgrade *upgrade; /* is_upgraded */
         struct h2_conn      *h2;      /* is_http2    */
+        struct http_half    *half;    /* neither; NULL: none */
     };
     struct http_work   *work;        /* RUNNING */
     int64_t             idle_since_ns;
@@ -247,6 +265,7 @@ struct http_work {
     struct http_work *next_spare;
     char             *in;    /* with in_cap bytes, of which [in_begin, in_end) are not taken */
     size_t            in_cap, in_begin, in_end;
+    int64_t           head_since_ns; /* when the head began of which a part is there; 0: none */
     size_t            out_len;
     hob_scope        *waiting; /* only for a request: cancel it to end that */
     hob_event         quiet;   /* set when conn->op has come back from watching */
@@ -279,7 +298,7 @@ void              hob__http_spares_free(struct http_server *server);
 bool hob__http_count_in(struct http_conn *conn);
 void hob__http_count_out(struct http_conn *conn);
 
-/* Leaves it to wait for its next request. False: it cannot without a task. */
+/* Leaves it to wait for its next request, or for more of this one. False: it cannot without a task. */
 bool hob__http_idle(struct http_conn *conn);
 
 /* The next in line, who has none; NULL: there is nobody, or nobody in this turn. */
@@ -330,6 +349,13 @@ static inline bool hob__http_may_run(const struct http_server *server)
     return server->stats->running < server->opts.running_max + server->stats->waiting;
 }
 
+/* Nearly as many wait for their clients as may: what is left is for those who have waited for their turn. */
+static inline bool hob__http_is_crowded(const struct http_server *server)
+{
+    uint32_t max = server->opts.running_max;
+    return server->stats->waiting >= max - max / 16;
+}
+
 /* Lists of connections. */
 void hob__http_list_add(struct http_list lists[2], struct http_conn *conn);
 void hob__http_list_remove(struct http_list lists[2], struct http_conn *conn);
@@ -343,6 +369,27 @@ static inline void hob__http_stays(struct http_conn *conn)
     conn->server->leaving -= conn->is_displaced;
     conn->is_displaced = false;
 }
+
+/* ---- half.c ---- */
+
+/* Keeps what there is in work->in of a request, and leaves it to wait for more. False: it cannot without a
+ * task, and nothing is kept. */
+bool hob__http_half_leave(struct http_conn *conn, bool is_whole);
+
+/* Puts that into work->in, and what has come since. False: the client has ended, or is gone. */
+bool hob__http_half_resume(struct http_conn *conn);
+void hob__http_half_free(struct http_conn *conn); /* none: no effect */
+
+/* That of these connections; NULL: none. */
+static inline struct http_half *hob__http_half(const struct http_conn *conn)
+{
+    return conn->is_http2 || conn->is_upgraded ? NULL : conn->half;
+}
+
+/* The first that waits and was not displaced; NULL. */
+struct http_half *hob__http_first_half(const struct http_server *server);
+void              hob__http_wake_halves(struct http_server *server); /* to go on with a task */
+int               hob__http_look_after_halves(void *server);
 
 /* ---- conn.c ---- */
 
@@ -365,7 +412,7 @@ void hob__http_goodbye(struct http_conn *conn);
 
 /* ---- upgrade.c ---- */
 
-void hob__http_upgrade_free(struct http_conn *conn); /* none: no effect */
+void hob__http_upgrade_free(struct http_conn *conn); /* is_upgraded */
 bool hob__http_is_kept(const struct http_conn *conn);
 void hob__http_upgrade_failed(struct http_conn *conn, int error); /* what its keeper will hear */
 

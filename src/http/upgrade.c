@@ -155,8 +155,6 @@ static void end_keeping(struct http_conn *conn, int error)
 void hob__http_upgrade_free(struct http_conn *conn)
 {
     struct http_upgrade *up = conn->upgrade;
-    if (!conn->is_upgraded)
-        return;
     if (up->keeper != NULL)
         end_keeping(conn, up->error != 0 ? up->error : -ECONNRESET);
     struct http_conn **first = &conn->server->upgraded;
@@ -168,6 +166,7 @@ void hob__http_upgrade_free(struct http_conn *conn)
         conn->next->prev = conn->prev;
     conn->server->stats->upgraded--;
     conn->is_upgraded = false;
+    conn->upgrade = NULL;
     free(up->early);
     free(up);
 }

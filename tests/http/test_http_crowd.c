@@ -124,7 +124,7 @@ static int harm(void *arg)
     }
 }
 
-/* As one alone, and then among foes, to which each is the like of `foe`. What they are told is in `foe`. */
+/* As one alone, and then among foes, each the like of `foe`. What they are told is in `foe`. */
 static int compare(struct site *site, struct foe *foe)
 {
     struct foe foes[FOES];
@@ -143,7 +143,6 @@ static int compare(struct site *site, struct foe *foe)
     check_eq(ask_again_and_again(site, conn), alone);
     check_ok(hob_sleep(20 * HOB_SEC));
     check_eq(ask_again_and_again(site, conn), alone);
-    check_gt(site->stats.displaced, 0);
     check_le(site->stats.waiting, RUNNING_MAX);
     for (int i = 0; i < FOES; i++) {
         foe->turned_away += foes[i].turned_away;
@@ -165,17 +164,33 @@ TEST_ONCE(http_crowd, slow_heads_keep_nobody_out)
     check_ok(compare(&site, &foe));
     check_eq(foe.status, 408);
     check_gt(foe.turned_away, FOES);
+    check_eq(site.stats.displaced, 0); // they hold nothing that others need
+    check_eq(site.stats.timed_out, (uint64_t)foe.turned_away);
+}
+
+/* Its words, but for those of chunks: a body of which nobody knows how much is to come. */
+static int compare_bodies(const char *head)
+{
+    struct site site = { .handler = serve, .opts.running_max = RUNNING_MAX };
+    struct foe  foe = { .first = head, .drips = true };
+
+    check_ok(compare(&site, &foe));
+    check_gt(foe.turned_away, FOES);
+    check_gt(site.stats.displaced, 0);
+    // Who was turned away gets the place of another one only when more has come of it: each 100 ms.
+    int64_t seconds = 20 + 2 * questions() / 20 + 1;
+    check_le(site.stats.displaced, (uint64_t)(seconds * 10 * FOES));
+    return foe.status;
 }
 
 TEST_ONCE(http_crowd, slow_bodies_keep_nobody_out)
 {
-    struct site site = { .handler = serve, .opts.running_max = RUNNING_MAX };
-    struct foe  foe = { .first = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
-                        .drips = true };
+    check_eq(compare_bodies("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n"), 408);
+}
 
-    check_ok(compare(&site, &foe));
-    check_eq(foe.status, 408);
-    check_gt(foe.turned_away, FOES);
+TEST_ONCE(http_crowd, slow_chunks_keep_nobody_out)
+{
+    check_eq(compare_bodies("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n"), 408);
 }
 
 TEST_ONCE(http_crowd, slow_readers_keep_nobody_out)
@@ -184,6 +199,104 @@ TEST_ONCE(http_crowd, slow_readers_keep_nobody_out)
     struct foe  foe = { .first = GET("/much"), .read_ns = HOB_SEC };
 
     check_ok(compare(&site, &foe));
+    check_gt(site.stats.displaced, 0);
+}
+
+/* ---- parts of requests ---- */
+
+enum { HALVES = 200 };
+
+/* So many clients say this, and the server hears it. */
+static int say_all(const struct site *site, hob_tcp *conns[HALVES], const char *text)
+{
+    for (int i = 0; i < HALVES; i++) {
+        check_ok(visit(site, &conns[i]));
+        check_ok(say(conns[i], text));
+    }
+    settle();
+    return 0;
+}
+
+static int end_all(hob_tcp *conns[HALVES], const char *rest)
+{
+    char got[512];
+
+    for (int i = 0; i < HALVES; i++)
+        check_ok(say(conns[i], rest));
+    for (int i = 0; i < HALVES; i++) {
+        check_ok(hear_until(conns[i], "hello", got, sizeof got));
+        check_eq(status_in(got), 200);
+        hob_tcp_close(conns[i]);
+    }
+    return 0;
+}
+
+/* Neither a task nor a place among the running: ten times as many as may run are there at once. */
+TEST_ONCE(http_crowd, part_of_a_head_takes_its_bytes_and_nothing_else)
+{
+    struct site site = { .handler = serve, .opts.running_max = RUNNING_MAX };
+    hob_tcp    *conns[HALVES];
+    hob_stats   stats;
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(say_all(&site, conns, "GET / HTTP/1.1\r\nHo"));
+    hob_stats_get(&stats);
+    check_le(stats.tasks_alive, 10);
+    check_eq(site.stats.idle, HALVES);
+    check_eq(site.stats.running, 0);
+    check_ok(end_all(conns, "st: a\r\n\r\n"));
+    check_eq(site.stats.displaced, 0);
+    hob_scope_cancel(&s, "seen");
+}
+
+/* There is a bound to what is kept: as many heads as may run, as long as they may be. The others wait as requests
+ * do whose body is slow; all are answered, since there are no more of those than may be. */
+TEST_ONCE(http_crowd, what_is_kept_of_heads_has_a_bound)
+{
+    struct site site = { .handler = serve, .opts = { .running_max = HALVES, .head_bytes_max = 600 } };
+    hob_tcp    *conns[HALVES];
+    char        head[580];
+    HOB_SCOPE(s);
+
+    snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: a\r\nX: %0520d", 0); // of 768 bytes that are kept
+    check_ok(open_site(&s, &site));
+    check_ok(say_all(&site, conns, head));
+    check_eq(site.stats.idle, HALVES * 600 / 768);
+    check_eq(site.stats.waiting, HALVES - HALVES * 600 / 768);
+    check_ok(end_all(conns, "\r\n\r\n"));
+    check_eq(site.stats.displaced, 0);
+    hob_scope_cancel(&s, "seen");
+}
+
+/* They are cut off in the end, and the connection is told why; the others go on. */
+TEST_ONCE(http_crowd, each_part_of_a_head_has_its_own_time)
+{
+    struct site site = { .handler = serve };
+    hob_tcp    *conns[HALVES];
+    char        got[512];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    for (int i = 0; i < HALVES; i++) {
+        check_ok(visit(&site, &conns[i]));
+        check_ok(say(conns[i], "GET / HTTP/1.1\r\nHo"));
+        check_ok(hob_sleep(100 * HOB_MSEC)); // all of them in 20 s, which is twice as long as a head may take
+    }
+    for (int i = HALVES / 2 + 2; i < HALVES; i++) {
+        check_ok(say(conns[i], "st: a\r\n\r\n"));
+        check_ok(hear_until(conns[i], "hello", got, sizeof got));
+        check_eq(status_in(got), 200);
+        hob_tcp_close(conns[i]);
+    }
+    check_ok(hob_sleep(HOB_SEC));
+    for (int i = 0; i < HALVES / 2 + 2; i++) {
+        check_ok(hear(conns[i], got, sizeof got));
+        check_eq(status_in(got), 408);
+        hob_tcp_close(conns[i]);
+    }
+    check_eq(site.stats.timed_out, HALVES / 2 + 2);
+    hob_scope_cancel(&s, "seen");
 }
 
 /* What has come of a body counts: the slow ones go, and not the one that is busy. */
@@ -219,8 +332,8 @@ TEST_ONCE(http_crowd, whoever_sends_as_fast_as_he_can_is_not_the_slowest)
 
 enum { CONNECTIONS_MAX = 20, MANY = 600 };
 
-/* All that there is room for, and more, say nothing; some have asked once. */
-static int crowd_out(struct site *site, bool asks)
+/* All that there is room for, and more, say these words: nothing, part of a request, or all of one. */
+static int crowd_out(struct site *site, const char *words)
 {
     static hob_tcp *conns[MANY];
     char            got[512];
@@ -237,8 +350,9 @@ static int crowd_out(struct site *site, bool asks)
             check_ok(hear_until(kept, "hello", got, sizeof got));
         }
         check_ok(visit(site, &conns[i]));
-        if (asks) {
-            check_ok(say(conns[i], GET("/")));
+        if (words != NULL)
+            check_ok(say(conns[i], words));
+        if (words != NULL && strstr(words, "\r\n\r\n") != NULL) {
             check_ok(hear_until(conns[i], "hello", got, sizeof got));
             check_eq(status_in(got), 200);
         }
@@ -262,13 +376,19 @@ static int crowd_out(struct site *site, bool asks)
 TEST_ONCE(http_crowd, silent_connections_make_room)
 {
     struct site site = { .handler = serve };
-    check_ok(crowd_out(&site, false));
+    check_ok(crowd_out(&site, NULL));
+}
+
+TEST_ONCE(http_crowd, connections_with_part_of_a_request_make_room)
+{
+    struct site site = { .handler = serve };
+    check_ok(crowd_out(&site, "GET / HTTP/1.1\r\nHo"));
 }
 
 TEST_ONCE(http_crowd, connections_that_have_asked_once_make_room)
 {
     struct site site = { .handler = serve };
-    check_ok(crowd_out(&site, true));
+    check_ok(crowd_out(&site, GET("/")));
 }
 
 static int same_stream(void *arg, hob_stream *below, hob_stream **ret_stream)
@@ -283,7 +403,7 @@ TEST_ONCE(http_crowd, silent_connections_with_a_task_make_room)
 {
     int         n = 0;
     struct site site = { .handler = serve, .opts = { .wrap = same_stream, .wrap_arg = &n } };
-    check_ok(crowd_out(&site, false));
+    check_ok(crowd_out(&site, NULL));
 }
 
 /* As a handshake that the client does not go on with: only the first is made. */

@@ -719,3 +719,29 @@ TEST(http, a_server_without_memory_goes_on)
     }
     check_eq(site.stats.connections, 0);
 }
+
+/* Without memory for what has come of a head, it waits with a task. */
+TEST(http, a_head_in_pieces_is_heard_without_memory_for_them)
+{
+    struct site site = { .handler = hello };
+    char        got[512];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(ask(&site, GET("/"), got, sizeof got)); // a room is there, which is kept
+    for (int at = 2; at < 6; at++) { // 1: the connection
+        TCP(conn);
+        hob__http_fail_at = at;
+        check_ok(visit(&site, &conn));
+        for (const char *c = GET("/"); *c != '\0'; c++) {
+            check_eq(hob_tcp_write(conn, c, 1), 1);
+            settle();
+        }
+        ignore(hob_tcp_shutdown(conn));
+        check_ok(hear(conn, got, sizeof got));
+        hob__http_fail_at = 0;
+        check_eq(status_in(got), 200);
+    }
+    WAIT_FOR(site.stats.connections == 0);
+    hob_scope_cancel(&s, "seen");
+}
