@@ -233,6 +233,11 @@ static int64_t try_or_watch(struct epoll_backend *self, const struct op *op, enu
     struct carrier *c = carrier_of(op->desc);
     if (c->blocked[dir] || c->waiting[dir] > 0)
         return -EAGAIN;
+    // Who only looks hears by the event what is there, together with others: to ask would be two calls.
+    if (op_is_look(op) && !c->watched && watch_desc(self, op->desc) == 0) {
+        c->blocked[dir] = true;
+        return -EAGAIN;
+    }
     int64_t result = try_op(op, dir);
     if (result != -EAGAIN)
         return result;
