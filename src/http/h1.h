@@ -42,27 +42,33 @@ size_t hob__h1_text_plain(const char *bytes, size_t len);
 bool hob__h1_is_token(const char *bytes, size_t len); /* RFC 9110 5.6.2; not an empty one */
 bool hob__h1_is_value(const char *bytes, size_t len); /* of a field; an empty one, too    */
 
+/* They may differ in the bit of a letter that makes it small. */
+static inline bool h1_are_8(const char *bytes, const char *word)
+{
+    uint64_t b, w;
+    memcpy(&b, bytes, 8);
+    memcpy(&w, word, 8);
+    return ((b ^ w) & ~((w & 0x4040404040404040) >> 1)) == 0;
+}
+
 /* Whether `len` bytes are this word, without regard to case. The word has small letters, digits and
  * what lies before the capital letters in ASCII: - : / */
 static inline bool hob__h1_is(const char *bytes, size_t len, const char *word)
 {
-    size_t i = 0;
-
     if (len != strlen(word))
         return false;
-    for (; len - i >= 8; i += 8) {
-        uint64_t b, w;
-        memcpy(&b, bytes + i, 8);
-        memcpy(&w, word + i, 8);
-        // They may differ in the bit of a letter that makes it small.
-        if (((b ^ w) & ~((w & 0x4040404040404040) >> 1)) != 0)
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            if (((bytes[i] ^ word[i]) & ~((word[i] & 0x40) >> 1)) != 0)
+                return false;
+        }
+        return true;
+    }
+    for (size_t i = 0; i + 8 <= len; i += 8) {
+        if (!h1_are_8(bytes + i, word + i))
             return false;
     }
-    for (; i < len; i++) {
-        if (((bytes[i] ^ word[i]) & ~((word[i] & 0x40) >> 1)) != 0)
-            return false;
-    }
-    return true;
+    return h1_are_8(bytes + len - 8, word + len - 8);
 }
 
 /* The next element of a list (RFC 9110 5.6.1) of which [*at, end) is left: trimmed, never empty.

@@ -18,6 +18,22 @@ static const char *at(const char *bytes, struct h1_span span)
     return bytes + span.at;
 }
 
+/* How many bytes of that kind there are at the beginning of what is in a line: the CR at its end is of
+ * no kind. Four in a row: names are short, and the loop around one byte is half of its work. */
+static uint32_t kind_len(const char *bytes, unsigned kind)
+{
+    for (const char *p = bytes;; p += 4) {
+        if (!h1_has_kind(p[0], kind))
+            return (uint32_t)(p - bytes);
+        if (!h1_has_kind(p[1], kind))
+            return (uint32_t)(p - bytes) + 1;
+        if (!h1_has_kind(p[2], kind))
+            return (uint32_t)(p - bytes) + 2;
+        if (!h1_has_kind(p[3], kind))
+            return (uint32_t)(p - bytes) + 3;
+    }
+}
+
 /* ---- lines ---- */
 
 /* Where the line that begins at head->line must have ended, with its CRLF: at or behind its begin. */
@@ -76,7 +92,8 @@ static bool is_escape(const char *bytes, size_t len)
     return bytes[0] == '%' && len > 2 && is_hex(bytes[1]) && is_hex(bytes[2]);
 }
 
-/* uri-host [":" port], as in Host and in a target: RFC 9110 7.2, RFC 3986 3.2.2. */
+/* uri-host [":" port], as in Host and in a target: RFC 9110 7.2, RFC 3986 3.2.2. What is behind it in the line is
+ * of no host's kind. */
 static bool is_host(const char *host, size_t len)
 {
     size_t i = 0;
@@ -90,8 +107,9 @@ static bool is_host(const char *host, size_t len)
             return false;
         i++;
     } else {
-        while (i < len && (h1_has_kind(host[i], H1_HOST) || is_escape(host + i, len - i)))
-            i++; // of an escape the % only: its digits are of a host's kind
+        i = kind_len(host, H1_HOST);
+        while (i < len && is_escape(host + i, len - i))
+            i += 1 + kind_len(host + i + 1, H1_HOST); // its digits are of a host's kind
         if (i < len && host[i] != ':')
             return false;
         if (i == 0)
@@ -156,16 +174,6 @@ static int target_form(struct h1_head *head, const char *bytes)
     return absolute_form(head, bytes);
 }
 
-/* How many bytes of that kind there are at the beginning of what is in a line: the CR at its end is of
- * no kind. */
-static uint32_t kind_len(const char *bytes, unsigned kind)
-{
-    const char *p = bytes;
-    while (h1_has_kind(*p, kind))
-        p++;
-    return (uint32_t)(p - bytes);
-}
-
 /* method SP target SP version, with one blank each. */
 static int request_line(struct h1_head *head, const char *bytes, uint32_t len)
 {
@@ -215,29 +223,6 @@ static int field(struct h1_head *head, const char *bytes, uint32_t len)
         .value = { head->line + begin, end - begin },
     };
     return 0;
-}
-
-/* next_line and field in one look, for a line that is whole and as most are: "Name: value" without
- * other blanks at its ends. Returns where the next line begins; 0: it is not so, and nothing was done.
- * The line may end up to `end`. */
-static uint32_t plain_field(struct h1_head *head, const char *bytes, size_t end)
-{
-    size_t p = head->line, begin;
-
-    while (p < end && h1_has_kind(bytes[p], H1_TOKEN))
-        p++;
-    begin = p + 2;
-    if (p == head->line || begin >= end || bytes[p] != ':' || bytes[p + 1] != ' ' || is_blank(bytes[begin])
-        || head->field_count == head->limits.fields_max)
-        return 0;
-    size_t stop = begin + hob__h1_text(bytes + begin, end - begin);
-    if (stop + 1 >= end || bytes[stop] != '\r' || bytes[stop + 1] != '\n' || is_blank(bytes[stop - 1]))
-        return 0;
-    head->fields[head->field_count++] = (struct h1_field){
-        .name = { head->line, (uint32_t)(p - head->line) },
-        .value = { (uint32_t)begin, (uint32_t)(stop - begin) },
-    };
-    return (uint32_t)stop + 2;
 }
 
 /* ---- what they mean together: RFC 9112 6 and 3.2, RFC 9110 7.6.1 and 10.1.1 ---- */
@@ -376,6 +361,69 @@ static int trailer_meaning(const struct h1_head *head, const char *bytes)
     return 0;
 }
 
+/* ---- lines as most are ----
+ *
+ * In one look, where a line is whole and has nothing unusual: all else is left to the rules above. These
+ * need no bound while they look for a byte that is of no such kind, since `end` is behind an LF. */
+
+static bool is_end_of_line(const char *at, const char *end)
+{
+    return end - at >= 2 && at[0] == '\r' && at[1] == '\n';
+}
+
+/* "GET /path HTTP/1.1". Returns where the next line begins; 0: it is not so, and nothing was done. */
+static uint32_t plain_request_line(struct h1_head *head, const char *bytes, const char *end)
+{
+    const char *method = bytes + head->line;
+    const char *target = method + kind_len(method, H1_TOKEN) + 1;
+    if (target == method + 1 || target - method - 1 > METHOD_MAX || target[-1] != ' ' || target[0] != '/')
+        return 0;
+    const char *version = target + kind_len(target, H1_TARGET) + 1;
+    if (version - target - 1 > head->limits.target_max || version[-1] != ' ' || end - version < VERSION_LEN + 2
+        || memcmp(version, "HTTP/1.1\r\n", VERSION_LEN + 2) != 0 || memcmp(method, "CONNECT ", 8) == 0)
+        return 0;
+    head->has_line = true;
+    head->minor = 1;
+    head->method = (struct h1_span){ head->line, (uint32_t)(target - method) - 1 };
+    head->target = (struct h1_span){ (uint32_t)(target - bytes), (uint32_t)(version - target) - 1 };
+    split_path(head, bytes, head->target);
+    return (uint32_t)(version - bytes) + VERSION_LEN + 2;
+}
+
+/* "Name: value" without other blanks at its ends. The same. */
+static uint32_t plain_field(struct h1_head *head, const char *bytes, const char *end)
+{
+    const char *name = bytes + head->line;
+    const char *colon = name + kind_len(name, H1_TOKEN);
+    const char *value = colon + 2;
+    if (colon == name || end - value < 2 || colon[0] != ':' || colon[1] != ' ' || is_blank(value[0])
+        || head->field_count == head->limits.fields_max)
+        return 0;
+    const char *stop = value + hob__h1_text(value, (size_t)(end - value));
+    if (!is_end_of_line(stop, end) || is_blank(stop[-1]))
+        return 0;
+    head->fields[head->field_count++] = (struct h1_field){
+        .name = { head->line, (uint32_t)(colon - name) },
+        .value = { (uint32_t)(value - bytes), (uint32_t)(stop - value) },
+    };
+    return (uint32_t)(stop - bytes) + 2;
+}
+
+/* As many as there are of these. Returns whether the head ends with an empty line behind them. */
+static bool plain_lines(struct h1_head *head, const char *bytes, size_t len)
+{
+    const char *last = memrchr(bytes + head->scanned, '\n', len - head->scanned);
+    uint32_t    next;
+
+    if (last == NULL)
+        return false;
+    if (!head->has_line && (next = plain_request_line(head, bytes, last + 1)) > 0)
+        head->line = head->scanned = next;
+    while (head->has_line && bytes + head->line <= last && (next = plain_field(head, bytes, last + 1)) > 0)
+        head->line = head->scanned = next;
+    return head->has_line && is_end_of_line(bytes + head->line, last + 1);
+}
+
 /* ---- all of it ---- */
 
 static int whole_line(struct h1_head *head, const char *bytes, uint32_t len)
@@ -396,20 +444,17 @@ static int whole_line(struct h1_head *head, const char *bytes, uint32_t len)
 
 int64_t hob__h1_head(struct h1_head *head, const char *bytes, size_t len)
 {
-    size_t   end = len < head->limits.head_max ? len : head->limits.head_max;
-    uint32_t next;
+    size_t end = len < head->limits.head_max ? len : head->limits.head_max;
 
     if (head->is_trailer)
         head->has_line = true;
     for (;;) {
-        while (head->has_line && (next = plain_field(head, bytes, end)) > 0)
-            head->line = head->scanned = next;
-        int64_t line_len = next_line(head, bytes, len);
+        int64_t line_len = plain_lines(head, bytes, end) ? 0 : next_line(head, bytes, len);
         if (line_len == NEED_MORE)
             return 0;
         if (line_len < 0)
             return line_len;
-        next = head->line + (uint32_t)line_len + 2;
+        uint32_t next = head->line + (uint32_t)line_len + 2;
         if (line_len == 0 && head->has_line) {
             int r = head->is_trailer ? trailer_meaning(head, bytes) : meaning(head, bytes);
             return r < 0 ? r : (int64_t)next;
