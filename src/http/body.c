@@ -130,10 +130,6 @@ static int read_trailer(hob_http_request *req)
                 return (int)n;
             continue;
         }
-        for (uint32_t i = 0; i < req->trailer.field_count; i++) {
-            bytes[req->trailer.fields[i].name.at + req->trailer.fields[i].name.len] = '\0';
-            bytes[req->trailer.fields[i].value.at + req->trailer.fields[i].value.len] = '\0';
-        }
         req->trailer_bytes = bytes;
         work->in_begin += (size_t)len;
         req->is_body_done = true;

@@ -28,9 +28,16 @@ void hob__http_renew_lines(struct http_server *server)
                                          name != NULL ? "\r\n" : "");
 }
 
-static void put_text(struct http_conn *conn, const char *text)
+/* What is put somewhere ends there. */
+static char *put(char *to, const void *bytes, size_t len)
 {
-    hob__http_put(conn, text, strlen(text));
+    memcpy(to, bytes, len);
+    return to + len;
+}
+
+static char *put_text(char *to, const char *text)
+{
+    return put(to, text, strlen(text));
 }
 
 size_t hob__http_digits(char out[static DIGITS_MAX], uint64_t number)
@@ -43,43 +50,37 @@ size_t hob__http_digits(char out[static DIGITS_MAX], uint64_t number)
     return len;
 }
 
-static void put_number(struct http_conn *conn, uint64_t number)
+static char *put_number(char *to, uint64_t number)
 {
-    char digits[DIGITS_MAX];
-    hob__http_put(conn, digits, hob__http_digits(digits, number));
+    return to + hob__http_digits(to, number);
 }
 
-static void put_status_line(struct http_conn *conn, int status)
+static char *put_status_line(char *to, int status)
 {
-    static const char ok[] = "HTTP/1.1 200 OK\r\n";
-
-    if (status == 200) {
-        hob__http_put(conn, ok, sizeof ok - 1);
-        return;
-    }
-    put_text(conn, "HTTP/1.1 ");
-    put_number(conn, (uint64_t)status);
-    put_text(conn, " ");
-    put_text(conn, hob__http_status_words(status));
-    put_text(conn, "\r\n");
+    if (status == 200)
+        return put_text(to, "HTTP/1.1 200 OK\r\n");
+    to = put_text(to, "HTTP/1.1 ");
+    to = put_number(to, (uint64_t)status);
+    to = put_text(to, " ");
+    to = put_text(to, hob__http_status_words(status));
+    return put_text(to, "\r\n");
 }
 
-static void put_first_lines(hob_http_request *req, int status)
+static char *put_first_lines(char *to, const hob_http_request *req, int status)
 {
     struct http_server *server = req->conn->server;
     bool is_named = req->headers_len > 0 && hob__http_has_header(req, "Server");
 
-    put_status_line(req->conn, status);
+    to = put_status_line(to, status);
     if (!server->is_date_fresh)
         hob__http_renew_lines(server);
-    hob__http_put(req->conn, server->lines, is_named ? DATE_LINE_LEN : server->lines_len);
+    return put(to, server->lines, is_named ? DATE_LINE_LEN : server->lines_len);
 }
 
 /* RFC 9110 6.4.1, 8.6: what has no body, and what still tells how long it would be. */
-static void put_frame(hob_http_request *req, int status, int64_t length)
+static char *put_frame(char *to, hob_http_request *req, int status, int64_t length)
 {
-    struct http_conn *conn = req->conn;
-    bool              is_bodiless = hob__http_is_bodiless(status);
+    bool is_bodiless = hob__http_is_bodiless(status);
 
     if (is_bodiless || (req->method[0] == 'H' && strcmp(req->method, "HEAD") == 0))
         req->frame = FRAME_NO_BODY;
@@ -91,15 +92,14 @@ static void put_frame(hob_http_request *req, int status, int64_t length)
         req->closes = true;
 
     if (length >= 0 && !is_bodiless) {
-        put_text(conn, "Content-Length: ");
-        put_number(conn, (uint64_t)length);
-        put_text(conn, "\r\n");
-    } else if (!is_bodiless && req->head.minor >= 1) {
-        put_text(conn, "Transfer-Encoding: chunked\r\n");
+        to = put_text(to, "Content-Length: ");
+        to = put_number(to, (uint64_t)length);
+        return put_text(to, "\r\n");
     }
+    return is_bodiless || req->head.minor == 0 ? to : put_text(to, "Transfer-Encoding: chunked\r\n");
 }
 
-static void put_connection(hob_http_request *req)
+static char *put_connection(char *to, hob_http_request *req)
 {
     struct http_conn *conn = req->conn;
 
@@ -108,11 +108,10 @@ static void put_connection(hob_http_request *req)
         req->closes = true;
     bool offers = req->headers_len > 0 && hob__http_has_header(req, "Upgrade"); // RFC 9110 7.8: it is named there, too
     if (req->closes)
-        put_text(conn, offers ? "Connection: close, upgrade\r\n" : "Connection: close\r\n");
-    else if (offers)
-        put_text(conn, "Connection: upgrade\r\n");
-    else if (req->head.minor == 0)
-        put_text(conn, "Connection: keep-alive\r\n");
+        return put_text(to, offers ? "Connection: close, upgrade\r\n" : "Connection: close\r\n");
+    if (offers)
+        return put_text(to, "Connection: upgrade\r\n");
+    return req->head.minor > 0 ? to : put_text(to, "Connection: keep-alive\r\n");
 }
 
 static int begin(hob_http_request *req, int status, const char *type, size_t type_len, int64_t length)
@@ -122,19 +121,21 @@ static int begin(hob_http_request *req, int status, const char *type, size_t typ
     if (r < 0)
         return r;
 
+    if (type != NULL && req->headers_len > 0)
+        hob__http_remove_header(req, "Content-Type");
     req->answer_at = conn->work->out_len;
-    put_first_lines(req, status);
+    char *to = conn->work->out + conn->work->out_len;
+    to = put_first_lines(to, req, status);
     if (type != NULL) {
-        if (req->headers_len > 0)
-            hob__http_remove_header(req, "Content-Type");
-        put_text(conn, "Content-Type: ");
-        hob__http_put(conn, type, type_len);
-        put_text(conn, "\r\n");
+        to = put_text(to, "Content-Type: ");
+        to = put(to, type, type_len);
+        to = put_text(to, "\r\n");
     }
-    hob__http_put(conn, req->work->headers, req->headers_len);
-    put_frame(req, status, length);
-    put_connection(req);
-    put_text(conn, "\r\n");
+    to = put(to, req->work->headers, req->headers_len);
+    to = put_frame(to, req, status, length);
+    to = put_connection(to, req);
+    to = put_text(to, "\r\n");
+    conn->work->out_len = (size_t)(to - conn->work->out);
     return 0;
 }
 
@@ -186,9 +187,9 @@ static int end_chunks(hob_http_request *req)
     int r = hob__http_room(conn, 5 + req->trailers_len);
     if (r < 0)
         return r;
-    put_text(conn, "0\r\n");
+    hob__http_put(conn, "0\r\n", 3);
     hob__http_put(conn, req->work->trailers, req->trailers_len);
-    put_text(conn, "\r\n");
+    hob__http_put(conn, "\r\n", 2);
     return 0;
 }
 

@@ -254,10 +254,5 @@ void hob__h2_trailer_end(struct h2_stream *s)
         s->body_error = HOB_EHTTP;
         return;
     }
-    for (uint32_t i = 0; i < req->trailer.field_count; i++) {
-        struct h1_field *field = &req->trailer.fields[i];
-        bytes[field->name.at + field->name.len] = '\0';
-        bytes[field->value.at + field->value.len] = '\0';
-    }
     req->trailer_bytes = bytes;
 }

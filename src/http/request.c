@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The words of a request: they lie in the connection's buffer, where the byte behind each (a blank,
- * a colon, the end of a line) gives its place to a NUL.
+ * a colon, the end of a line) gives its place to a NUL; behind those of fields when somebody asks.
  */
 #include <string.h>
 #include <strings.h>
@@ -19,14 +19,6 @@ static char *copy_text(char *to, const char *bytes, struct h1_span span)
     memcpy(to, bytes + span.at, span.len);
     to[span.len] = '\0';
     return to + span.len + 1;
-}
-
-static void end_fields(char *bytes, const struct h1_head *head)
-{
-    for (uint32_t i = 0; i < head->field_count; i++) {
-        end_text(bytes, head->fields[i].name);
-        end_text(bytes, head->fields[i].value);
-    }
 }
 
 /* The target stays whole, for those who want it: a path that does not end with it is copied, and so
@@ -50,7 +42,7 @@ static void set_target(hob_http_request *req, char *bytes)
         req->host = room;
         copy_text(room, bytes, head->authority);
     } else {
-        req->host = head->host.len > 0 ? bytes + head->host.at : "";
+        req->host = head->host.len > 0 ? end_text(bytes, head->host) : "";
     }
 }
 
@@ -71,7 +63,6 @@ void hob__http_request_begin(hob_http_request *req, size_t head_len)
     req->bytes = bytes;
     req->method = end_text(bytes, req->head.method);
     set_target(req, bytes);
-    end_fields(bytes, &req->head);
     req->trailer_bytes = NULL;
     req->stream.type = &hob__http_request_stream;
 }
@@ -113,13 +104,13 @@ const char *hob_http_protocol(const hob_http_request *req)
     return req->protocol;
 }
 
-static const char *find(const struct h1_head *head, const char *bytes, const char *name)
+static const char *find(const struct h1_head *head, char *bytes, const char *name)
 {
     size_t len = strlen(name);
     for (uint32_t i = 0; i < head->field_count; i++) {
         const struct h1_field *field = &head->fields[i];
         if (field->name.len == len && strncasecmp(bytes + field->name.at, name, len) == 0)
-            return bytes + field->value.at;
+            return end_text(bytes, field->value);
     }
     return NULL;
 }
@@ -135,8 +126,8 @@ int hob_http_header_at(const hob_http_request *req, size_t index, const char **r
     if (index >= req->head.field_count)
         return 0;
     const struct h1_field *field = &req->head.fields[index];
-    *ret_name = req->bytes + field->name.at;
-    *ret_value = req->bytes + field->value.at;
+    *ret_name = end_text(req->bytes, field->name);
+    *ret_value = end_text(req->bytes, field->value);
     return 1;
 }
 

@@ -220,9 +220,9 @@ struct hob_http_request {
     int64_t           begun_ns; /* if answers are recorded */
     bool              is_limited; /* the scope has its deadline */
 
-    /* As it came; the texts end in NUL. */
+    /* As it came; the texts end in NUL, names and values of fields when they were asked for. */
     struct h1_head head, trailer;
-    const char    *bytes; /* of the head */
+    char          *bytes; /* of the head */
     const char    *method, *target, *path, *query, *host;
     const char    *protocol; /* of an extended CONNECT; "" */
 
@@ -235,7 +235,7 @@ struct hob_http_request {
     bool             is_body_done, has_continued;
     int              body_error;
     int              body_status; /* of the answer to a trailer that is none */
-    const char      *trailer_bytes;
+    char            *trailer_bytes;
 
     /* Its answer. */
     enum answer_state state;
