@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "http/h1.h"
+#include "http/h1_text.h"
 
 enum { METHOD_MAX = 32, VERSION_LEN = 8 /* HTTP/1.1 */, NEED_MORE = -1 };
 
@@ -399,7 +399,7 @@ static uint32_t plain_field(struct h1_head *head, const char *bytes, const char 
     if (colon == name || end - value < 2 || colon[0] != ':' || colon[1] != ' ' || is_blank(value[0])
         || head->field_count == head->limits.fields_max)
         return 0;
-    const char *stop = value + hob__h1_text(value, (size_t)(end - value));
+    const char *stop = value + h1_text(value, (size_t)(end - value));
     if (!is_end_of_line(stop, end) || is_blank(stop[-1]))
         return 0;
     head->fields[head->field_count++] = (struct h1_field){
