@@ -163,7 +163,7 @@ TEST_ONCE(http_crowd, slow_heads_keep_nobody_out)
 
     check_ok(compare(&site, &foe));
     check_eq(foe.status, 408);
-    check_gt(foe.turned_away, FOES);
+    check_ge(foe.turned_away, FOES);
     check_eq(site.stats.displaced, 0); // they hold nothing that others need
     check_eq(site.stats.timed_out, (uint64_t)foe.turned_away);
 }
