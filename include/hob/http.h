@@ -110,9 +110,12 @@ typedef struct hob_http_opts {
 
     /* How many. */
     uint32_t connections_max; /* open, of this call; 0: 20,000, or seven eighths of the descriptors that
-                                 a worker may have (RLIMIT_NOFILE), if those are fewer; then the one that
-                                 has been without a request for longest goes; where there is none, the
-                                 new one gets 503, or is closed                                   */
+                                 a worker may have (RLIMIT_NOFILE), if those are fewer. Then one goes for
+                                 which the server waits: that has been without a request for longest, or
+                                 all of whose requests wait for their client (408; in HTTP/2 a GOAWAY). Where
+                                 there is none the new one gets 503 (GOAWAY), or is closed. Upgraded ones
+                                 stay, and of HTTP/2 those with an upgraded stream, kept or not, however
+                                 silent: where these come from strangers, make upgraded_max smaller */
     uint32_t running_max;     /* requests at once; 0: 1,000; then 503. Those that wait for their client
                                  do not count, and can be as many; then the slowest goes (408), and
                                  a newcomer whose body is still to come begins when more of it is there.

@@ -25,35 +25,42 @@ enum step {
 
 /* ---- the end ---- */
 
+/* In a scope that ends it. */
+static void linger(struct http_conn *conn)
+{
+    char    buf[2048];
+    size_t  so_far = 0;
+    ssize_t n = 1;
+
+    hob__http_work_give(conn->server, conn->work); // a task is enough to hear nothing in
+    conn->work = NULL;
+    while (n > 0 && so_far < LINGER_BYTES) {
+        n = hob_stream_read(conn->stream, buf, sizeof buf);
+        so_far += n > 0 ? (size_t)n : 0;
+    }
+}
+
 /* The client is told that there is no more. A close while bytes are unread would be a reset, which can
  * overtake the answer: so what it still sends, if anything, is read for a while. */
 void hob__http_goodbye(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
-    char                buf[2048];
-    size_t              so_far = 0;
-    ssize_t             n = 1;
-    bool                is_late;
-    int64_t             deadline_ns = hob_in(LINGER_NS);
+    struct http_leaver  leaver;
+    hob_scope           s;
 
     if (conn->work != NULL && hob__http_flush_out(conn) < 0)
         return;
     hob__http_count_out(conn);
-    hob_scope s;
     hob_scope_begin(&s);
-    hob_scope_deadline(&s, deadline_ns);
-    int r = hob_stream_shutdown(conn->stream);
-    (void)!hob_scope_end(&s);
-    if (r < 0 || !conn->lingers || server->lingering >= LINGERERS_MAX)
-        return;
-    server->lingering++;
-    hob__http_work_give(server, conn->work); // a task is enough to hear nothing in
-    conn->work = NULL;
-    while (n > 0 && so_far < LINGER_BYTES) {
-        n = hob__http_read_until(conn, buf, sizeof buf, deadline_ns, &is_late);
-        so_far += n > 0 ? (size_t)n : 0;
+    hob_scope_deadline(&s, hob_in(LINGER_NS));
+    hob__http_leaver_begin(conn, &leaver, &s);
+    if (hob_stream_shutdown(conn->stream) >= 0 && conn->lingers && server->lingering < LINGERERS_MAX) {
+        server->lingering++;
+        linger(conn);
+        server->lingering--;
     }
-    server->lingering--;
+    hob__http_leaver_end(server, &leaver);
+    (void)!hob_scope_end(&s);
 }
 
 /* ---- what was answered ---- */
@@ -282,6 +289,37 @@ static enum step handle(struct http_conn *conn, size_t head_len)
     return hob_cancelled() != 0 ? STEP_CLOSE : STEP_GOODBYE;
 }
 
+/* ---- those who are too many ---- */
+
+/* A connection of HTTP/2 that takes no request, and never did: whatever was asked can be asked again. */
+static const char NO_ROOM[] = "\0\0\0\4\0\0\0\0\0"           /* SETTINGS, as it must begin           */
+                              "\0\0\34\7\0\0\0\0\0"          /* GOAWAY of 28 bytes,                  */
+                              "\0\0\0\0\0\0\0\0"             /* the last stream is 0; NO_ERROR       */
+                              "too many connections";
+
+/* It is told in its own words, if it has any. */
+static enum step turn_away(struct http_conn *conn)
+{
+    struct http_work *work = conn->work;
+    int64_t           deadline_ns = hob_in(FIRST_WORD_NS);
+    ssize_t           n = 1;
+    bool              is_late;
+
+    hob__http_request_init(&work->req, conn, work, &hob__http_h1);
+    if (hob__http_half(conn) != NULL)
+        n = hob__http_half_resume(conn);
+    while (n > 0 && work->in_end < strlen("PRI") && hob__h2_is_preface(work->in, work->in_end) < 0) {
+        n = hob__http_read_until(conn, work->in + work->in_end, work->in_cap - work->in_end, deadline_ns,
+                                 &is_late);
+        work->in_end += n > 0 ? (size_t)n : 0;
+    }
+    if (work->in_end < strlen("PRI") || hob__h2_is_preface(work->in, work->in_end) == 0)
+        return refuse(conn, 503);
+    hob__http_put(conn, NO_ROOM, sizeof NO_ROOM - 1);
+    conn->lingers = true;
+    return STEP_GOODBYE;
+}
+
 /* ---- another version ---- */
 
 /* Its first bytes may be the preface of HTTP/2, in pieces. */
@@ -352,8 +390,7 @@ static enum step serve_all(struct http_conn *conn, bool was_ready)
     enum step step;
 
     if (conn->is_refused) {
-        hob__http_request_init(&conn->work->req, conn, conn->work, &hob__http_h1);
-        step = refuse(conn, 503);
+        step = turn_away(conn);
     } else {
         int in_a_row = 0;
         do {

@@ -48,6 +48,9 @@ bool hob__h2_run(struct http_conn *conn);
 /* It was idle, and is ready: whether a task is to be started, or else the connection to be closed. */
 bool hob__h2_wake(struct http_conn *conn, ssize_t result);
 
+/* All of its requests wait for the client, and it reads; it has one, at least. */
+bool hob__h2_waits(const struct http_conn *conn);
+
 /* There is no memory for that task: true if it gets one later, since somebody is to hear of its end. */
 bool hob__h2_starts_later(struct http_conn *conn);
 
@@ -74,6 +77,7 @@ struct h2_conn {
     struct h2_stream *heading, *fresh, *fresh_last;
     uint32_t          stream_count;
     uint32_t          tunnel_count, silent_count; /* of these */
+    uint32_t          slow_count; /* the same, of those that wait for their client */
 
     /* What the client does. */
     int64_t          head_since_ns; /* 0: no head is coming */
@@ -101,6 +105,7 @@ struct h2_conn {
     bool           is_woken;   /* from being idle, since there is something to read */
     bool           wants_task; /* it was ready, and there was no memory for one     */
     bool           is_over;    /* nothing will be read any more */
+    bool           must_go;    /* others need the room         */
     hob_event      quiet;      /* nobody writes             */
 };
 

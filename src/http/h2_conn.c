@@ -382,6 +382,17 @@ static bool may_say_goodbyes(const struct h2_conn *h2)
     return h2->tunnel_count > 0 && h2->conn->broken == 0 && !h2->is_over && !h2->has_shielded;
 }
 
+/* Others need the room: it is told, unless it is not even taking what was said before. */
+static void make_room(struct h2_conn *h2)
+{
+    if (h2->is_writing) {
+        hob__h2_break(h2, -ETIMEDOUT);
+        return;
+    }
+    break_streams(h2, -ECONNRESET, "others need the room, and it is slow");
+    (void)!nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
+}
+
 /* More bytes, or something else to do. False: there will be none. */
 static bool wait_for_bytes(struct h2_conn *h2)
 {
@@ -389,11 +400,12 @@ static bool wait_for_bytes(struct h2_conn *h2)
     struct http_work *work = conn->work;
     bool              is_late;
 
-    conn->is_busy = h2->stream_count > 0;
+    conn->is_busy = h2->stream_count > (h2->heading != NULL);
     ssize_t n = hob__http_wait_until(conn, work->in, work->in_cap, next_deadline(h2), &is_late);
     conn->is_busy = false;
-    if (n < 0 && conn->is_displaced) {
-        (void)!nghttp2_session_terminate_session(h2->session, NGHTTP2_NO_ERROR);
+    if (n <= 0 && conn->is_displaced) {
+        hob__http_stays(conn);
+        make_room(h2);
         return false;
     }
     h2->turn_ns = hob_now();
@@ -478,7 +490,9 @@ bool hob__h2_run(struct http_conn *conn)
     hob_scope_policy(&scope, HOB_WAIT_ALL); // a request that fails is one request
     h2->scope = &scope;
     h2->turn_ns = hob_now();
-    for (bool goes_on = true; goes_on;) {
+    if (h2->must_go)
+        make_room(h2);
+    for (bool goes_on = !h2->must_go; goes_on;) {
         if (hob_cancelled() != 0 && may_say_goodbyes(h2)) {
             say_goodbyes(h2);
             break;
@@ -505,6 +519,7 @@ bool hob__h2_wake(struct http_conn *conn, ssize_t result)
     struct h2_conn *h2 = conn->h2;
 
     h2->is_idle = false;
+    h2->must_go = conn->is_displaced && result <= 0;
     if (h2->stream_count > 0) { // who keeps one hears of the end and of errors, by reading
         h2->is_woken = result != -ECANCELED;
         return true;
@@ -513,6 +528,13 @@ bool hob__h2_wake(struct http_conn *conn, ssize_t result)
     h2->is_leaving = h2->is_leaving || result < 0;
     // Idle for too long, or the server drains: it is told. A server that was cancelled has no time.
     return result > 0 || (result == -ECANCELED && hob_scope_cancelled(conn->server->scope) == 0);
+}
+
+bool hob__h2_waits(const struct http_conn *conn)
+{
+    const struct h2_conn *h2 = conn->h2;
+    return h2->slow_count > 0 && h2->slow_count + (h2->heading != NULL) == h2->stream_count
+           && conn->work != NULL && conn->work->waiting != NULL;
 }
 
 bool hob__h2_starts_later(struct http_conn *conn)

@@ -29,6 +29,12 @@ bool hob__h2_wake(struct http_conn *conn, ssize_t result)
     return result > 0;
 }
 
+bool hob__h2_waits(const struct http_conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 bool hob__h2_starts_later(struct http_conn *conn)
 {
     (void)conn;

@@ -331,11 +331,13 @@ static int wait_for_body(struct h2_stream *s)
 
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, deadline_ns);
-    hob__http_slow_begin(server, &slow, &scope, begun_ns - req->waited_ns, s->received);
+    hob__http_slow_begin(s->h2->conn, &slow, SLOW_REQUEST, &scope, begun_ns - req->waited_ns, s->received);
+    s->h2->slow_count++;
     while (r == 0 && s->body_begin == s->body_end && !s->has_ended && s->body_error == 0 && s->broken == 0) {
         hob_event_reset(&s->readable);
         r = hob_event_wait(&s->readable);
     }
+    s->h2->slow_count--;
     hob__http_slow_end(server, &slow);
     (void)!hob_scope_end(&scope);
     req->waited_ns += hob_now() - begun_ns;
@@ -578,8 +580,10 @@ static int send_pending(struct h2_stream *s)
 
     hob_scope_begin(&scope);
     hob_scope_deadline(&scope, hob__http_rate_deadline(h2->conn->server, hob__h2_stream_pending(s)));
-    if (s->tunnel == NULL)
-        hob__http_slow_begin(h2->conn->server, &slow, &scope, hob_now(), hob__h2_stream_pending(s));
+    bool is_request = s->tunnel == NULL;
+    if (is_request)
+        hob__http_slow_begin(h2->conn, &slow, SLOW_REQUEST, &scope, hob_now(), hob__h2_stream_pending(s));
+    h2->slow_count += is_request;
     while (r == 0 && !is_sent(s) && s->broken == 0) {
         if (hob__h2_stream_is_stuck(s)) {
             r = -EPIPE;
@@ -588,6 +592,7 @@ static int send_pending(struct h2_stream *s)
         hob_event_reset(&s->writable);
         r = hob_event_wait(&s->writable);
     }
+    h2->slow_count -= is_request;
     hob__http_slow_end(h2->conn->server, &slow);
     (void)!hob_scope_end(&scope);
     if (is_sent(s))

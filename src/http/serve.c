@@ -191,7 +191,7 @@ bool hob__http_start(struct http_conn *conn)
     return true;
 }
 
-/* It gets a task that says 503, if there are not too many of those. */
+/* It gets a task that tells it, if there are not too many of those. */
 static void turn_away(struct http_conn *conn)
 {
     struct http_server *server = conn->server;
@@ -270,6 +270,8 @@ struct http_conn *hob__http_next_ready(struct http_server *server)
     struct http_conn *conn;
 
     do {
+        if (!hob__http_may_run(server) && server->ending > 0 && !server->is_draining)
+            return NULL; // there will be room in the next turn
         conn = take_first(&server->ready[1]);
         if (conn == NULL && server->ready[0].first != NULL && may_newcomer(server))
             conn = take_first(&server->ready[0]);
@@ -312,7 +314,7 @@ static int start_ready(void *arg)
         hob_event_reset(&server->someone_ready);
         server->newcomers = 0;
         start_all_ready(server);
-        while (server->ready[0].first != NULL) {
+        while (server->ready[0].first != NULL || server->ready[1].first != NULL) {
             HOB_TRY(hob__http_step_aside(server));
             server->newcomers = 0;
             start_all_ready(server);
@@ -332,20 +334,18 @@ static void on_ready(void *arg, ssize_t result)
     struct http_conn *conn = arg;
 
     idle_remove(conn);
-    if (result > 0) {
-        hob__http_stays(conn);
-    } else if (conn->is_displaced) {
-        hob__http_close(conn);
-        return;
-    }
     if (conn->is_http2) {
-        if (hob__h2_wake(conn, result))
+        bool has_more = hob__h2_wake(conn, result);
+        hob__http_stays(conn);
+        if (has_more)
             hob__http_start(conn);
         else
             hob__http_close(conn);
         return;
     }
-    if (result <= 0 && !goes_on(conn)) // the client has ended; a limit; the server's end
+    if (result > 0)
+        hob__http_stays(conn);
+    if (result <= 0 && (conn->is_displaced || !goes_on(conn))) // it has ended; a limit; the server's end
         hob__http_close(conn);
     else if (!conn->server->is_draining)
         stand_in_line(conn);
@@ -424,7 +424,8 @@ void hob__http_sending_begin(struct http_conn *conn, hob_scope *scope, uint64_t 
     struct http_work *work = conn->work, *next = conn->server->writing;
 
     work->slow.is_displaced = false;
-    work->is_slow_counted = conn->is_counted;
+    work->sender = conn;
+    work->sending_kind = conn->is_counted ? SLOW_REQUEST : SLOW_CONN;
     work->sending = scope;
     work->sending_len = len;
     work->sending_prev = NULL;
@@ -459,8 +460,8 @@ static void limit_sending(struct http_server *server)
     for (struct http_work *work = server->writing; work != NULL; work = next) {
         next = work->sending_next;
         hob_scope_deadline(work->sending, hob__http_rate_deadline(server, work->sending_len));
-        if (work->is_slow_counted)
-            hob__http_slow_begin(server, &work->slow, work->sending, hob_now(), work->sending_len);
+        hob__http_slow_begin(work->sender, &work->slow, work->sending_kind, work->sending, hob_now(),
+                             work->sending_len);
         work->sending = NULL;
     }
     server->writing = NULL;
@@ -602,12 +603,12 @@ ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len)
 
 static void take_in(struct http_server *server, hob_tcp *tcp)
 {
-    bool is_one_too_many = server->stats->connections - server->leaving >= server->opts.connections_max
-                        && !hob__http_displace_conn(server);
+    bool              is_one_too_many = !hob__http_make_room(server);
+    bool              can_be_told = server->opts.wrap == NULL && server->refusing < REFUSERS_MAX;
     struct http_conn *conn = NULL;
 
     server->stats->accepted++;
-    if (!is_one_too_many || server->refusing < REFUSERS_MAX)
+    if (!is_one_too_many || can_be_told)
         conn = conn_new(server, hob_tcp_stream(tcp));
     if (conn == NULL) {
         server->stats->refused++;
@@ -617,7 +618,7 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
     if (server->opts.wrap != NULL)
         conn->below[0] = tcp;
     if (is_one_too_many) {
-        conn->is_wrapped = true; // it gets no TLS: what is said is not said to anybody in particular
+        conn->is_wrapped = true;
         turn_away(conn);
     } else if (server->opts.wrap != NULL) {
         hob__http_start(conn);
@@ -628,10 +629,20 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
     }
 }
 
+/* Who makes the server wait is known when those who stand in line were heard: as long as there are any, and no
+ * room, newcomers wait in the kernel. */
+static int hear_those_in_line(struct http_server *server)
+{
+    while (hob__http_is_full(server) && server->ready[0].first != NULL)
+        HOB_TRY(hob__http_step_aside(server));
+    return 0;
+}
+
 static int accept_all(struct http_server *server, hob_tcp_listener *listener)
 {
     for (unsigned in_a_row = 1;; in_a_row++) {
         hob_tcp *tcp;
+        HOB_TRY(hear_those_in_line(server));
         int      r = hob_tcp_accept(listener, &tcp);
         if (r < 0)
             return r;

@@ -45,7 +45,7 @@ enum {
     TRAILERS_BYTES_MAX = 2048,
     VALUE_BYTES_MAX = 1024,   /* of a media type or the server's name                        */
     DATE_LINE_LEN = 37,       /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n"                   */
-    REFUSERS_MAX = 64,        /* tasks that say 503 to those who are too many                */
+    REFUSERS_MAX = 64,        /* tasks that tell those who are too many; beyond all limits   */
     CONNS_MAX_NORMAL = 20000, /* unless told otherwise, where there are descriptors for them */
     CONNS_MAX_LEAST = 16,     /* the same, where there are few                               */
     SPARES_MAX = 256,         /* rooms kept for the next                                     */
@@ -60,18 +60,28 @@ enum {
 #define NEWCOMERS_NS (200 * HOB_USEC) /* so long they are served in a turn                  */
 #define GRACE_NS (10 * HOB_SEC)  /* before the lowest rate counts                           */
 #define FIRST_ASK_NS (1 * HOB_SEC) /* so long may whoever has just come ask, when the server ends */
+#define FIRST_WORD_NS (1 * HOB_SEC) /* or say which version he speaks, who is one too many   */
 #define LINGER_NS (2 * HOB_SEC)  /* reading on after the last answer, so that it arrives    */
 #define LINGER_BYTES (256 * 1024)
 
 struct http_conn;
 struct h2_conn;
 
-/* A request that waits for its client, in a place of who waits: crowd.c. */
+/* Who waits for his client: */
+enum slow_kind {
+    SLOW_HEAD,    /* nobody's handler yet, or no more: a head, what is left of a body    */
+    SLOW_REQUEST, /* a handler, or its answer                                            */
+    SLOW_CONN,    /* a connection that sends, for no request in particular, and is none of the `running` */
+};
+
+/* In a place of who waits: crowd.c. */
 struct http_slow {
     struct http_slow *prev, *next;
+    struct http_conn *conn;
     hob_scope        *scope;    /* of the wait; NULL: it is in no list                    */
     int64_t           since_ns; /* it would have begun then, had it waited all at once    */
     uint64_t          bytes;    /* that came, or are to go, in this time                  */
+    enum slow_kind    kind;
     bool              is_displaced;
 };
 
@@ -85,6 +95,13 @@ struct http_half {
     bool              is_whole;   /* a head is; its body is on the way                 */
     bool              is_waiting; /* conn->op does; else its task looks at it, or will */
     bool              is_late;
+};
+
+/* A connection that has had its last answer, in a place of who says goodbye. */
+struct http_leaver {
+    struct http_leaver *prev, *next;
+    struct http_conn   *conn;
+    hob_scope          *scope; /* of the goodbye; NULL: it is in no list */
 };
 
 /* Connections without a request, the one that has been for longest first: [0] those that have never
@@ -109,7 +126,9 @@ struct http_server {
     size_t            halves_bytes;         /* that they may have, in all                */
     hob_event         someone_half;
     struct http_slow *slow;
-    unsigned          leaving;   /* connections that were displaced, and are not closed yet */
+    unsigned          ending;    /* requests that were displaced, and do not know it yet: they run still */
+    struct http_leaver *leavers, *leavers_last; /* who has said goodbye first is first */
+    unsigned          leaving;   /* connections that were displaced, and do not know it yet */
     hob_event         next_turn;
     struct http_list  ready[2]; /* have something to say, and no task yet; by next. [0]: for the first
                                    time, of whom there are only some in a turn */
@@ -274,7 +293,8 @@ struct http_work {
     hob_scope        *sending; /* while it sends so many bytes, and its time has not begun */
     uint64_t          sending_len;
     struct http_slow  slow;    /* when it has */
-    bool              is_slow_counted; /* a request's, that is among the running */
+    struct http_conn *sender;
+    enum slow_kind    sending_kind;
     struct http_work *sending_prev, *sending_next; /* in server->writing */
     struct h1_field  *fields, *trailer_fields;
     char             *texts; /* room for a path and a host with a NUL behind them */
@@ -337,11 +357,15 @@ void hob__http_unwatch(struct http_conn *conn);
 
 /* ---- crowd.c ---- */
 
-/* From here to the end the request waits for its client, in that scope: it is not among the `running`, and
+/* From here to the end it waits for its client, in that scope: it is not among the `running`, and
  * may be displaced, which cancels the scope. */
-void hob__http_slow_begin(struct http_server *server, struct http_slow *slow, hob_scope *scope,
+void hob__http_slow_begin(struct http_conn *conn, struct http_slow *slow, enum slow_kind kind, hob_scope *scope,
                           int64_t since_ns, uint64_t bytes);
 void hob__http_slow_end(struct http_server *server, struct http_slow *slow);
+
+/* From here to the end there is nothing left to do for it but to say goodbye, in that scope. */
+void hob__http_leaver_begin(struct http_conn *conn, struct http_leaver *leaver, hob_scope *scope);
+void hob__http_leaver_end(struct http_server *server, struct http_leaver *leaver);
 
 /* Whether one more request may run. */
 static inline bool hob__http_may_run(const struct http_server *server)
@@ -360,10 +384,16 @@ static inline bool hob__http_is_crowded(const struct http_server *server)
 void hob__http_list_add(struct http_list lists[2], struct http_conn *conn);
 void hob__http_list_remove(struct http_list lists[2], struct http_conn *conn);
 
-/* One of those without a request goes. False: there is none. */
-bool hob__http_displace_conn(struct http_server *server);
+/* Whether one more connection would be one too many. */
+static inline bool hob__http_is_full(const struct http_server *server)
+{
+    return server->stats->connections - server->leaving - server->refusing >= server->opts.connections_max;
+}
 
-/* It has something to say after all, and stays. */
+/* One more connection may be there, if need be since others go. False: none of them can. */
+bool hob__http_make_room(struct http_server *server);
+
+/* It has something to say after all, and stays; or its task knows that it is to go, and it counts until then. */
 static inline void hob__http_stays(struct http_conn *conn)
 {
     conn->server->leaving -= conn->is_displaced;

@@ -34,10 +34,13 @@ ssize_t hob__http_read_slow(struct http_conn *conn, void *buf, size_t len, int64
 
     hob_scope_begin(&s);
     if (conn->is_counted)
-        hob__http_slow_begin(conn->server, &slow, &s, since_ns, bytes);
+        hob__http_slow_begin(conn, &slow, conn->work->req.scope == NULL ? SLOW_HEAD : SLOW_REQUEST, &s, since_ns,
+                             bytes);
     ssize_t n = hob__http_read_until(conn, buf, len, deadline_ns, ret_is_late);
     hob__http_slow_end(conn->server, &slow);
     (void)!hob_scope_end(&s);
+    if (slow.is_displaced)
+        hob__http_stays(conn);
     if (n == -ECANCELED && slow.is_displaced && hob_cancelled() == 0) {
         *ret_is_late = true;
         return -ETIMEDOUT;
@@ -100,6 +103,8 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
                            : hob_stream_writev(conn->stream, all, 1 + count);
     hob__http_sending_end(conn);
     (void)!hob_scope_end(&s);
+    if (work->slow.is_displaced)
+        hob__http_stays(conn);
     if (n == -ECANCELED && work->slow.is_displaced && hob_cancelled() == 0)
         n = -ETIMEDOUT;
 

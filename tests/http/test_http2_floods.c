@@ -401,3 +401,158 @@ TEST_ON_ALL(http2_floods, more_requests_than_the_server_takes_get_503)
     check_has(peer->fields, "retry-after: 7\n");
     check_eq(site.stats.refused, 6);
 }
+
+/* ---- no room ---- */
+
+static int until_told(hob_http_request *req, void *arg)
+{
+    char buf[1000];
+
+    if (strcmp(hob_http_path(req), "/quick") != 0)
+        HOB_TRY(hob_event_wait(arg));
+    while (HOB_TRY(hob_http_read(req, buf, sizeof buf)) > 0)
+        continue;
+    return hob_http_reply_text(req, 200, "hello");
+}
+
+TEST_ON_ALL(http2_floods, an_idle_one_that_makes_room_is_told_which_was_its_last)
+{
+    struct site site = { .handler = hello, .opts.connections_max = 2 };
+    char        got[512];
+    H2_PEER(first);
+    H2_PEER(other);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &first));
+    check_ok(h2_say(first, "PRI get:1*3"));
+    H2_HEAR_UNTIL(first, first->answers == 3);
+    check_ok(h2_visit(&site, &other));
+    check_ok(h2_say(other, "PRI get:1"));
+    H2_HEAR_UNTIL(other, other->answers == 1);
+    WAIT_FOR(site.stats.idle == 2);
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_eq(status_in(got), 200);
+    H2_HEAR_UNTIL(first, false);
+    check_eq(first->goaways, 1);
+    check_eq(first->goaway, 0);
+    check_eq(first->last_id, 5u);
+    check_eq(site.stats.displaced, 1);
+    check_eq(other->goaways, 0);
+    check_ok(check_others(&site, other, 3));
+}
+
+/* As long as it is silent, it may speak any version. */
+TEST_ON_ALL(http2_floods, one_too_many_is_told_in_its_own_words)
+{
+    hob_event   go_on = { .name = "go on" };
+    struct site site = { .handler = until_told, .arg = &go_on, .opts = { .connections_max = 1, .running_max = 1 } };
+    char        got[512];
+    TCP(busy);
+    TCP(in_pieces);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(visit(&site, &busy));
+    check_ok(say(busy, GET("/")));
+    WAIT_FOR(site.stats.running == 1);
+    {
+        H2_PEER(peer);
+        check_ok(h2_visit(&site, &peer));
+        check_ok(h2_say(peer, "PRI get:1*3"));
+        H2_HEAR_UNTIL(peer, false);
+        check_eq(peer->settings, 1);
+        check_eq(peer->goaways, 1);
+        check_eq(peer->goaway, 0);
+        check_eq(peer->last_id, 0u);
+        check_str(peer->words, "");
+    }
+    check_ok(ask(&site, "PRINT / HTTP/1.1\r\nHost: a\r\n\r\n", got, sizeof got));
+    check_eq(status_in(got), 503);
+    check_ok(visit(&site, &in_pieces));
+    check_ok(say(in_pieces, "P"));
+    check_ok(hob_sleep(HOB_MSEC));
+    check_ok(say(in_pieces, "UT / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    ssize_t n = check_ok(hear(in_pieces, got, sizeof got));
+    check_gt(n, 0);
+    check_eq(status_in(got), 503);
+    check_eq(site.stats.refused, 3);
+    hob_event_set(&go_on);
+    check_ok(hear_until(busy, "hello", got, sizeof got));
+}
+
+/* Its connection is one of those that are served, and then there is no room for its first request. */
+TEST_ON_ALL(http2_floods, the_first_one_of_too_many_running_is_told_in_its_own_words)
+{
+    hob_event   go_on = { .name = "go on" };
+    struct site site = { .handler = until_told, .arg = &go_on, .opts.running_max = 1 };
+    char        got[512];
+    TCP(busy);
+    H2_PEER(peer);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(visit(&site, &busy));
+    check_ok(say(busy, GET("/")));
+    WAIT_FOR(site.stats.running == 1);
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI get:1"));
+    H2_HEAR_UNTIL(peer, false);
+    check_eq(peer->goaways, 1);
+    check_eq(peer->last_id, 0u);
+    hob_event_set(&go_on);
+    check_ok(hear_until(busy, "hello", got, sizeof got));
+}
+
+/* All that its requests do is wait for it. */
+static int crowd_out(const char *script)
+{
+    enum { CONNECTIONS_MAX = 20, MANY = 100 };
+    hob_event      told = { .name = "told" };
+    struct site    site = { .handler = until_told, .arg = &told,
+                            .opts = { .connections_max = CONNECTIONS_MAX, .body_ns = HOB_HOUR, .head_ns = HOB_HOUR } };
+    struct h2_seen *foes[MANY];
+    char            got[512];
+    int             told_count = 0;
+    HOB_SCOPE(s);
+
+    hob_event_set(&told);
+    check_ok(open_site(&s, &site));
+    for (int i = 0; i < MANY; i++) {
+        check_ok(h2_visit(&site, &foes[i]));
+        check_ok(h2_say(foes[i], script));
+        settle();
+        check_le(site.stats.connections, CONNECTIONS_MAX + 1);
+        if (i % 10 == 0) {
+            check_ok(ask(&site, "GET /quick HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", got, sizeof got));
+            check_eq(status_in(got), 200);
+        }
+    }
+    check_eq(site.stats.refused, 0);
+    check_ge(site.stats.displaced, MANY - CONNECTIONS_MAX);
+    for (int i = 0; i < MANY; i++) {
+        H2_HEAR_UNTIL(foes[i], false); // the others are, too, at last, with a warning before it
+        told_count += foes[i]->goaways == 1 && foes[i]->goaway == 0;
+        h2_seen_free(&foes[i]);
+    }
+    check_ge(told_count, MANY - CONNECTIONS_MAX);
+    hob_scope_cancel(&s, "seen");
+    (void)!hob_scope_end(&s);
+    check_eq(site.stats.connections, 0);
+    return 0;
+}
+
+TEST_ONCE(http2_floods, half_heads_keep_nobody_out)
+{
+    check_ok(crowd_out("PRI f:1:0:1:82"));
+}
+
+TEST_ONCE(http2_floods, bodies_that_do_not_come_keep_nobody_out)
+{
+    check_ok(crowd_out("PRI post:1:/a*3 data:1:x"));
+}
+
+TEST_ONCE(http2_floods, closed_windows_keep_nobody_out)
+{
+    check_ok(crowd_out("PRI set:4=0 get:1:/a*3"));
+}

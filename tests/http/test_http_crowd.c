@@ -48,7 +48,8 @@ static int serve(hob_http_request *req, void *arg)
 
 /* ---- a user ---- */
 
-/* Asks over its own connection and over a new one, each 50 ms. Returns what an answer took at most. */
+/* Asks over its own connection, if it has one, and over a new one, each 50 ms. Returns what an answer took
+ * at most. */
 static int64_t ask_again_and_again(const struct site *site, hob_tcp *conn)
 {
     char    got[512];
@@ -56,9 +57,11 @@ static int64_t ask_again_and_again(const struct site *site, hob_tcp *conn)
 
     for (int i = 0; i < questions(); i++) {
         int64_t begun = hob_now();
-        check_ok(say(conn, GET("/")));
-        check_ok(hear_until(conn, "hello", got, sizeof got));
-        check_eq(status_in(got), 200);
+        if (conn != NULL) {
+            check_ok(say(conn, GET("/")));
+            check_ok(hear_until(conn, "hello", got, sizeof got));
+            check_eq(status_in(got), 200);
+        }
         check_ok(ask(site, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", got, sizeof got));
         check_eq(status_in(got), 200);
         longest = hob_now() - begun > longest ? hob_now() - begun : longest;
@@ -124,15 +127,16 @@ static int harm(void *arg)
     }
 }
 
-/* As one alone, and then among foes, each the like of `foe`. What they are told is in `foe`. */
-static int compare(struct site *site, struct foe *foe)
+/* As one alone, and then among foes, to which each is the like of `foe`. What they are told is in `foe`. */
+static int compare_with(struct site *site, struct foe *foe, bool has_conn)
 {
     struct foe foes[FOES];
     TCP(conn);
     HOB_SCOPE(s);
 
     check_ok(open_site(&s, site));
-    check_ok(visit(site, &conn));
+    if (has_conn)
+        check_ok(visit(site, &conn));
     int64_t alone = ask_again_and_again(site, conn);
     foe->site = site;
     for (int i = 0; i < FOES; i++) {
@@ -144,6 +148,7 @@ static int compare(struct site *site, struct foe *foe)
     check_ok(hob_sleep(20 * HOB_SEC));
     check_eq(ask_again_and_again(site, conn), alone);
     check_le(site->stats.waiting, RUNNING_MAX);
+    check_eq(site->stats.refused, 0);
     for (int i = 0; i < FOES; i++) {
         foe->turned_away += foes[i].turned_away;
         foe->status = foes[i].status > foe->status ? foes[i].status : foe->status;
@@ -154,6 +159,11 @@ static int compare(struct site *site, struct foe *foe)
     check_eq(site->stats.running, 0);
     check_eq(site->stats.waiting, 0);
     return 0;
+}
+
+static int compare(struct site *site, struct foe *foe)
+{
+    return compare_with(site, foe, true);
 }
 
 TEST_ONCE(http_crowd, slow_heads_keep_nobody_out)
@@ -296,6 +306,68 @@ TEST_ONCE(http_crowd, each_part_of_a_head_has_its_own_time)
         hob_tcp_close(conns[i]);
     }
     check_eq(site.stats.timed_out, HALVES / 2 + 2);
+    hob_scope_cancel(&s, "seen");
+}
+
+/* So many connections as requests: the slow ones hold all of them, and those that have been told are still
+ * there, to hear it. Half a head is no request: who has asked once and is silent stays. */
+TEST_ONCE(http_crowd, slow_heads_keep_nobody_out_where_connections_are_few)
+{
+    struct site site = { .handler = serve, .opts = { .running_max = RUNNING_MAX, .connections_max = RUNNING_MAX } };
+    struct foe  foe = { .first = "GET / HTTP/1.1\r\nHost: a\r\nX: ", .drips = true };
+
+    check_ok(compare(&site, &foe));
+    check_gt(site.stats.displaced, 0);
+    check_gt(foe.turned_away, FOES);
+}
+
+TEST_ONCE(http_crowd, slow_bodies_keep_nobody_out_where_connections_are_few)
+{
+    struct site site = { .handler = serve, .opts = { .running_max = RUNNING_MAX, .connections_max = RUNNING_MAX } };
+    struct foe  foe = { .first = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n",
+                        .drips = true };
+
+    check_ok(compare_with(&site, &foe, false));
+    check_eq(foe.status, 408);
+    check_gt(foe.turned_away, FOES);
+}
+
+TEST_ONCE(http_crowd, slow_readers_keep_nobody_out_where_connections_are_few)
+{
+    struct site site = { .handler = serve, .opts = { .running_max = RUNNING_MAX, .connections_max = RUNNING_MAX } };
+    struct foe  foe = { .first = GET("/much"), .read_ns = HOB_SEC };
+
+    check_ok(compare_with(&site, &foe, false));
+}
+
+/* Each is told that his request is none, which takes no time, and then stays for as long as he may. */
+TEST_ONCE(http_crowd, those_who_were_told_keep_nobody_out)
+{
+    struct site site = { .handler = serve, .opts = { .running_max = RUNNING_MAX, .connections_max = RUNNING_MAX } };
+    hob_tcp    *conns[FOES];
+    char        got[512];
+    TCP(kept);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(visit(&site, &kept));
+    check_ok(say(kept, GET("/")));
+    check_ok(hear_until(kept, "hello", got, sizeof got));
+    for (int i = 0; i < FOES; i++) {
+        check_ok(visit(&site, &conns[i]));
+        check_ok(say(conns[i], "no request\r\n\r\n"));
+        settle();
+        check_le(site.stats.connections, RUNNING_MAX + 1);
+    }
+    check_eq(site.stats.bad, FOES);
+    check_eq(site.stats.refused + site.stats.displaced, 0);
+    check_ok(say(kept, GET("/")));
+    check_ok(hear_until(kept, "hello", got, sizeof got));
+    for (int i = 0; i < FOES; i++) {
+        check_ok(hear(conns[i], got, sizeof got));
+        check_eq(status_in(got), 400);
+        hob_tcp_close(conns[i]);
+    }
     hob_scope_cancel(&s, "seen");
 }
 

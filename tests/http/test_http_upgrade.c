@@ -162,6 +162,24 @@ TEST(http_upgrade, too_many_are_refused)
     check_ok(shake_hands(&site, UPGRADE("/keep"), &a));
 }
 
+/* As of HTTP/2: tests/ws/test_ws_http2.c. */
+TEST(http_upgrade, a_kept_one_does_not_make_room)
+{
+    struct echo echo = { .silent_ns = HOB_FOREVER };
+    struct site site = { .handler = handle, .arg = &echo, .opts = { .connections_max = 1 } };
+    char        got[512];
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    TCP(conn);
+    check_ok(shake_hands(&site, UPGRADE("/keep"), &conn));
+    settle();
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_eq(status_in(got), 503);
+    check_eq(site.stats.displaced, 0);
+    check_ok(say(conn, "x"));
+    check_ok(hears(conn, "x"));
+}
+
 TEST(http_upgrade, a_kept_one_has_no_task_and_hears_of_silence)
 {
     SITE(site, echo);
