@@ -77,6 +77,7 @@ struct h2_conn {
     struct h2_stream *heading, *fresh, *fresh_last;
     uint32_t          stream_count;
     uint32_t          tunnel_count, silent_count; /* of these */
+    uint32_t          ending_count; /* the same, of those whose end is still to be sent */
     uint32_t          slow_count; /* the same, of those that wait for their client */
 
     /* What the client does. */
@@ -142,6 +143,8 @@ struct h2_stream {
     const struct iovec *lent; /* the first piece that is not gone, with lent_at bytes of it */
     size_t              lent_at, lent_len;
     bool        is_head_sent, is_deferred, is_ending, is_end_sent;
+    bool        is_head_gone; /* it was not only submitted      */
+    bool        is_end_ours;  /* nghttp2 did not send it        */
     bool        is_closed; /* nghttp2 knows it no more */
     bool        is_running;
     bool        is_fresh;  /* it stands in line for a task */
@@ -203,11 +206,15 @@ size_t hob__h2_stream_read(struct h2_stream *s, void *buf, size_t len);
 /* The head, if it was not sent; and what there is from then on. Does not wait: 0 or -ENOMEM. */
 int hob__h2_stream_send(struct h2_stream *s);
 
+/* Nothing follows what there is: its end is to be sent. */
+void hob__h2_stream_ends(struct h2_stream *s);
+
 /* The client says no more, so no window will open for what is left. */
 bool hob__h2_stream_is_stuck(const struct h2_stream *s);
 
 /* The end of its side, or (is_cut) a reset. Waits. */
 void hob__h2_stream_end(struct h2_stream *s, bool is_cut);
+void hob__h2_stream_end_sent(struct h2_stream *s);
 struct h2_stream *hob__h2_stream_of(const hob_http_request *req);
 
 /* ---- h2_tunnel.c ---- */

@@ -163,6 +163,12 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     return is_fine ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+/* 100: the answer's head follows. */
+static bool is_interim(const nghttp2_headers *headers)
+{
+    return headers->nvlen > 0 && headers->nva[0].valuelen == 3 && headers->nva[0].value[0] == '1';
+}
+
 /* A reset that the client provoked is as dear as one of its own (CVE-2025-8671). */
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
@@ -180,10 +186,11 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     } else if (frame->hd.type == NGHTTP2_DATA) {
         h2->updates_left += h2->updates_left < 1000000 ? UPDATES_PER_FRAME : 0;
     }
+    if (s != NULL && frame->hd.type == NGHTTP2_HEADERS)
+        s->is_head_gone = s->is_head_gone || !is_interim(&frame->headers);
     if (s != NULL && (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)
         && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0) {
-        s->is_end_sent = true;
-        hob_event_set(&s->writable);
+        hob__h2_stream_end_sent(s);
     } else if (s == NULL && frame->hd.type == NGHTTP2_HEADERS
                && nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
         // It was refused, and the rest of its body is not wanted.
@@ -339,6 +346,8 @@ static ssize_t read_answer(nghttp2_session *session, int32_t id, uint8_t *buf, s
     struct h2_stream *s = nghttp2_session_get_stream_user_data(session, id);
     if (s == NULL) // its task has ended, and a reset is on its way
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    if (s->is_end_ours)
+        return NGHTTP2_ERR_DEFERRED; // for good
     size_t pending = hob__h2_stream_pending(s), n = pending < len ? pending : len;
 
     (void)buf, (void)source;
@@ -381,6 +390,30 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return 0;
 }
 
+static bool is_window_closed(const struct h2_stream *s)
+{
+    nghttp2_session *session = s->h2->session;
+    return nghttp2_session_get_remote_window_size(session) <= 0
+           || nghttp2_session_get_stream_remote_window_size(session, s->id) <= 0;
+}
+
+/* nghttp2 keeps the end of a stream back while a window is closed, as if it had a length; but it has none, and needs
+ * no window (RFC 9113 6.9). Who reads as he likes, or never again, would hold up who only wants to leave. */
+static void send_ends(struct h2_conn *h2)
+{
+    for (struct h2_stream *s = h2->streams; s != NULL && h2->ending_count > 0 && room(h2) >= 9; s = s->next) {
+        if (!s->is_ending || s->is_end_sent || !s->is_head_gone || s->is_closed || s->broken != 0
+            || hob__h2_stream_pending(s) > 0 || (s->work != NULL && s->work->req.trailers_len > 0)
+            || !is_window_closed(s))
+            continue;
+        const char frame[9] = { 0, 0, 0, NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, (char)(s->id >> 24),
+                                (char)(s->id >> 16), (char)(s->id >> 8), (char)s->id };
+        hob__http_put(h2->conn, frame, sizeof frame);
+        s->is_end_ours = true;
+        hob__h2_stream_end_sent(s);
+    }
+}
+
 void hob__h2_collect(struct h2_conn *h2)
 {
     struct http_conn *conn = h2->conn;
@@ -400,6 +433,8 @@ void hob__h2_collect(struct h2_conn *h2)
         ssize_t n = nghttp2_session_mem_send(h2->session, &h2->rest);
         if (n < 0)
             hob__h2_break(h2, n == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO);
+        else if (n == 0)
+            send_ends(h2);
         if (n <= 0)
             return;
         h2->rest_len = (size_t)n;

@@ -86,6 +86,7 @@ void hob__h2_stream_free(struct h2_stream *s)
     if (h2->heading == s)
         h2->heading = NULL;
     fresh_remove(h2, s);
+    h2->ending_count -= s->is_ending && !s->is_end_sent;
     if (!s->is_closed)
         (void)!nghttp2_session_set_stream_user_data(h2->session, s->id, NULL);
     list_remove(h2, s);
@@ -189,18 +190,31 @@ void hob__h2_stream_ready(struct h2_stream *s)
 
 static int send_pending(struct h2_stream *s);
 
+void hob__h2_stream_ends(struct h2_stream *s)
+{
+    s->h2->ending_count += !s->is_ending && !s->is_end_sent;
+    s->is_ending = true;
+}
+
+void hob__h2_stream_end_sent(struct h2_stream *s)
+{
+    s->h2->ending_count -= s->is_ending && !s->is_end_sent;
+    s->is_end_sent = true;
+    hob_event_set(&s->writable);
+}
+
 void hob__h2_stream_end(struct h2_stream *s, bool is_cut)
 {
     nghttp2_session *session = s->h2->session;
 
     if (s->broken == 0 && !is_cut) {
-        s->is_ending = true;
+        hob__h2_stream_ends(s);
         s->broken = send_pending(s);
     }
     if (!s->is_closed && !s->is_end_sent)
         (void)!nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id,
                                          s->broken != 0 ? NGHTTP2_CANCEL : NGHTTP2_INTERNAL_ERROR);
-    else if (!s->is_closed && !s->has_ended) // RFC 9113 8.1: the rest of its body is not wanted
+    else if (!s->is_closed && (!s->has_ended || s->is_end_ours)) // RFC 9113 8.1: the rest is not wanted
         (void)!nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_NO_ERROR);
 }
 

@@ -127,14 +127,14 @@ static ssize_t tunnel_write(hob_stream *stream, const void *buf, size_t len)
     return (ssize_t)len;
 }
 
-/* Does not wait: the end needs no window. */
+/* Does not wait: the end needs no window (send_ends of h2_session.c). */
 static int tunnel_shutdown(hob_stream *stream)
 {
     struct h2_stream *s = below(stream);
 
     if (s->broken != 0 || s->is_ending)
         return s->broken;
-    s->is_ending = true;
+    hob__h2_stream_ends(s);
     return hob__h2_stream_send(s);
 }
 

@@ -287,6 +287,34 @@ TEST_ON_ALL(http2, an_answer_waits_for_the_clients_windows_and_head_has_no_body)
     check_eq(peer->data[3], 200000);
 }
 
+static int answer_in_two(hob_http_request *req, void *arg)
+{
+    HOB_TRY(hob_http_begin(req, 200, NULL, -1));
+    HOB_TRY(hob_http_write(req, "hello", 5));
+    return hob_http_flush(req);
+}
+
+/* All of it has gone, and the window is closed: its end has no length. */
+TEST_ON_ALL(http2, the_end_of_an_answer_waits_for_no_window)
+{
+    struct site site = { .handler = answer_in_two };
+    H2_PEER(peer);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI set:4=5 get:1*3 post:7"));
+    H2_HEAR_UNTIL(peer, peer->answers == 4 && peer->resets == 4);
+    check_eq(site.stats.timed_out, 0);
+    for (int id = 1; id <= 7; id += 2) {
+        check_eq(peer->data[id], 5);
+        check_eq(peer->reset[id], 0 + 1);
+    }
+    check_ok(h2_say(peer, "win:1:1 win:3:1 win:7:1 get:9"));
+    H2_HEAR_UNTIL(peer, peer->ended[9]);
+    check_eq(peer->goaways, 0);
+}
+
 static int fail_in_the_middle(hob_http_request *req, void *arg)
 {
     if (strcmp(hob_http_path(req), "/late") == 0) {

@@ -329,6 +329,27 @@ TEST_ONCE(ws_http2, a_slow_receiver_holds_up_its_sender_and_nobody_else)
     hob_stream_close(&other->stream);
 }
 
+/* Its end does not wait for the window that nobody opens. */
+TEST_ONCE(ws_http2, who_takes_nothing_is_given_up_when_the_time_is_over_and_not_later)
+{
+    struct sender sender = { .opts = { .send_ns = 20 * HOB_SEC, .close_ns = HOB_SEC, .ping_ns = HOB_FOREVER } };
+    struct site   site = { .handler = serve_sender, .arg = &sender };
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    WS_CLIENT(site, client);
+    WS(ws);
+
+    check_ok(h2_join(&client, &ws));
+    settle();
+    check_eq(sender.ends, 0);
+    check_ok(hob_sleep(20 * HOB_SEC));
+    settle();
+    check_eq(sender.ends, 1);
+    check_eq(sender.result, -ETIMEDOUT);
+    check_ok(hob_sleep(HOB_SEC));
+    check_eq(site.stats.upgraded, 0);
+}
+
 /* A server that does not receive takes no more of a client than its window. */
 static int receive_late(hob_ws *ws, void *arg)
 {
