@@ -127,7 +127,8 @@ typedef struct hob_http_opts {
     /* Of HTTP/2, for each connection. Over a limit of a rate, of which four seconds are saved up, the
      * connection ends (GOAWAY, ENHANCE_YOUR_CALM). */
     uint32_t streams_max;        /* requests and tunnels at once, those included that were reset and whose
-                                    handler has not ended; 0: 100; more are refused (REFUSED_STREAM) */
+                                    handler has not ended; 0: 100; more are refused, each by itself
+                                    (REFUSED_STREAM); of who knows the limit that is one of the resets */
     uint32_t window_bytes;       /* of a request's body that come before they are read, and the memory
                                     that this can take; 0: 64 KiB; at most 16 MiB                 */
     uint32_t resets_per_s_max;   /* by the client, or for its mistakes; 0: 50                     */

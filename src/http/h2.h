@@ -63,6 +63,8 @@ void hob__h2_drain_tunnels(struct http_server *server);
 #ifdef HOB_HTTP_HAVE_H2
 #include <nghttp2/nghttp2.h>
 
+enum { REFUSALS_MAX = 128 }; /* that are on their way: more is read when they have gone */
+
 /* So many at once, and so many each second. */
 struct h2_bucket {
     double  left;
@@ -85,6 +87,8 @@ struct h2_conn {
     uint32_t         head_bytes;    /* of it, on the wire   */
     int64_t          updates_left;  /* WINDOW_UPDATEs that are worth their while */
     struct h2_bucket resets, controls;
+    uint32_t         refusals;     /* that are on their way                  */
+    bool             knows_limit;  /* it has said that it read our SETTINGS  */
     int64_t          strange; /* bytes that came, less those of frames that nghttp2 has told of */
     int64_t          strange_paid;
 
@@ -96,6 +100,7 @@ struct h2_conn {
     size_t         rest_len;
     int64_t        idle_since_ns;
     int64_t        last_call_ns; /* when the second GOAWAY is due, if no answer to the PING comes */
+    bool           has_told_limit; /* our SETTINGS are in work->out */
     bool           is_busy;    /* its task will look at what is to be sent */
     bool           is_feeding; /* nghttp2 is in mem_recv   */
     bool           is_writing; /* work->out is being sent  */

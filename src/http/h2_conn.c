@@ -180,6 +180,17 @@ void hob__h2_kick(struct h2_conn *h2)
     }
 }
 
+/* Until nobody writes. False: it was cancelled. */
+static bool wait_for_quiet(struct h2_conn *h2)
+{
+    while (h2->is_writing) {
+        hob_event_reset(&h2->quiet);
+        if (hob_event_wait(&h2->quiet) < 0)
+            return false;
+    }
+    return true;
+}
+
 /* ---- what came ---- */
 
 /* The client has done what ends a connection. */
@@ -220,12 +231,23 @@ static void feed_slice(struct h2_conn *h2)
         calm(h2); // nghttp2 has its own limits
 }
 
+/* A client that does not take them does not make them pile up. */
+static void send_refusals(struct h2_conn *h2)
+{
+    if (h2->refusals < REFUSALS_MAX)
+        return;
+    hob__h2_kick(h2);
+    if (h2->refusals >= REFUSALS_MAX) // what was said before is being sent
+        (void)!wait_for_quiet(h2);
+}
+
 static void feed(struct h2_conn *h2)
 {
     struct http_work *work = h2->conn->work;
 
     while (work->in_begin < work->in_end && h2->conn->broken == 0 && !h2->is_over) {
         feed_slice(h2);
+        send_refusals(h2);
         if (++h2->slices % SLICES_IN_A_ROW_MAX != 0 && hob_now() - h2->turn_ns < TURN_NS)
             continue;
         (void)!hob__http_step_aside(h2->conn->server); // cancelled: tunnels say goodbye, after what has come
@@ -289,17 +311,6 @@ static bool is_done(struct h2_conn *h2)
         return false;
     h2->conn->lingers = true;
     break_streams(h2, -ECONNRESET, "the client broke the rules");
-    return true;
-}
-
-/* Until nobody writes. False: it was cancelled. */
-static bool wait_for_quiet(struct h2_conn *h2)
-{
-    while (h2->is_writing) {
-        hob_event_reset(&h2->quiet);
-        if (hob_event_wait(&h2->quiet) < 0)
-            return false;
-    }
     return true;
 }
 

@@ -163,6 +163,19 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     return is_fine ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
+static void forget_refusal(struct h2_conn *h2, uint32_t code)
+{
+    h2->refusals -= code == NGHTTP2_REFUSED_STREAM && h2->refusals > 0;
+}
+
+static int on_frame_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *arg)
+{
+    (void)session, (void)error;
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        forget_refusal(arg, frame->rst_stream.error_code);
+    return 0;
+}
+
 /* 100: the answer's head follows. */
 static bool is_interim(const nghttp2_headers *headers)
 {
@@ -177,6 +190,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         uint32_t code = frame->rst_stream.error_code;
+        forget_refusal(h2, code);
         if (code != NGHTTP2_NO_ERROR && code != NGHTTP2_REFUSED_STREAM && code != NGHTTP2_INTERNAL_ERROR
             && code != NGHTTP2_CANCEL)
             (void)!take_reset(h2);
@@ -207,6 +221,28 @@ static int refuse_stream(nghttp2_session *session, int32_t id, uint32_t code)
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; // its fields are decoded, and forgotten
 }
 
+/* Those that the client counts, too. */
+static uint32_t open_count(const struct h2_conn *h2)
+{
+    uint32_t count = 0;
+    for (const struct h2_stream *s = h2->streams; s != NULL; s = s->next)
+        count += !s->is_closed;
+    return count;
+}
+
+/* RFC 9113 5.1.2: an error of this stream, and not of the others. Once it knows the limit, it breaks a rule,
+ * and pays; until then it may be only in a hurry. */
+static int refuse_one_too_many(struct h2_conn *h2, int32_t id)
+{
+    bool pays = h2->knows_limit && open_count(h2) >= h2->conn->server->opts.streams_max;
+
+    h2->conn->server->stats->refused++;
+    if (pays && !take_reset(h2))
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    h2->refusals++;
+    return refuse_stream(h2->session, id, NGHTTP2_REFUSED_STREAM);
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *arg)
 {
     struct h2_conn *h2 = arg;
@@ -214,10 +250,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 
     if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    if (h2->stream_count >= h2->conn->server->opts.streams_max) {
-        h2->conn->server->stats->refused++;
-        return refuse_stream(session, id, NGHTTP2_REFUSED_STREAM);
-    }
+    if (h2->stream_count >= h2->conn->server->opts.streams_max)
+        return refuse_one_too_many(h2, id);
     struct h2_stream *s = hob__h2_stream_new(h2, id);
     if (s == NULL)
         return refuse_stream(session, id, NGHTTP2_REFUSED_STREAM);
@@ -279,6 +313,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     h2->head_since_ns = 0;
     if (frame->hd.type == NGHTTP2_PING && h2->last_call_ns != 0 && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
         h2->has_pinged_back = true;
+    if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+        h2->knows_limit = true;
     if (s == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && s == h2->heading) {
@@ -390,6 +426,20 @@ static int send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8
     return 0;
 }
 
+/* nghttp2 would end the connection of a client that has one request too many, and is told of no limit; the
+ * client is told of ours: it is the first setting of the first frame. */
+static int tell_limit(struct h2_conn *h2, char *frame, size_t len)
+{
+    const uint32_t max = h2->conn->server->opts.streams_max;
+    const char     value[4] = { (char)(max >> 24), (char)(max >> 16), (char)(max >> 8), (char)max };
+
+    if (len < 15 || frame[3] != NGHTTP2_SETTINGS || frame[10] != NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS)
+        return -EPROTO;
+    memcpy(frame + 11, value, sizeof value);
+    h2->has_told_limit = true;
+    return 0;
+}
+
 static bool is_window_closed(const struct h2_stream *s)
 {
     nghttp2_session *session = s->h2->session;
@@ -426,6 +476,8 @@ void hob__h2_collect(struct h2_conn *h2)
                 return;
             size_t n = h2->rest_len < room(h2) ? h2->rest_len : room(h2);
             hob__http_put(conn, h2->rest, n);
+            if (!h2->has_told_limit && tell_limit(h2, conn->work->out + conn->work->out_len - n, n) < 0)
+                hob__h2_break(h2, -EPROTO);
             h2->rest += n;
             h2->rest_len -= n;
             continue;
@@ -449,6 +501,7 @@ static void set_callbacks(nghttp2_session_callbacks *to)
 {
     nghttp2_session_callbacks_set_on_begin_frame_callback(to, on_begin_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(to, on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(to, on_frame_not_sent);
     nghttp2_session_callbacks_set_on_begin_headers_callback(to, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(to, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(to, on_invalid_header);
@@ -476,7 +529,7 @@ static int submit_settings(struct h2_conn *h2)
 {
     const hob_http_opts *opts = &h2->conn->server->opts;
     nghttp2_settings_entry entries[] = {
-        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, opts->streams_max },
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, INT32_MAX }, // see tell_limit
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, opts->window_bytes },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, opts->head_bytes_max },
         { NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, !opts->no_tunnels },

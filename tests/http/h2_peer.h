@@ -269,7 +269,7 @@ struct h2_seen {
     bool                  ended[H2_STREAMS_MAX];
     uint64_t              data[H2_STREAMS_MAX];
     int                   answers, resets, refused, goaway, goaways, pings, updates, settings, continues;
-    uint32_t              last_id;
+    uint32_t              last_id, streams_max; /* as GOAWAY and SETTINGS say */
     bool                  is_over;
     char                  fields[4096]; /* of all heads and trailers: "name: value\n" */
     struct h2_bytes       body; /* of all streams */
@@ -341,6 +341,8 @@ static inline void h2_see_frame(struct h2_seen *seen, int type, int flags, uint3
         break;
     case H2_SETTINGS:
         seen->settings += (flags & H2_ACK) == 0;
+        for (size_t i = 0; i + 6 <= len; i += 6)
+            seen->streams_max = p[i] == 0 && p[i + 1] == 3 ? h2_number(p + i + 2) : seen->streams_max;
         break;
     case H2_PING:
         seen->pings++;

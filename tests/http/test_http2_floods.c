@@ -120,6 +120,96 @@ TEST_ON_ALL(http2_floods, a_request_counts_until_its_handler_has_ended)
     H2_HEAR_UNTIL(peer, peer->ended[41]);
 }
 
+/* RFC 9113 5.1.2. Whoever knows the limit breaks a rule, but that is one request's end and no other's. */
+TEST_ON_ALL(http2_floods, a_request_over_the_limit_is_refused_alone)
+{
+    struct busy busy = { 0 };
+    struct site site = { .handler = work_on, .arg = &busy, .opts.streams_max = 10 };
+    H2_PEER(peer);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI setack ping"));
+    H2_HEAR_UNTIL(peer, peer->pings == 1);
+    check_eq(peer->streams_max, 10u);
+    for (uint32_t id = 1; id < 300; id += 100) {
+        char script[40];
+        snprintf(script, sizeof script, "get:%u*12", id);
+        int answers = peer->answers;
+        check_ok(h2_say(peer, script));
+        H2_HEAR_UNTIL(peer, peer->answers == answers + 10);
+        check_eq(peer->reset[id + 20], 7 + 1);
+        check_eq(peer->reset[id + 22], 7 + 1);
+    }
+    check_eq(peer->goaways, 0);
+    check_eq(peer->refused, 6);
+    check_eq(site.stats.refused, 6);
+    check_eq(busy.begun, 30);
+}
+
+/* It may have asked for much before it heard of the limit. */
+TEST_ON_ALL(http2_floods, many_requests_before_the_limit_is_known_are_refused_one_by_one)
+{
+    struct busy busy = { 0 };
+    struct site site = { .handler = work_on, .arg = &busy, .opts.streams_max = 10 };
+    H2_PEER(peer);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI head:1:5::method=GET|:scheme=http|:path=/|:authority=a*1500"));
+    H2_HEAR_UNTIL(peer, peer->answers + peer->refused == 1500);
+    check_ge(peer->answers, 10);
+    check_eq(peer->goaways, 0);
+    check_ok(h2_say(peer, "setack"));
+    check_ok(check_others(&site, peer, 3001));
+}
+
+TEST_ON_ALL(http2_floods, requests_over_a_known_limit_end_the_connection_at_last)
+{
+    struct busy busy = { 0 };
+    struct site site = { .handler = work_on, .arg = &busy, .opts = { .streams_max = 10, .resets_per_s_max = 10 } };
+    H2_PEER(peer);
+    H2_PEER(other);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &other));
+    check_ok(h2_say(other, "PRI"));
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI setack ping"));
+    H2_HEAR_UNTIL(peer, peer->pings == 1);
+    check_ok(h2_say(peer, "get:1*200"));
+    H2_HEAR_UNTIL(peer, peer->goaway != 0);
+    check_eq(peer->goaway, 11);
+    check_eq(site.stats.calmed, 1);
+    check_ok(check_others(&site, other, 1));
+}
+
+/* Nor does who does not hear of them make them pile up. */
+TEST_ONCE(http2_floods, refusals_that_nobody_takes_are_few)
+{
+    struct busy busy = { 0 };
+    struct site site = { .handler = work_on, .arg = &busy, .opts.streams_max = 10 };
+    H2_PEER(peer);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI"));
+    hob_scope_deadline(&s, hob_in(5 * HOB_SEC));
+    for (uint32_t id = 1; id < 2000000; id += 200) {
+        char script[40];
+        snprintf(script, sizeof script, "get:%u*100", id);
+        if (h2_say(peer, script) < 0)
+            break;
+        check_lt(mallinfo2().uordblks, 30000000u);
+    }
+    check_eq(hob_cancelled(), -ETIMEDOUT); // it is not read from any more
+    check_lt(site.stats.refused, 200000u);
+}
+
 /* Row 90: CVE-2025-8671, by the ways that make a server reset a stream. */
 TEST_ON_ALL(http2_floods, resets_that_are_provoked_end_the_connection)
 {
