@@ -144,10 +144,20 @@ static const char *client_of(const hob_http_request *req, char text[static HOB_A
     return text + 1;
 }
 
+/* What was told. Of who went away before it was, nginx says 499, and so do those who read logs. */
+enum { WENT_AWAY = 499 };
+
+static int status_of(const hob_http_request *req, int error)
+{
+    int status = hob_http_status(req);
+    if (status == 0)
+        status = hob_http_failure_status(req, error);
+    return status != 0 ? status : WENT_AWAY;
+}
+
 void access_log(enum log_format format, const hob_http_request *req, int error, int64_t took_ns)
 {
     char text[HOB_ADDR_TEXT_MAX];
-    int  status = hob_http_status(req);
 
     if (format == LOG_NONE)
         return;
@@ -157,7 +167,7 @@ void access_log(enum log_format format, const hob_http_request *req, int error, 
         .target = hob_http_target(req),
         .referer = hob_http_header(req, "Referer"),
         .agent = hob_http_header(req, "User-Agent"),
-        .status = status == 0 ? hob_http_failure_status(req, error) : status,
+        .status = status_of(req, error),
         .error = error,
         .version = hob_http_version(req),
         .bytes = hob_http_answer_bytes(req),

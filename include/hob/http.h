@@ -310,7 +310,7 @@ HOB_API HOB_MUST_USE int hob_http_add_trailer(hob_http_request *req, const char 
                                               const char *value);
 
 /* How the answer stands. None waits. Its status (0: it has not begun), how many bytes of a body were
- * written, and one of its headers, which is copied into `buf`, with a NUL. hob_http_answer_header
+ * written (of a piece that failed, those that had gone), and one of its headers, which is copied into `buf`, with a NUL. hob_http_answer_header
  * returns the header's length; -ENOENT; -ENOSPC: `buf` is too small. */
 HOB_API int      hob_http_status(const hob_http_request *req);
 HOB_API uint64_t hob_http_answer_bytes(const hob_http_request *req);
@@ -322,7 +322,8 @@ HOB_API HOB_MUST_USE ssize_t hob_http_answer_header(const hob_http_request *req,
 HOB_API HOB_MUST_USE int hob_http_take_back(hob_http_request *req);
 
 /* What a client would be told if the handler returned `error`: 413, 400 or 408 when it is the body's,
- * else 503 of -ETIMEDOUT, and 500. Does not wait. */
+ * else 503 of -ETIMEDOUT, and 500; or 0: it went away, or does not take what it is told, so that nobody is
+ * there to be told, and nothing of the server's has failed. Does not wait. */
 HOB_API int hob_http_failure_status(const hob_http_request *req, int error);
 
 /* Reading gives the request's body, writing makes the answer's (200 of unknown length, if it has not

@@ -222,7 +222,7 @@ HOB_API HOB_MUST_USE int hob_web_openapi(const hob_web *web, struct json_t **ret
 
 /* ---- middleware: functions for hob_web_use; their options are lent ---- */
 
-/* Logs each answer (hob/log.h): method, path, status, bytes, time, client. Where there are more than 1000
+/* Logs each answer (hob/log.h): method, path, status (0: it was cut off), bytes, time, client. Where there are more than 1000
  * a second, hob_log_opts.site_per_s lets more of them through. */
 HOB_API HOB_MUST_USE int hob_web_log(hob_http_request *req, void *none);
 

@@ -260,11 +260,10 @@ ssize_t hob_http_write(hob_http_request *req, const void *data, size_t len)
             return -EMSGSIZE;
         req->answer_left -= len;
     }
+    req->part_bytes = 0;
     int r = req->transport->write(req, data, len);
-    if (r < 0)
-        return r;
-    req->answer_bytes += len;
-    return (ssize_t)len;
+    req->answer_bytes += r < 0 ? req->part_bytes : len;
+    return r < 0 ? r : (ssize_t)len;
 }
 
 int hob_http_flush(hob_http_request *req)
@@ -327,8 +326,15 @@ int hob__http_refuse(hob_http_request *req, int status)
     return hob_http_reply_text(req, status, NULL);
 }
 
+static bool is_nobody_there(const hob_http_request *req)
+{
+    return *req->broken != 0 || req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF;
+}
+
 int hob_http_failure_status(const hob_http_request *req, int error)
 {
+    if (is_nobody_there(req))
+        return 0;
     switch (req->body_error) {
     case -EMSGSIZE:
         return 413;
@@ -363,7 +369,7 @@ void hob__http_finish(hob_http_request *req, int result)
 {
     req->notes = NULL; // they ended with the handler
     req->inside = 0;
-    if (*req->broken == 0 && (req->is_gone || req->body_error == -ECONNRESET || req->body_error == HOB_EOF))
+    if (*req->broken == 0 && is_nobody_there(req))
         *req->broken = -ECONNRESET;
     if (*req->broken != 0 || req->conn->is_upgraded) {
         cut_off(req); // nobody is there, or would know what it belongs to

@@ -167,7 +167,10 @@ static int write_chunk(hob_http_request *req, const void *data, size_t len)
     }
     struct iovec pieces[] = { { size, (size_t)size_len }, { (void *)(uintptr_t)data, len },
                               { (void *)(uintptr_t) "\r\n", 2 } };
-    return hob__http_send(conn, pieces, 3);
+    int    r = hob__http_send(conn, pieces, 3);
+    size_t gone = req->part_bytes < (size_t)size_len ? 0 : req->part_bytes - (size_t)size_len;
+    req->part_bytes = gone < len ? gone : len;
+    return r;
 }
 
 static int write_piece(hob_http_request *req, const void *data, size_t len)

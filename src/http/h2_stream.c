@@ -617,7 +617,6 @@ static int send_pending(struct h2_stream *s)
         h2->conn->server->stats->timed_out++;
     if (s->broken == 0)
         s->broken = r; // in the middle of what was to be sent
-    s->lent_len = 0;
     return s->broken;
 }
 
@@ -635,7 +634,10 @@ static int write_body(hob_http_request *req, const void *data, size_t len)
     s->lent = &s->lent_one;
     s->lent_at = 0;
     s->lent_len = len;
-    return send_pending(s);
+    int r = send_pending(s);
+    req->part_bytes = len - s->lent_len;
+    s->lent_len = 0;
+    return r;
 }
 
 static int flush(hob_http_request *req)

@@ -262,6 +262,7 @@ struct hob_http_request {
     int               status;
     uint64_t          answer_left; /* FRAME_LENGTH */
     uint64_t          answer_bytes;
+    size_t            part_bytes;  /* of a piece whose writing failed, those that went */
     size_t            answer_at;   /* where it begins in work->out, while nothing of it was sent */
     bool              is_sent;     /* a byte of it was   */
     bool              is_gone;     /* the client went away */

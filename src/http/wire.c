@@ -78,6 +78,31 @@ static void end_turn(struct http_work *work)
     }
 }
 
+/* Returns all of `len`, or an error, and tells how many had gone before it. */
+static ssize_t write_pieces(hob_stream *stream, struct iovec *pieces, int count, uint64_t len, uint64_t *ret_gone)
+{
+    uint64_t gone = 0;
+    ssize_t  n = 0;
+
+    while (gone < len) {
+        n = hob_stream_writev_some(stream, pieces, count);
+        if (n < 0)
+            break;
+        gone += (uint64_t)n;
+        for (size_t left = (size_t)n; left > 0;) {
+            size_t here = pieces->iov_len < left ? pieces->iov_len : left;
+            *pieces = (struct iovec){ (char *)pieces->iov_base + here, pieces->iov_len - here };
+            left -= here;
+            if (left > 0) {
+                pieces++;
+                count--;
+            }
+        }
+    }
+    *ret_gone = gone;
+    return n < 0 ? n : (ssize_t)len;
+}
+
 int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count)
 {
     struct http_work *work = conn->work;
@@ -86,7 +111,7 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
     if (work->is_writing)
         HOB_TRY(await_turn(work));
     struct iovec all[8] = { { work->out, work->out_len } };
-    uint64_t     len = work->out_len;
+    uint64_t     len = work->out_len, gone = 0;
     if (conn->broken != 0)
         return conn->broken;
     for (int i = 0; i < count; i++) {
@@ -100,7 +125,7 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
     hob_scope_begin(&s);
     hob__http_sending_begin(conn, &s, len);
     ssize_t n = count == 0 ? hob_stream_write(conn->stream, work->out, work->out_len)
-                           : hob_stream_writev(conn->stream, all, 1 + count);
+                           : write_pieces(conn->stream, all, 1 + count, len, &gone);
     hob__http_sending_end(conn);
     (void)!hob_scope_end(&s);
     if (work->slow.is_displaced)
@@ -108,6 +133,7 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
     if (n == -ECANCELED && work->slow.is_displaced && hob_cancelled() == 0)
         n = -ETIMEDOUT;
 
+    size_t before = work->out_len;
     conn->server->stats->writes++;
     work->out_len = 0;
     end_turn(work);
@@ -115,6 +141,7 @@ int hob__http_send(struct http_conn *conn, const struct iovec *pieces, int count
         work->req.is_sent = true;
     if (n < 0) {
         conn->broken = (int)n;
+        work->req.part_bytes = gone > before ? (size_t)(gone - before) : 0;
         if (n == -ETIMEDOUT && hob_cancelled() == 0)
             conn->server->stats->timed_out++;
         return (int)n;

@@ -209,6 +209,8 @@ static int settle(struct web_ctx *ctx, int r)
     if (hob_scope_cancelled(hob_http_scope(req)) != 0)
         return r; // the client went away, or its time is over
     int status = hob_http_failure_status(req, r);
+    if (status == 0)
+        return r; // that it went away is not seen by who only writes
     if (status >= 500 && r != ctx->logged)
         HOB_LOG(ERROR, "a request failed", "error", hob_log_error(r), "method", hob_http_method(req),
                 "pattern", hob_web_pattern(req));

@@ -12,7 +12,8 @@ int hob_web_log(hob_http_request *req, void *none)
     int64_t begun_ns = hob_now();
     int     r = hob_web_next(req);
     int     status = r < 0 ? 0 : hob_http_status(req); // 0: it was cut off
-    int     level = r < 0 || status >= 500 ? HOB_LOG_WARNING : HOB_LOG_INFO;
+    bool    has_failed = r < 0 ? hob_http_failure_status(req, r) != 0 : status >= 500; // clients may leave
+    int     level = has_failed ? HOB_LOG_WARNING : HOB_LOG_INFO;
 
     (void)none;
     if (!HOB_LOG_IS_ON(level))

@@ -409,6 +409,57 @@ TEST_ON_ALL(http_gone, a_client_that_ends_in_the_middle_of_its_body_gets_no_answ
     check_eq(check_ok(ask(&site, "GET / HTTP/1.1\r\nHo", got, sizeof got)), 0);
 }
 
+struct cut {
+    int             result, told; /* of the handler's call, and what would be said */
+    hob_http_record record;
+    int             records;
+};
+
+static int reply_much(hob_http_request *req, void *arg)
+{
+    static const char much[20000000];
+    struct cut       *cut = arg;
+
+    cut->result = strcmp(hob_http_path(req), "/chunks") == 0 ? (int)hob_http_write(req, much, sizeof much)
+                                                             : hob_http_reply(req, 200, NULL, much, sizeof much);
+    cut->told = hob_http_failure_status(req, cut->result);
+    return cut->result;
+}
+
+static void note_cut(void *arg, const hob_http_record *record)
+{
+    struct cut *cut = arg;
+    cut->record = *record;
+    cut->records++;
+}
+
+/* What went is told, and that nobody is there to hear of a failure. */
+TEST_ON_ALL(http_gone, a_client_that_leaves_in_the_middle_of_its_answer_is_no_failure)
+{
+    static const char *const PATHS[] = { GET("/whole"), GET("/chunks") };
+    struct cut  cut = { .records = 0 };
+    struct site site = { .handler = reply_much, .arg = &cut, .opts = { .record = note_cut, .record_arg = &cut } };
+    char        got[100000];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    for (int i = 0; i < 2; i++) {
+        TCP(conn);
+        check_ok(visit(&site, &conn));
+        check_ok(say(conn, PATHS[i]));
+        check_eq(hear(conn, got, sizeof got), (ssize_t)sizeof got - 1);
+        close_tcp(&conn); // with bytes unread: a reset
+        WAIT_FOR(cut.records == i + 1);
+        check_lt(cut.result, 0);
+        check_eq(cut.told, 0);
+        check_eq(cut.record.status, 200);
+        check_eq(cut.record.error, cut.result);
+        check_gt(cut.record.answer_bytes, sizeof got - 1000);
+        check_lt(cut.record.answer_bytes, 20000000u);
+    }
+    check_eq(site.stats.failed, 0);
+}
+
 /* ---- children of a request ---- */
 
 static int fail_soon(void *arg)
