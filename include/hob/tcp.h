@@ -93,15 +93,15 @@ HOB_API hob_addr hob_tcp_listener_addr(const hob_tcp_listener *listener);
 HOB_API void hob_tcp_listener_close(hob_tcp_listener *listener);
 
 /* Serves `addr` with one listener for each worker: what a worker accepts it keeps, and nothing
- * crosses. Runs fn(listener, arg) on each, as a task, with its own listener, which is closed
- * when fn returns. The kernel deals the connections out by a hash of their addresses: evenly
+ * crosses. When all listen it runs fn(listener, arg) on each, as a task, with its own listener, which
+ * is closed when fn returns. The kernel deals the connections out by a hash of their addresses: evenly
  * when they are many.
  *
  *     static int serve(hob_tcp_listener *listener, void *arg) { ... accept in a loop ... }
  *     ...
  *     return hob_tcp_serve_sharded(&addr, NULL, serve, NULL);
  *
- * When all listen it calls hob_ready with the address, a const hob_addr * that lives until this
+ * It also calls hob_ready then, with the address, a const hob_addr * that lives until this
  * returns. Waits until all have ended; a failure cancels the others. Starts all workers.
  * Returns 0; the first error of an fn; an error of hob_tcp_listen; -ENOMEM, -EAGAIN;
  * -ECANCELED, -ETIMEDOUT. The port is refused (-EADDRINUSE) if anybody listens there already,

@@ -397,7 +397,8 @@ struct shards {
     hob_tcp_serve_fn   *fn;
     void               *arg;
     const void         *made_at;
-    hob_sem             listening; /* released by each that does */
+    hob_sem             listening;  /* released by each that does */
+    hob_event           all_listen;
 };
 
 struct shard {
@@ -426,13 +427,16 @@ static int run_shard(void *arg)
 
     HOB_TRY(open_shard(shard, &listener));
     hob_sem_release(&all->listening);
-    int r = all->fn(listener, all->arg);
+    int r = hob_event_wait(&all->all_listen);
+    if (r >= 0)
+        r = all->fn(listener, all->arg);
     hob_tcp_listener_close(listener);
     return r;
 }
 
-/* One after the other, for the others share the port of the first. A failure cancels the scope,
- * and with it the wait. */
+/* One after the other, for the others share the port of the first. None serves before all listen: the
+ * first might have served by then (a run that stops), and with its listener the port would be gone, which
+ * anybody may be given by the kernel. A failure cancels the scope, and with it the waits. */
 static void start_shards(hob_scope *scope, struct shards *all)
 {
     for (uint32_t i = 0; i < hob_workers(); i++) {
@@ -442,6 +446,7 @@ static void start_shards(hob_scope *scope, struct shards *all)
         if (hob_sem_acquire(&all->listening) < 0)
             return;
     }
+    hob_event_set(&all->all_listen);
     hob_ready(&all->addr);
 }
 
@@ -450,7 +455,8 @@ int hob_tcp_serve_sharded(const hob_addr *addr, const hob_tcp_listen_opts *opts,
 {
     struct shards all = { .addr = *addr, .fd = -1, .fn = fn, .arg = arg,
                           .made_at = __builtin_return_address(0),
-                          .listening = { .name = "listeners" } };
+                          .listening = { .name = "listeners" },
+                          .all_listen = { .name = "the other listeners" } };
     if (opts != NULL)
         all.opts = *opts;
 
@@ -463,7 +469,8 @@ int hob_tcp_serve_sharded_fd(int fd, const hob_tcp_listen_opts *opts, hob_tcp_se
                              void *arg)
 {
     struct shards all = { .fd = fd, .fn = fn, .arg = arg, .made_at = __builtin_return_address(0),
-                          .listening = { .name = "listeners" } };
+                          .listening = { .name = "listeners" },
+                          .all_listen = { .name = "the other listeners" } };
     hob_require(fd >= 0, "hob_tcp_serve_sharded_fd: this is no descriptor");
     if (opts != NULL)
         all.opts = *opts;

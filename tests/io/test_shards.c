@@ -128,6 +128,46 @@ SHARD_TEST(two_servers_that_agree_share_the_port, 2)
     return hob_scope_end(&s);
 }
 
+struct squat {
+    hob_event left, tried;
+    hob_addr  addr;
+    int       result;
+};
+
+static int leave_at_once(hob_tcp_listener *listener, void *arg)
+{
+    struct squat *squat = arg;
+    if (hob_worker_number() != 0)
+        return hob_event_wait(&squat->tried);
+    squat->addr = hob_tcp_listener_addr(listener);
+    hob_event_set(&squat->left);
+    return 0;
+}
+
+/* The first has closed its listener by then. */
+static int take_the_port(void *arg)
+{
+    struct squat *squat = arg;
+    LISTENER(listener);
+    HOB_TRY(hob_event_wait(&squat->left));
+    squat->result = hob_tcp_listen(&squat->addr, NULL, &listener);
+    hob_event_set(&squat->tried);
+    return 0;
+}
+
+/* When it was chosen by the kernel, and whoever asked for it first is gone. */
+SHARD_TEST(the_port_is_theirs_until_the_last_has_left, WORKERS)
+{
+    hob_addr     any = hob_addr_loopback(0);
+    struct squat squat = { .result = 1 };
+    HOB_SCOPE(s);
+    hob_go(&s, take_the_port, &squat);
+    check_ok(hob_tcp_serve_sharded(&any, NULL, leave_at_once, &squat));
+    check_ok(hob_scope_end(&s));
+    check_eq(squat.result, -EADDRINUSE);
+    return 0;
+}
+
 static int fail_on_worker_1(hob_tcp_listener *listener, void *arg)
 {
     if (hob_worker_number() == 1)
