@@ -137,7 +137,7 @@ const struct host_name *hob__dns_hosts_find(const struct dns_hosts *hosts, const
            strcmp(hosts->text + hosts->names[low + count].at, name) == 0)
         count++;
     *ret_count = count;
-    return hosts->names + low;
+    return count > 0 ? hosts->names + low : NULL;
 }
 
 const char *hob__dns_hosts_name_of(const struct dns_hosts *hosts, const hob_addr *addr, size_t *at)
