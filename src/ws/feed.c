@@ -64,13 +64,30 @@ static struct blob *take_oldest(struct feed *feed)
     return blob;
 }
 
-static void add(struct feed *feed, struct blob *blob)
+/* Returns those that made room, in a list. */
+static struct blob *add(struct feed *feed, struct blob *blob)
 {
+    struct blob *gone = NULL;
+
     while (feed->first < feed->next
-           && (feed->next - feed->first == feed->cap || feed->bytes + blob->len > feed->bytes_max))
-        hob__blob_unref(take_oldest(feed));
+           && (feed->next - feed->first == feed->cap || feed->bytes + blob->len > feed->bytes_max)) {
+        struct blob *oldest = take_oldest(feed);
+        oldest->next_gone = gone;
+        gone = oldest;
+    }
     feed->ring[feed->next++ % feed->cap] = blob;
     feed->bytes += blob->len;
+    return gone;
+}
+
+/* Without the lock: a large one that comes may free thousands, and all workers would wait for it. */
+static void let_go(struct blob *gone)
+{
+    while (gone != NULL) {
+        struct blob *next = gone->next_gone;
+        hob__blob_unref(gone);
+        gone = next;
+    }
 }
 
 static void tell(struct feed *feed)
@@ -82,20 +99,22 @@ static void tell(struct feed *feed)
 void hob__feed_put(struct feed *feed, struct blob *blob)
 {
     pthread_mutex_lock(&feed->lock);
-    add(feed, blob);
+    struct blob *gone = add(feed, blob);
     pthread_mutex_unlock(&feed->lock);
+    let_go(gone);
     tell(feed);
 }
 
 int hob__feed_make(struct feed *feed, struct blob *(*make)(void *arg, uint64_t number), void *arg)
 {
     pthread_mutex_lock(&feed->lock);
-    struct blob *blob = make(arg, feed->next);
+    struct blob *blob = make(arg, feed->next), *gone = NULL;
     if (blob != NULL)
-        add(feed, blob);
+        gone = add(feed, blob);
     pthread_mutex_unlock(&feed->lock);
     if (blob == NULL)
         return -ENOMEM;
+    let_go(gone);
     tell(feed);
     return 0;
 }

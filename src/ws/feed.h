@@ -17,9 +17,10 @@
 
 /* Bytes that are sent as they are. */
 struct blob {
-    atomic_uint refs;
-    size_t      len;
-    char        bytes[];
+    atomic_uint  refs;
+    size_t       len;
+    struct blob *next_gone; /* of whoever took it out of the ring */
+    char         bytes[];
 };
 
 struct blob *hob__blob_new(size_t len); /* of so many bytes; NULL: no memory */
