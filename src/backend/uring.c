@@ -50,6 +50,7 @@ enum {
     FILE_THREADS = 4,          /* of ours, for what it cannot do                        */
     RECEIVE_AHEAD_MAX = 2,     /* buffers held for a connection that nobody reads       */
     READ_AT_ONCE_MAX = 64 * 1024, /* of a file: for more, the ring's cost does not matter */
+    ACCEPT_TRIES = 32,         /* of connections that died in the queue                  */
     PASSES_MAX = 15,           /* reads of a file that is not in memory, until the next look */
 };
 
@@ -389,6 +390,14 @@ static bool is_stale_connection(int error)
     }
 }
 
+/* After one there are often more; older kernels do not say. */
+static void note_accepted(struct uring *u, struct desc *desc, const struct io_uring_cqe *cqe)
+{
+    bool more = (cqe->flags & IORING_CQE_F_SOCK_NONEMPTY) != 0;
+    u->accept_tells = u->accept_tells || more;
+    carrier_of(desc)->more_wait = cqe->res >= 0 && (more || !u->accept_tells);
+}
+
 /* True when the call is to be made again rather than told. */
 static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum slot_use *ret_next)
 {
@@ -498,6 +507,8 @@ static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
         return;
     }
     struct op *op = slot->owner;
+    if (op->kind == OP_ACCEPT && slot->use == SLOT_OP)
+        note_accepted(u, op->desc, cqe);
     u->in_kernel--;
     if (op->desc != NULL)
         carrier_of(op->desc)->in_kernel--;
@@ -573,13 +584,36 @@ static bool read_at_once(struct op *op)
     return true;
 }
 
+/* Takes one more without the ring, which has one accept under way at a time, and so one in a turn: of hundreds
+ * that come at once most would wait for as many turns, and those that come meanwhile with them. How many are
+ * taken in a row is up to the caller, and to what a task may do at once. False: the ring is to do it. */
+static bool accept_at_once(struct op *op)
+{
+    struct desc    *desc = op->desc;
+    struct carrier *c;
+    int             r = -ECONNABORTED;
+
+    if (op->kind != OP_ACCEPT)
+        return false;
+    c = carrier_of(desc);
+    if (!c->more_wait || c->busy[true] || desc->closing || first_waiting(desc, true) != NULL)
+        return false;
+    for (int tries = 0; tries < ACCEPT_TRIES && is_stale_connection(r); tries++)
+        r = hob__sys_accept(desc->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    c->more_wait = r >= 0;
+    if (r == -EAGAIN || is_stale_connection(r))
+        return false;
+    finish_now(op, r);
+    return true;
+}
+
 static void uring_submit(struct backend *b, struct op *op)
 {
     struct uring *u = uring_from(b);
     hob_assert(op->state == OP_IDLE);
     if (hob__op_class(op->kind) == OP_QUICK) {
         hob__quick_submit(op);
-    } else if (read_at_once(op)) {
+    } else if (read_at_once(op) || accept_at_once(op)) {
         return;
     } else if (op->kind == OP_RECV) {
         submit_recv(u, op);

@@ -58,6 +58,7 @@ struct __attribute__((may_alias)) carrier {
     uint8_t          from_memory; /* of a file: enum from_memory                        */
     uint8_t          misses;     /* grows with each read that was not in memory         */
     uint8_t          passes;     /* so many reads do not look there                     */
+    bool             more_wait;  /* of a listener: there may be more to accept          */
     int32_t          end;
     uint16_t         held_first, held_last;
     uint32_t         held_count;
@@ -96,6 +97,7 @@ struct uring {
     uint32_t         bufs_out;      /* not in the kernel's hands                           */
     bool             receives_ahead;
     bool             multishot_seen;
+    bool             accept_tells;  /* this kernel says whether more wait (Linux 6.10)      */
     uint64_t         pool_empty;
     uint64_t         overflows;     /* times completions had to wait for room              */
 

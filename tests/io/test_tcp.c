@@ -131,6 +131,31 @@ TEST_ON_ALL(tcp, an_accept_that_came_first_gets_the_connection)
     check_eq(result, 0);
 }
 
+/* Whoever is not taken waits, and all that come behind him: not for a turn of the loop each. */
+TEST_ON_ALL(tcp, those_who_wait_are_accepted_in_a_row)
+{
+    enum { MANY = 100 };
+    hob_tcp  *conns[MANY], *accepted[MANY];
+    hob_stats before, after;
+    LISTENER(listener);
+
+    check_ok(listen_here(&listener));
+    hob_addr addr = hob_tcp_listener_addr(listener);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < MANY; i++)
+            check_ok(hob_tcp_connect(&addr, NULL, &conns[i]));
+        hob_stats_get(&before);
+        for (int i = 0; i < MANY; i++)
+            check_ok(hob_tcp_accept(listener, &accepted[i]));
+        hob_stats_get(&after);
+        check_le(after.turns - before.turns, MANY / 4u);
+        for (int i = 0; i < MANY; i++) {
+            hob_tcp_close(conns[i]);
+            hob_tcp_close(accepted[i]);
+        }
+    }
+}
+
 TEST_ON_ALL(tcp, a_taken_port_is_in_use)
 {
     LISTENER(first);
