@@ -10,6 +10,8 @@
  * often it was turned away, by what.
  *
  * Who is turned away comes again, after 20 ms.
+ *
+ * `tls-hello` is for a server over TLS, such as hob_https, and in none of the tables.
  */
 #include <stdbool.h>
 
@@ -94,6 +96,14 @@ static int slow_reader(struct foe *foe)
 {
     count.did++;
     return say_text(foe, "GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+}
+
+/* Half a ClientHello, of a server over TLS; the rest comes in crumbs. */
+static int tls_hello(struct foe *foe)
+{
+    static const char HALF[] = "\x16\3\1\2\0\1\0\1\xfc\3\3";
+    HOB_TRY(say_bytes(foe, HALF, sizeof HALF - 1));
+    return drip(foe, "");
 }
 
 /* ---- many ---- */
@@ -269,6 +279,7 @@ static const struct attack ATTACKS[] = {
     { "slow-heads", 2000, false, slow_head, 0, 0 },
     { "slow-bodies", 2000, false, slow_body, 0, 0 },
     { "slow-readers", 2000, false, slow_reader, 1000, 4096 },
+    { "tls-hello", 2000, false, tls_hello, 0, 0 },
     { "idle", 18000, false, ask_once, 0, 0 },
     { "silent", 12000, false, say_nothing, 0, 0 },
     { "come-and-go", 8, false, come_and_go, 0, 0 },

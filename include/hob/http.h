@@ -101,7 +101,7 @@ typedef struct hob_http_opts {
 
     /* How long. Each runs out by itself, however busy the client seems. */
     int64_t  idle_ns;    /* between requests, and before the first; 0: 75 s                       */
-    int64_t  head_ns;    /* from a head's first byte to its last; 0: 10 s; then 408               */
+    int64_t  head_ns;    /* from a head's first byte to its last; 0: 10 s; then 408. Also for `wrap` */
     int64_t  body_ns;    /* waiting for the body's bytes, in all; 0: 5 min; then 408              */
     int64_t  request_ns; /* from the head to the end of the answer; 0: 10 min. Then the handler is
                             cancelled (-ETIMEDOUT), and the answer is 503 or is cut off           */
@@ -119,7 +119,8 @@ typedef struct hob_http_opts {
     uint32_t running_max;     /* requests at once; 0: 1,000; then 503. Those that wait for their client
                                  do not count, and can be as many; then the slowest goes (408), and
                                  a newcomer whose body is still to come begins when more of it is there.
-                                 What has come of a head does not count, but for its bytes        */
+                                 What has come of a head does not count, but for its bytes. As many
+                                 can be in `wrap`; then the oldest of these goes                  */
     uint32_t requests_max;    /* on one connection, which then is closed; 0: 10,000               */
     uint32_t upgraded_max;    /* that are HTTP's no longer (hob_http_upgrade); 0: connections_max */
     int      retry_after_s;   /* what a 503 says; 0: 1                                            */
@@ -142,8 +143,8 @@ typedef struct hob_http_opts {
     unsigned    end_is_gone : 1; /* a client that has said it will send no more has gone away: its
                                     handler is cancelled, as it is when the connection breaks     */
 
-    /* Called for each connection when it was accepted, in its task: may put TLS over it, or refuse
-     * it by a negative result, and then still owns nothing: `below` is closed by the server. Else it
+    /* Called for each connection, in its task, when its first bytes have come (clients speak first): may
+     * put TLS over it, or refuse it by a negative result, and then still owns nothing: `below` is closed by the server. Else it
      * returns what was agreed upon, HOB_HTTP_1 or HOB_HTTP_2; or 0, and the first bytes tell.
      *
      *     static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)

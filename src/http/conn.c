@@ -432,11 +432,13 @@ static bool wrap(struct http_conn *conn)
 
 static void run(struct http_conn *conn)
 {
-    bool      was_ready = conn->is_wrapped; // else it comes from accept
+    bool      was_ready = conn->is_wrapped; // else only what is below it
+    bool      goes_on = conn->is_wrapped || wrap(conn); // without room: there may be many who do not
     enum step step = STEP_CLOSE;
 
-    conn->work = hob__http_work_take(conn->server);
-    if (conn->work == NULL || (!conn->is_wrapped && !wrap(conn)))
+    if (goes_on)
+        conn->work = hob__http_work_take(conn->server);
+    if (conn->work == NULL)
         step = STEP_CLOSE;
     else if (conn->is_http2)
         step = hob__h2_run(conn) ? STEP_IDLE : STEP_CLOSE;

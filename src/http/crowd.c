@@ -7,9 +7,10 @@
  *
  *   requests      that wait for their client do not count as running. There are as many of these as may
  *                 run; one more, and the slowest go (408): those with the fewest bytes a second
+ *   handshakes    (`wrap`) likewise; one more, and the oldest goes
  *   connections   one more, and first go those that have had their last answer; then the one that has said
- *                 nothing, or only a part of a request, for longest; the slowest of heads that have a task
- *                 (half.c); the one that had a request, and has been silent for longest since; at last the
+ *                 nothing, or only a part of a request, or is in `wrap`, for longest; the slowest of heads that
+ *                 have a task (half.c); the one that had a request, and has been silent for longest since; at last the
  *                 slowest of requests, as above
  *
  * Whose head comes in one piece, and who takes his answer, never waits, and does not notice. A connection of
@@ -235,15 +236,29 @@ static bool displace_idle(struct http_server *server, int has_asked)
 {
     struct http_conn *conn = older(older(first_to_go(&server->idle[has_asked]),
                                          has_asked ? NULL : first_half(server)),
-                                   first_to_go(&server->waiting[has_asked]));
+                                   older(first_to_go(&server->wrapping[has_asked]),
+                                         first_to_go(&server->waiting[has_asked])));
     if (conn == NULL)
         return false;
     mark_displaced(conn);
     server->stats->displaced++;
-    if (conn->work == NULL)
+    if (conn->work == NULL && !conn->is_wrapping)
         hob_op_cancel(&conn->op);
     else
-        hob_scope_cancel(conn->work->waiting, "others need the room");
+        hob_scope_cancel(hob__http_waits_in(conn), "others need the room");
+    return true;
+}
+
+bool hob__http_make_wrapping_room(struct http_server *server)
+{
+    if (server->wrapping_count < server->opts.running_max)
+        return true;
+    struct http_conn *conn = server->leaving < LEAVING_MAX ? first_to_go(&server->wrapping[0]) : NULL;
+    if (conn == NULL)
+        return false;
+    mark_displaced(conn);
+    server->stats->displaced++;
+    hob_scope_cancel(conn->wrapping, "others need the room");
     return true;
 }
 

@@ -275,7 +275,7 @@ struct http_conn *hob__http_next_ready(struct http_server *server)
         conn = take_first(&server->ready[1]);
         if (conn == NULL && server->ready[0].first != NULL && may_newcomer(server))
             conn = take_first(&server->ready[0]);
-        if (conn == NULL || hob__http_count_in(conn))
+        if (conn == NULL || !conn->is_wrapped || hob__http_count_in(conn))
             return conn;
         turn_away(conn);
     } while (true);
@@ -349,7 +349,7 @@ static void on_ready(void *arg, ssize_t result)
         hob__http_close(conn);
     else if (!conn->server->is_draining)
         stand_in_line(conn);
-    else if (hob__http_count_in(conn))
+    else if (!conn->is_wrapped || hob__http_count_in(conn))
         hob__http_start(conn); // who starts the others may be gone
     else
         turn_away(conn);
@@ -564,6 +564,7 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
 
     hob_scope_begin(&scope);
     conn->work->waiting = &scope;
+    conn->idle_since_ns = turn_time(server);
     hob__http_list_add(server->waiting, conn);
     ssize_t n = hob__http_read_until(conn, buf, len, deadline_ns, ret_is_late);
     (void)!hob_scope_end(&scope);
@@ -577,16 +578,28 @@ ssize_t hob__http_wait_until(struct http_conn *conn, void *buf, size_t len, int6
 int hob__http_wrap(struct http_conn *conn, hob_stream **ret_stream)
 {
     struct http_server *server = conn->server;
+    int64_t             head_ns = server->opts.head_ns;
     hob_scope           scope;
 
+    if (!hob__http_make_wrapping_room(server)) {
+        server->stats->refused++;
+        return -EBUSY;
+    }
     hob_scope_begin(&scope);
-    conn->work->waiting = &scope;
-    hob__http_list_add(server->waiting, conn);
+    hob_scope_deadline(&scope, hob_in(head_ns));
+    conn->wrapping = &scope;
+    conn->is_wrapping = true;
+    hob__http_list_add(server->wrapping, conn);
+    server->wrapping_count++;
     int r = server->opts.wrap(server->opts.wrap_arg, conn->stream, ret_stream);
+    bool is_late = hob_scope_cancelled(&scope) == -ETIMEDOUT;
     (void)!hob_scope_end(&scope);
-    hob__http_list_remove(server->waiting, conn);
-    conn->work->waiting = NULL;
-    if (r >= 0)
+    server->wrapping_count--;
+    hob__http_list_remove(server->wrapping, conn);
+    conn->wrapping = NULL;
+    conn->is_wrapping = false;
+    server->stats->timed_out += is_late;
+    if (r >= 0) // also when it failed, and the first read will tell
         hob__http_stays(conn);
     return r;
 }
@@ -620,10 +633,8 @@ static void take_in(struct http_server *server, hob_tcp *tcp)
     if (is_one_too_many) {
         conn->is_wrapped = true;
         turn_away(conn);
-    } else if (server->opts.wrap != NULL) {
-        hob__http_start(conn);
     } else {
-        conn->is_wrapped = true;
+        conn->is_wrapped = server->opts.wrap == NULL; // else when it says something
         if (!hob__http_idle(conn))
             hob__http_start(conn);
     }
@@ -667,8 +678,10 @@ static void end_waiting(struct http_server *server, int has_asked)
 {
     for (struct http_conn *conn = server->idle[has_asked].first; conn != NULL; conn = conn->next)
         hob_op_cancel(&conn->op);
-    for (struct http_conn *conn = server->waiting[has_asked].first; conn != NULL; conn = conn->next)
-        hob_scope_cancel(conn->work->waiting, "the server takes no more requests");
+    struct http_list in_tasks[] = { server->waiting[has_asked], server->wrapping[has_asked] };
+    for (int i = 0; i < 2; i++)
+        for (struct http_conn *conn = in_tasks[i].first; conn != NULL; conn = conn->next)
+            hob_scope_cancel(hob__http_waits_in(conn), "the server takes no more requests");
 }
 
 /* Nobody new; who waits between two requests goes. Whoever was accepted just now has his first one on the way,

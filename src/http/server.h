@@ -136,7 +136,9 @@ struct http_server {
     unsigned          newcomers; /* in this turn */
     int64_t           newcomers_since_ns;
 
-    struct http_list  waiting[2]; /* the same in their tasks: for a request, or to be wrapped */
+    struct http_list  waiting[2]; /* the same in their tasks, for a request */
+    struct http_list  wrapping[2]; /* the same, in `wrap`; [1] is empty     */
+    unsigned          wrapping_count;
     struct http_conn *upgraded;
     struct h2_tunnel *tunnels; /* the same of streams of HTTP/2    */
     size_t            kept;    /* of both, those with a keeper     */
@@ -166,8 +168,9 @@ struct http_conn {
     struct http_server *server;
     hob_stream         *stream;
     struct http_conn   *prev, *next; /* IDLE: in one of server->idle; RUNNING: in server->fresh
-                                      or one of server->waiting; or in server->upgraded */
+                                      or one of server->waiting or wrapping; or in server->upgraded */
     union {
+        hob_scope           *wrapping; /* is_wrapping: it has no work yet */
         struct http_upgrade *upgrade; /* is_upgraded */
         struct h2_conn      *h2;      /* is_http2    */
         struct http_half    *half;    /* neither; NULL: none */
@@ -176,7 +179,7 @@ struct http_conn {
     int64_t             idle_since_ns;
     uint32_t            requests;
     bool                is_lent : 1;    /* the stream is the caller's: not closed, nor left idle */
-    bool                is_wrapped : 1;
+    bool                is_wrapped : 1, is_wrapping : 1;
     bool                is_counted : 1; /* in stats->running */
     bool                is_refused : 1; /* one too many: its task says so */
     bool                lingers : 1;    /* the client may send on when the last answer was sent */
@@ -331,7 +334,7 @@ ssize_t hob__http_wait(struct http_conn *conn, void *buf, size_t len);
 /* Until the loop's next turn: whoever else has something to say is heard by then. Waits. */
 int hob__http_step_aside(struct http_server *server);
 
-/* opts->wrap, as it returned. */
+/* opts->wrap, as it returned; or an error: it took too long, or others need the room. */
 int hob__http_wrap(struct http_conn *conn, hob_stream **ret_stream);
 
 /* The same until then. Whoever wants to be heard meanwhile cancels conn->work->waiting. */
@@ -391,8 +394,17 @@ static inline bool hob__http_is_full(const struct http_server *server)
     return server->stats->connections - server->leaving - server->refusing >= server->opts.connections_max;
 }
 
+/* One more may be wrapped, since the one goes that has been at it for longest. False: it cannot. */
+bool hob__http_make_wrapping_room(struct http_server *server);
+
 /* One more connection may be there, if need be since others go. False: none of them can. */
 bool hob__http_make_room(struct http_server *server);
+
+/* What it waits in, which ends that. */
+static inline hob_scope *hob__http_waits_in(const struct http_conn *conn)
+{
+    return conn->is_wrapping ? conn->wrapping : conn->work->waiting;
+}
 
 /* It has something to say after all, and stays; or its task knows that it is to go, and it counts until then. */
 static inline void hob__http_stays(struct http_conn *conn)
@@ -414,7 +426,7 @@ void hob__http_half_free(struct http_conn *conn); /* none: no effect */
 /* That of these connections; NULL: none. */
 static inline struct http_half *hob__http_half(const struct http_conn *conn)
 {
-    return conn->is_http2 || conn->is_upgraded ? NULL : conn->half;
+    return conn->is_http2 || conn->is_upgraded || conn->is_wrapping ? NULL : conn->half;
 }
 
 /* The first that waits and was not displaced; NULL. */

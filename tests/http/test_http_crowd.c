@@ -475,7 +475,7 @@ TEST_ONCE(http_crowd, silent_connections_with_a_task_make_room)
 {
     int         n = 0;
     struct site site = { .handler = serve, .opts = { .wrap = same_stream, .wrap_arg = &n } };
-    check_ok(crowd_out(&site, NULL));
+    check_ok(crowd_out(&site, GET("/")));
 }
 
 /* As a handshake that the client does not go on with: only the first is made. */
@@ -499,9 +499,11 @@ TEST_ONCE(http_crowd, handshakes_that_do_not_go_on_make_room)
 
     check_ok(open_site(&s, &site));
     check_ok(visit(&site, &kept));
-    settle();
+    check_ok(say(kept, GET("/")));
+    check_ok(hear_until(kept, "hello", got, sizeof got));
     for (int i = 0; i < MANY; i++) {
         check_ok(visit(&site, &conns[i]));
+        check_ok(say(conns[i], "hello?"));
         settle();
     }
     check_eq(site.stats.refused, 0);
@@ -510,6 +512,122 @@ TEST_ONCE(http_crowd, handshakes_that_do_not_go_on_make_room)
     check_ok(hear_until(kept, "hello", got, sizeof got));
     for (int i = 0; i < MANY; i++)
         hob_tcp_close(conns[i]);
+    hob_scope_cancel(&s, "seen");
+}
+
+/* A handshake of a line, read byte by byte, and answered. */
+static int shake_hands(void *arg, hob_stream *below, hob_stream **ret_stream)
+{
+    char c = 0;
+
+    ++*(int *)arg;
+    while (c != '\n')
+        HOB_TRY(hob_stream_read_exactly(below, &c, 1) == 1 ? 0 : -EPROTO);
+    HOB_TRY(hob_stream_write(below, "\n", 1));
+    hob_counted *counted = malloc(sizeof *counted); // cannot tell when it is ready: as TLS
+    *ret_stream = hob_counted_init(counted, below);
+    return 0;
+}
+
+static hob_stream_type freed_with_it;
+
+static void close_and_free(hob_stream *stream)
+{
+    hob_stream_close(((hob_counted *)stream)->below);
+    free(stream);
+}
+
+/* As shake_hands, and each has its own memory. */
+static int shake_hands_freed(void *arg, hob_stream *below, hob_stream **ret_stream)
+{
+    HOB_TRY(shake_hands(arg, below, ret_stream));
+    freed_with_it = *(*ret_stream)->type;
+    freed_with_it.close = close_and_free;
+    (*ret_stream)->type = &freed_with_it;
+    return 0;
+}
+
+static int ask_after_handshake(const struct site *site, char *got, size_t size)
+{
+    TCP(conn);
+
+    HOB_TRY(visit(site, &conn));
+    HOB_TRY(say(conn, "hello\n"));
+    check_eq(hob_tcp_read(conn, got, 1), 1);
+    HOB_TRY(say(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    HOB_TRY(hear(conn, got, size));
+    return status_in(got);
+}
+
+/* Whose handshake comes in crumbs, or not at all: a user's is made at once, there are never many, and those
+ * who say nothing have not even a task. */
+static int crowd_of_handshakes(const char *first, bool drips, uint32_t connections_max)
+{
+    int         n = 0;
+    struct site site = { .handler = serve, .opts = { .wrap = shake_hands_freed, .wrap_arg = &n,
+                                                     .running_max = RUNNING_MAX, .head_ns = HOB_HOUR,
+                                                     .connections_max = connections_max } };
+    struct foe  foe = { .site = &site, .first = first, .drips = drips }, foes[FOES];
+    hob_stats   before, during;
+    char        got[512];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    hob_stats_get(&before);
+    for (int i = 0; i < FOES; i++) {
+        foes[i] = foe;
+        hob_go_with(&s, harm, &foes[i], &(hob_task_opts){ .daemon = 1 });
+    }
+    settle();
+    for (int i = 0; i < questions(); i++) {
+        int64_t begun = hob_now();
+        check_eq(ask_after_handshake(&site, got, sizeof got), 200);
+        check_eq(hob_now(), begun);
+        check_ok(hob_sleep(50 * HOB_MSEC));
+        hob_stats_get(&during);
+        // A foe has a task, and one more if it drips; and a few are the user's.
+        check_le(during.tasks_alive, before.tasks_alive + (drips ? 2 * FOES + RUNNING_MAX : FOES) + 10);
+    }
+    check_eq(site.stats.running + site.stats.waiting, 0);
+    check_eq(site.stats.refused, 0);
+    if (*first != '\0')
+        check_gt(site.stats.displaced, 0);
+    hob_scope_cancel(&s, "seen");
+    (void)!hob_scope_end(&s);
+    check_eq(site.stats.connections, 0);
+    return 0;
+}
+
+TEST_ONCE(http_crowd, handshakes_in_crumbs_keep_nobody_out)
+{
+    check_ok(crowd_of_handshakes("hel", true, 0));
+}
+
+TEST_ONCE(http_crowd, handshakes_in_crumbs_keep_nobody_out_where_connections_are_few)
+{
+    check_ok(crowd_of_handshakes("hel", true, CONNECTIONS_MAX));
+}
+
+TEST_ONCE(http_crowd, handshakes_that_never_begin_cost_no_task)
+{
+    check_ok(crowd_of_handshakes("", false, 0));
+}
+
+TEST_ONCE(http_crowd, handshakes_have_their_time)
+{
+    int         n = 0;
+    struct site site = { .handler = serve, .opts = { .wrap = shake_hands_freed, .wrap_arg = &n } };
+    char        got[512];
+    TCP(conn);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    int64_t begun = hob_now();
+    check_ok(visit(&site, &conn));
+    check_ok(say(conn, "hel"));
+    check_eq(check_ok(hear(conn, got, sizeof got)), 0);
+    check_eq((hob_now() - begun) / HOB_SEC, 10);
+    check_eq(site.stats.timed_out, 1);
     hob_scope_cancel(&s, "seen");
 }
 
