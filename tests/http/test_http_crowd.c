@@ -175,7 +175,8 @@ TEST_ONCE(http_crowd, slow_heads_keep_nobody_out)
     check_eq(foe.status, 408);
     check_ge(foe.turned_away, FOES);
     check_eq(site.stats.displaced, 0); // they hold nothing that others need
-    check_eq(site.stats.timed_out, (uint64_t)foe.turned_away);
+    check_ge(site.stats.timed_out, (uint64_t)foe.turned_away);
+    check_le(site.stats.timed_out, (uint64_t)foe.turned_away + FOES); // some may be told in this moment
 }
 
 /* Its words, but for those of chunks: a body of which nobody knows how much is to come. */
