@@ -202,6 +202,10 @@ static void note_failure(struct race *race, const struct attempt *attempt, int e
         race->last_has_failed = true;
     if (race->first_failure == 0)
         race->first_failure = error;
+    if (race->literal.len > 0) { // it was said already
+        say(race, ": %s", hob_strerror(error));
+        return;
+    }
     say(race, "%s %s: %s", race->ended == 1 ? ":" : ",",
         hob_addr_format(&attempt->peer, text, sizeof text), hob_strerror(error));
 }

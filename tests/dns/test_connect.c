@@ -311,6 +311,10 @@ TEST(connect, when_all_fail_it_tells_all_of_it)
     check_err(c.r, -ECONNREFUSED);
     check_str(c.words.text, "both.example:80: [fd00::1]:80: Connection refused, "
                             "10.0.0.1:80: Connection refused");
+    c.to = "[fd00::1]:80"; // is not said twice
+    check_ok(call(&c));
+    check_err(c.r, -ECONNREFUSED);
+    check_str(c.words.text, "[fd00::1]:80: Connection refused");
     c.to = "gone.example:80";
     check_ok(call(&c));
     check_err(c.r, -ENOENT);
