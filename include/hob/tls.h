@@ -144,6 +144,11 @@ typedef struct hob_tls hob_tls;
 HOB_API HOB_MUST_USE int hob_tls_client(hob_tls_config *config, hob_stream *below,
                                         const char *name, hob_tls **ret_conn);
 
+/* Offers these protocols to the server, the best first, and NULL at the end, instead of the config's `alpn`: so
+ * one config, with its sessions, serves clients of several protocols. For clients, before the handshake. The
+ * texts are copied. Does not wait. Returns 0; -EINVAL: none, or one is empty, or they are too long; -ENOMEM. */
+HOB_API HOB_MUST_USE int hob_tls_offer(hob_tls *conn, const char *const *alpn);
+
 /* The same as the server. Returns 0, -ENOMEM, or -EINVAL when the config has no identity. */
 HOB_API HOB_MUST_USE int hob_tls_server(hob_tls_config *config, hob_stream *below,
                                         hob_tls **ret_conn);

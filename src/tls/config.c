@@ -102,26 +102,34 @@ static int refuse(hob_tls_words *words, const char *sentence)
     return -EINVAL;
 }
 
-static int keep_alpn(struct kept *kept, const char *const *names, hob_tls_words *words)
+size_t hob__tls_alpn_write(const char *const *names, unsigned char out[static HOB_TLS_ALPN_MAX])
 {
     size_t len = 0;
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+    for (size_t i = 0; names[i] != NULL; i++) {
         size_t n = strlen(names[i]);
         if (n == 0 || n > 254 || len + 1 + n > HOB_TLS_ALPN_MAX)
-            return refuse(words, "alpn: a name is empty, or all are too long");
-        len += 1 + n;
+            return 0;
+        out[len++] = (unsigned char)n;
+        memcpy(out + len, names[i], n);
+        len += n;
     }
-    if (len == 0)
+    return len;
+}
+
+static int keep_alpn(struct kept *kept, const char *const *names, hob_tls_words *words)
+{
+    unsigned char alpn[HOB_TLS_ALPN_MAX];
+
+    if (names == NULL || names[0] == NULL)
         return 0;
+    size_t len = hob__tls_alpn_write(names, alpn);
+    if (len == 0)
+        return refuse(words, "alpn: a name is empty, or all are too long");
     kept->alpn = hob__tls_alloc(len);
     if (kept->alpn == NULL)
         return -ENOMEM;
-    for (size_t i = 0; names[i] != NULL; i++) {
-        size_t n = strlen(names[i]);
-        kept->alpn[kept->alpn_len++] = (unsigned char)n;
-        memcpy(kept->alpn + kept->alpn_len, names[i], n);
-        kept->alpn_len += n;
-    }
+    memcpy(kept->alpn, alpn, len);
+    kept->alpn_len = len;
     return 0;
 }
 

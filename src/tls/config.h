@@ -16,4 +16,7 @@ struct tls_base {
 /* As it is now, with a reference of the context for the caller. */
 struct tls_base hob__tls_config_base(hob_tls_config *config);
 
+/* Names of protocols as they are on the wire. Returns how many bytes; 0: one is empty, or they are too long. */
+size_t hob__tls_alpn_write(const char *const *names, unsigned char out[static HOB_TLS_ALPN_MAX]);
+
 #endif

@@ -139,6 +139,10 @@ int  hob__engine_new(struct engine_context *context, struct wire *wire, bool is_
                      const char *name, bool verifies, struct engine **ret_engine);
 void hob__engine_free(struct engine *engine);
 
+/* A client's protocols, instead of the context's, as on the wire. Before the handshake. 0 or -ENOMEM. */
+int hob__engine_offer(struct engine *engine, const unsigned char *alpn, size_t len);
+bool hob__engine_is_client(const struct engine *engine);
+
 /* `wall_s`: the seconds since 1970 by which certificates are valid or not. */
 enum engine_step hob__engine_handshake(struct engine *engine, int64_t wall_s);
 

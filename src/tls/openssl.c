@@ -216,6 +216,18 @@ int hob__engine_new(struct engine_context *context, struct wire *wire, bool is_s
     return 0;
 }
 
+int hob__engine_offer(struct engine *engine, const unsigned char *alpn, size_t len)
+{
+    int r = SSL_set_alpn_protos(engine->ssl, alpn, (unsigned)len); // 0 is success, here alone
+    ERR_clear_error();
+    return r == 0 ? 0 : -ENOMEM; // they were checked
+}
+
+bool hob__engine_is_client(const struct engine *engine)
+{
+    return !engine->is_server;
+}
+
 void hob__engine_free(struct engine *engine)
 {
     if (engine == NULL)

@@ -623,6 +623,18 @@ int hob_tls_server(hob_tls_config *config, hob_stream *below, hob_tls **ret_conn
     return r;
 }
 
+int hob_tls_offer(hob_tls *conn, const char *const *alpn)
+{
+    unsigned char bytes[HOB_TLS_ALPN_MAX];
+
+    if (conn == NULL || conn->tag != TAG_TLS)
+        hob_mistake("hob_tls_offer", "this is not open; was it closed already?");
+    if (!hob__engine_is_client(conn->engine) || conn->handshake_deadline_ns != 0 || conn->is_agreed)
+        hob_mistake("hob_tls_offer", "it is for clients, before the handshake");
+    size_t len = hob__tls_alpn_write(alpn, bytes);
+    return len > 0 ? hob__engine_offer(conn->engine, bytes, len) : -EINVAL;
+}
+
 /* ---- looking ---- */
 
 const char *hob_tls_error(const hob_tls *conn)

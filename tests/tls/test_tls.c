@@ -387,6 +387,30 @@ TEST_ON_ALL(tls, what_was_agreed_upon_is_told)
     check_eq(facts.verified, 0);
 }
 
+/* One config, and each connection offers what it wants. */
+TEST_ON_ALL(tls, a_connection_may_offer_other_protocols_than_its_config)
+{
+    static const char *const both[] = { "h2", "http/1.1", NULL }, *const one[] = { "http/1.1", NULL };
+    static const char *const none[] = { NULL }, *const empty[] = { "h2", "", NULL };
+    WORLD(w);
+    hob_tls_opts client_opts = { .alpn = both }, server_opts = { .alpn = both };
+    check_ok(make_world(&w, &client_opts, &server_opts));
+    for (int i = 0; i < 3; i++) {
+        TLS(client);
+        TLS(server);
+        hob_tls_facts facts;
+        int           c, s;
+        check_ok(tls_pair(&w, &client, &server));
+        check_err(hob_tls_offer(client, none), -EINVAL);
+        check_err(hob_tls_offer(client, empty), -EINVAL);
+        if (i > 0)
+            check_ok(hob_tls_offer(client, i == 1 ? one : both));
+        check_ok(both_shake(client, server, &c, &s));
+        check_ok(hob_tls_negotiated(server, &facts));
+        check_str(facts.alpn, i == 1 ? "http/1.1" : "h2");
+    }
+}
+
 TEST(tls, two_readers_of_different_ends_and_no_others)
 {
     WORLD(w);
