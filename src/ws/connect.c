@@ -181,35 +181,50 @@ static int take_line(hob_ws *ws, struct answer *answer, char *line, const hob_ws
     return 0;
 }
 
-static int take_status(char *line, const hob_ws_opts *opts)
+static int read_status(const char *line)
 {
-    int status = 0;
-    if (strncmp(line, "HTTP/1.1 ", 9) == 0 && strspn(line + 9, "0123456789") == 3)
-        status = atoi(line + 9);
-    if (opts->ret_status != NULL)
-        *opts->ret_status = status;
-    return status == 101 ? 0 : HOB_EWS;
+    bool is_one = strncmp(line, "HTTP/1.1 ", 9) == 0 && strspn(line + 9, "0123456789") == 3;
+    return is_one ? atoi(line + 9) : 0;
 }
 
-/* The head, of `len` bytes with the empty line at its end. */
+/* The head, of `len` bytes with the empty line at its end. Returns 0; -EAGAIN: it was one before the answer, as
+ * "100 Continue" is (RFC 9110 15.2); or HOB_EWS, -ENOMEM. */
 static int take_answer(hob_ws *ws, char *head, size_t len, const hob_ws_opts *opts, const char *accept)
 {
     struct answer answer = { 0 };
-    int           r = 0;
+    int           status = read_status(head), r = 0;
 
-    if (memchr(head, '\0', len) != NULL)
+    if (status >= 100 && status < 200 && status != 101)
+        return -EAGAIN;
+    if (opts->ret_status != NULL)
+        *opts->ret_status = status;
+    if (status != 101 || memchr(head, '\0', len) != NULL)
         return HOB_EWS;
-    for (char *line = head, *end; r == 0 && line < head + len - 2; line = end + 2) {
+    for (char *line = strstr(head, "\r\n") + 2, *end; r == 0 && line < head + len - 2; line = end + 2) {
         end = strstr(line, "\r\n");
         *end = '\0';
-        r = line == head ? take_status(line, opts) : take_line(ws, &answer, line, opts, accept);
+        r = take_line(ws, &answer, line, opts, accept);
     }
     if (r < 0)
         return r;
     return answer.has_upgrade && answer.has_connection && answer.has_accept ? 0 : HOB_EWS;
 }
 
-/* Reads up to the end of the head; what comes behind it stays in ws->in. */
+/* A head that has come. Returns 1: there is none yet; or as take_answer. */
+static int take_head(hob_ws *ws, const hob_ws_opts *opts, const char *accept)
+{
+    char *head = ws->in + ws->in_begin;
+    char *end = memmem(head, ws->in_end - ws->in_begin, "\r\n\r\n", 4);
+
+    if (end == NULL)
+        return 1;
+    size_t len = (size_t)(end - head) + 4;
+    ws->in_begin += len;
+    return take_answer(ws, head, len, opts, accept);
+}
+
+/* Reads up to the end of the answer's head, all of what is before it included; what comes behind it stays in
+ * ws->in. */
 static int read_answer(hob_ws *ws, const hob_ws_opts *opts, const char *accept)
 {
     ws->in = hob__ws_room_take();
@@ -217,11 +232,11 @@ static int read_answer(hob_ws *ws, const hob_ws_opts *opts, const char *accept)
         return -ENOMEM;
     ws->in_cap = IN_BYTES;
     for (;;) {
-        char *end = memmem(ws->in, ws->in_end, "\r\n\r\n", 4);
-        if (end != NULL) {
-            ws->in_begin = (size_t)(end - ws->in) + 4;
-            return take_answer(ws, ws->in, ws->in_begin, opts, accept);
-        }
+        int r;
+        while ((r = take_head(ws, opts, accept)) == -EAGAIN)
+            ;
+        if (r <= 0)
+            return r;
         if (ws->in_end == ws->in_cap)
             return HOB_EWS;
         ssize_t n = hob_stream_read(ws->stream, ws->in + ws->in_end, ws->in_cap - ws->in_end);

@@ -209,6 +209,8 @@ TEST(ws, a_client_believes_only_an_answer_to_its_request)
         { A OK_ "\r\n", HOB_EWS, 101 }, // KEY is another's
         { A "Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n", HOB_EWS, 101 },
         { A "no header\r\n\r\n", HOB_EWS, 101 },
+        { "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n", HOB_EWS, 403 },
+        { "HTTP/1.1 100 Continue\r\n\r\n", -ECONNRESET, -1 },
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
         STREAM(a) = NULL;
@@ -231,6 +233,44 @@ TEST(ws, a_client_believes_only_an_answer_to_its_request)
         check_ok(hob_mem_pair(NULL, &a, &b));
         hob_ws *ws = NULL;
         check_err(hob_ws_connect(a, URLS[i], NULL, &ws), -EINVAL);
+    }
+}
+
+/* Answers in the right way, behind `answer`; says a word, unless there is no room for it, and goes. */
+static int answer_truly(void *arg)
+{
+    struct false_server *f = arg;
+    char                 buf[2048], key[WS_KEY_LEN + 1] = "", accept[WS_ACCEPT_LEN + 1];
+    size_t               len = 0;
+    while (len < 4 || memcmp(buf + len - 4, "\r\n\r\n", 4) != 0)
+        len += (size_t)HOB_TRY(hob_stream_read(f->stream, buf + len, 1));
+    buf[len] = '\0';
+    memcpy(key, strstr(buf, "Sec-WebSocket-Key: ") + 19, WS_KEY_LEN);
+    hob__ws_accept_of(key, accept);
+    len = (size_t)snprintf(buf, sizeof buf, "%s" A "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                           "Sec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi", f->answer, accept);
+    HOB_TRY(hob_stream_write(f->stream, buf, len));
+    hob_stream_close(f->stream);
+    return 0;
+}
+
+TEST(ws, what_comes_before_the_answer_is_passed_over)
+{
+    static const char *const BEFORE[] = {
+        "", "HTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nUpgrade: no\r\n\r\nHTTP/1.1 100 \r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof BEFORE / sizeof BEFORE[0]; i++) {
+        hob_stream *a, *b;
+        WS(ws);
+        HOB_SCOPE(s);
+        int         status = 0;
+        hob_ws_opts opts = { .ret_status = &status };
+        check_ok(hob_mem_pair(NULL, &a, &b));
+        hob_go(&s, answer_truly, &(struct false_server){ BEFORE[i], b });
+        check_ok(hob_ws_connect(a, "ws://a", &opts, &ws));
+        check_eq(status, 101);
+        check_ok(hears_message(ws, HOB_WS_TEXT, "hi", 2));
     }
 }
 
