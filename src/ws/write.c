@@ -94,7 +94,7 @@ void hob__ws_want_close(hob_ws *ws, int code, const char *reason)
         len = 0;
     if (len > 0)
         memcpy(payload + 2, reason, len);
-    ws->sent_code = code;
+    ws->close_code = code;
     hob__ws_want(&ws->close, payload, 2 + len);
 }
 
@@ -213,6 +213,8 @@ int hob__ws_write(hob_ws *ws, const struct iovec *pieces, int count, size_t len)
     (void)!hob_scope_end(&s); // the result wins
     if (n > 0) {
         hob__ws_rest_free(ws);
+        if (ws->has_closed)
+            ws->sent_code = ws->close_code;
         return 0;
     }
     bool has_begun = done > before;

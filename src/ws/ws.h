@@ -74,7 +74,7 @@ struct hob_ws {
     /* The end. */
     int       error;     /* 0: it goes on; what receiving returns from then on         */
     int       code;      /* the peer's, or what stands for it                          */
-    int       sent_code;
+    int       close_code, sent_code; /* of our goodbye: of one that is wanted; that was sent   */
     char     *words;     /* the peer's; NULL                                           */
     const char *reason;  /* for people                                                  */
     hob_event over;      /* is set when it has ended                                    */

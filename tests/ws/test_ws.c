@@ -274,6 +274,22 @@ TEST(ws, what_comes_before_the_answer_is_passed_over)
     }
 }
 
+TEST(ws, a_goodbye_that_was_lost_was_not_sent)
+{
+    hob_stream *a, *b;
+    hob_ws_end  end;
+    WS(ws);
+    HOB_SCOPE(s);
+    check_ok(hob_mem_pair(NULL, &a, &b));
+    hob_go(&s, answer_truly, &(struct false_server){ "", b });
+    check_ok(hob_ws_connect(a, "ws://a", NULL, &ws));
+    check_ok(hob_scope_end(&s));
+    check_err(hob_ws_shutdown(ws, 1000, "bye"), -EPIPE);
+    hob_ws_ended(ws, &end);
+    check_eq(end.code, HOB_WS_LOST);
+    check_eq(end.sent_code, 0);
+}
+
 TEST(ws, a_silent_server_does_not_hold_a_client)
 {
     STREAM(a) = NULL;
