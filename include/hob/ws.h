@@ -20,7 +20,7 @@
  * A library of its own: not part of hob.h; link libhob-ws (pkg-config).
  *
  * Over HTTP/2 (RFC 8441) servers need nothing else: many WebSockets share a connection with its requests,
- * and each waits for its own windows. Clients speak HTTP/1.1, as nearly all but browsers do.
+ * and each waits for its own windows. Clients do it by hob/ws_link.h.
  *
  * Receiving.  One task at a time. Pings are answered, and silent peers are pinged, while somebody
  *   receives. What the peer does against the protocol ends the connection with the code that RFC 6455
@@ -98,7 +98,8 @@ typedef struct hob_ws_opts {
     /* Clients. */
     const char *const *headers; /* more for the request: name, value, name, value, NULL             */
     int64_t            handshake_ns; /* 0: 10 s                                                      */
-    int               *ret_status;   /* what the server answered: 101, or why not; NULL: no matter   */
+    int               *ret_status;   /* what the server answered: 101 (200 over HTTP/2), or why not; NULL:
+                                        no matter                                                    */
 } hob_ws_opts;
 
 /* ---- servers ---- */
@@ -152,6 +153,27 @@ HOB_API HOB_MUST_USE int hob_ws_keep(hob_ws *ws, const hob_ws_calls *calls, void
  *   -ETIMEDOUT, -ECANCELED, -ENOMEM, the errors of the stream; -ECONNRESET: it ended */
 HOB_API HOB_MUST_USE int hob_ws_connect(hob_stream *stream, const char *url,
                                         const hob_ws_opts *opts, hob_ws **ret_ws);
+
+/* ---- clients whose handshake is not one of HTTP/1.1 ---- */
+
+/* What hob/ws_link.h does for HTTP/2, and others can for theirs: they send a request with the fields of
+ * hob_ws_offer, and a stream that a server has agreed to use becomes a WebSocket by hob_ws_agree. */
+
+/* A field of the request, lent for the call. Returns 0, or an error, which ends it. */
+typedef int hob_ws_field_fn(void *arg, const char *name, const char *value);
+
+/* Calls field(arg, name, value) for each field that tells what `opts` wants: version, protocols, compression,
+ * and the headers. Does not wait. Returns 0; -EINVAL: a protocol or a header is none; or what field returned. */
+HOB_API HOB_MUST_USE int hob_ws_offer(const hob_ws_opts *opts, hob_ws_field_fn *field, void *arg);
+
+/* Makes a WebSocket of a stream. `answer` has fields of the server's answer: name, value, name, value, NULL; those
+ * that are none of a WebSocket's are passed over. `opts` is as it was offered. Does not wait.
+ *
+ * Returns 0, and the stream belongs to *ret_ws: hob_ws_close closes it; first, when both have said goodbye, it
+ * shuts it down, which must not wait. Or, and it is still the caller's: HOB_EWS: this is no answer to what was
+ * offered; -ENOMEM. */
+HOB_API HOB_MUST_USE int hob_ws_agree(hob_stream *stream, const char *const *answer, const hob_ws_opts *opts,
+                                      hob_ws **ret_ws);
 
 /* ---- receiving ---- */
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A client's handshake: RFC 6455 4.1. The answer is believed only if every word of it is one to the
- * request: who connects to something that is no WebSocket server notices.
+ * A client's handshake over HTTP/1.1: RFC 6455 4.1. The answer is believed only if every word of it is one to the
+ * request: who connects to something that is no WebSocket server notices. What is the same whichever version
+ * carries it is in offer.c.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -36,46 +37,15 @@ static void put_text(struct request *r, const char *text)
     put(r, text, strlen(text));
 }
 
-static bool is_token(const char *text)
+/* A hob_ws_field_fn. */
+static int put_field(void *arg, const char *name, const char *value)
 {
-    static const char CHARS[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    return text[0] != '\0' && text[strspn(text, CHARS)] == '\0';
-}
-
-static bool is_value(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' && *text != '\t')
-            return false;
-        if (*text == 127)
-            return false;
-    }
-    return true;
-}
-
-static void put_header(struct request *r, const char *name, const char *value)
-{
-    if (!is_token(name) || !is_value(value))
-        r->is_bad = true;
+    struct request *r = arg;
     put_text(r, name);
     put_text(r, ": ");
     put_text(r, value);
     put_text(r, "\r\n");
-}
-
-static void put_protocols(struct request *r, const char *const *protocols)
-{
-    if (protocols == NULL || *protocols == NULL)
-        return;
-    put_text(r, "Sec-WebSocket-Protocol: ");
-    for (const char *const *at = protocols; *at != NULL; at++) {
-        if (!is_token(*at))
-            r->is_bad = true;
-        put_text(r, at == protocols ? "" : ", ");
-        put_text(r, *at);
-    }
-    put_text(r, "\r\n");
+    return r->is_bad ? -EINVAL : 0;
 }
 
 /* ws://host[:port][/path][?query] */
@@ -106,20 +76,11 @@ static bool put_target(struct request *r, const char *url)
 static int write_request(struct request *r, const char *url, const hob_ws_opts *opts,
                          const char *key)
 {
-    char offer[WS_EXTENSION_MAX];
-
     if (!put_target(r, url))
         return -EINVAL;
-    put_text(r, "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n");
-    put_header(r, "Sec-WebSocket-Key", key);
-    put_protocols(r, opts->protocols);
-    if (opts->deflate) {
-        struct ws_extension wanted = hob__ws_wanted(opts);
-        hob__ws_extension_offer(&wanted, offer);
-        put_header(r, "Sec-WebSocket-Extensions", offer);
-    }
-    for (const char *const *at = opts->headers; at != NULL && at[0] != NULL; at += 2)
-        put_header(r, at[0], at[1]);
+    put_text(r, "Upgrade: websocket\r\nConnection: Upgrade\r\n");
+    HOB_TRY(put_field(r, "Sec-WebSocket-Key", key));
+    HOB_TRY(hob_ws_offer(opts, put_field, r));
     put_text(r, "\r\n");
     return r->is_bad ? -EINVAL : 0;
 }
@@ -128,30 +89,8 @@ static int write_request(struct request *r, const char *url, const hob_ws_opts *
 
 struct answer {
     bool has_upgrade, has_connection, has_accept;
-    int  protocols, extensions; /* how often */
+    struct ws_agreed agreed;
 };
-
-static int take_protocol(hob_ws *ws, const char *value, const hob_ws_opts *opts)
-{
-    for (const char *const *at = opts->protocols; at != NULL && *at != NULL; at++) {
-        if (strcmp(*at, value) != 0)
-            continue;
-        ws->protocol = hob__ws_alloc(strlen(value) + 1);
-        if (ws->protocol == NULL)
-            return -ENOMEM;
-        strcpy(ws->protocol, value);
-        return 0;
-    }
-    return HOB_EWS; // none of those that were offered
-}
-
-static int take_extension(hob_ws *ws, const char *value, const hob_ws_opts *opts)
-{
-    struct ws_extension wanted = hob__ws_wanted(opts), agreed;
-    if (!opts->deflate || !hob__ws_extension_agree(value, &wanted, &agreed))
-        return HOB_EWS;
-    return hob__ws_use_deflate(ws, &agreed, opts);
-}
 
 /* A line of the head, without its end; its bytes may be changed. */
 static int take_line(hob_ws *ws, struct answer *answer, char *line, const hob_ws_opts *opts,
@@ -174,10 +113,8 @@ static int take_line(hob_ws *ws, struct answer *answer, char *line, const hob_ws
         answer->has_accept = true;
     else if (strcasecmp(line, "Sec-WebSocket-Accept") == 0)
         return HOB_EWS;
-    else if (strcasecmp(line, "Sec-WebSocket-Protocol") == 0)
-        return answer->protocols++ > 0 ? HOB_EWS : take_protocol(ws, value, opts);
-    else if (strcasecmp(line, "Sec-WebSocket-Extensions") == 0)
-        return answer->extensions++ > 0 ? HOB_EWS : take_extension(ws, value, opts);
+    else
+        return hob__ws_agree_field(ws, &answer->agreed, line, value, opts);
     return 0;
 }
 

@@ -271,6 +271,8 @@ void hob__ws_free(hob_ws *ws)
 {
     if (ws->deflate != NULL)
         hob__ws_deflate_fini(ws->deflate);
+    if (ws->ends_stream && ws->error == HOB_EOF)
+        (void)!hob_stream_shutdown(ws->stream); // it does not wait, and is closed in any case
     if (ws->is_client)
         hob_stream_close(ws->stream);
     free(ws->deflate);

@@ -3,7 +3,8 @@
  * A WebSocket's inside: what its files share.
  *
  *     frame.c, key.c, extension.c   bytes           deflate.c   zlib
- *     accept.c, connect.c           the handshake of servers, of clients
+ *     accept.c                      the handshake of servers
+ *     connect.c, offer.c            that of clients: over HTTP/1.1, and what all versions have
  *     read.c                        what comes      write.c     what goes      room.c  where it lies
  *     ws.c                          from its beginning to its end
  *     keep.c                        without a task
@@ -62,6 +63,7 @@ struct hob_ws {
     hob_scope        *scope; /* servers: where tasks are started that write for others; else NULL */
     hob_http_request *req;   /* servers, until it is kept                                         */
     bool              is_client;
+    bool              ends_stream; /* by its shutdown, if both have said goodbye: hob_ws_agree    */
     char             *protocol;
 
     /* The options. */
@@ -177,6 +179,17 @@ void  hob__ws_room_give(char *room);
 
 /* Whether the word is an element of the list of a header. */
 bool hob__ws_list_has(const char *list, const char *word, size_t len);
+
+/* ---- offer.c ---- */
+
+/* How often it was said. */
+struct ws_agreed {
+    int protocols, extensions;
+};
+
+/* A field of the answer to what was offered; others are passed over. Returns 0, HOB_EWS, -ENOMEM. */
+int hob__ws_agree_field(hob_ws *ws, struct ws_agreed *agreed, const char *name, const char *value,
+                        const hob_ws_opts *opts);
 
 /* ---- read.c ---- */
 

@@ -301,6 +301,75 @@ TEST(ws, a_silent_server_does_not_hold_a_client)
     check_eq(hob_now() - begun, 10 * HOB_SEC);
 }
 
+/* ---- handshakes that others make ---- */
+
+struct fields {
+    char text[500];
+    int  fails_at, count;
+};
+
+static int note_field(void *arg, const char *name, const char *value)
+{
+    struct fields *fields = arg;
+    size_t         len = strlen(fields->text);
+    snprintf(fields->text + len, sizeof fields->text - len, "%s=%s\n", name, value);
+    return ++fields->count == fields->fails_at ? -ENOSPC : 0;
+}
+
+TEST(ws, an_offer_is_told_field_by_field)
+{
+    static const char *const PROTOCOLS[] = { "v2", "v1", NULL }, *const HEADERS[] = { "Origin", "http://a", NULL };
+    static const char *const BAD_PROTOCOLS[] = { "v 2", NULL };
+    static const char *const BAD[][3] = { { "a:", "b" }, { "", "b" }, { "a", "b\r\nc: d" }, { ":path", "/" } };
+    struct fields fields = { .fails_at = 0 };
+    hob_ws_opts   opts = { .protocols = PROTOCOLS, .headers = HEADERS };
+    check_ok(hob_ws_offer(NULL, note_field, &fields));
+    check_str(fields.text, "Sec-WebSocket-Version=13\n");
+    fields = (struct fields){ .fails_at = 0 };
+    check_ok(hob_ws_offer(&opts, note_field, &fields));
+    check_str(fields.text, "Sec-WebSocket-Version=13\nSec-WebSocket-Protocol=v2, v1\nOrigin=http://a\n");
+    for (int i = 1; i <= 3; i++) {
+        fields = (struct fields){ .fails_at = i };
+        check_err(hob_ws_offer(&opts, note_field, &fields), -ENOSPC);
+        check_eq(fields.count, i);
+    }
+    fields = (struct fields){ .fails_at = 0 };
+    opts.protocols = BAD_PROTOCOLS;
+    check_err(hob_ws_offer(&opts, note_field, &fields), -EINVAL);
+    for (int i = 0; i < 4; i++) {
+        opts = (hob_ws_opts){ .headers = BAD[i] };
+        check_err(hob_ws_offer(&opts, note_field, &fields), -EINVAL);
+    }
+}
+
+TEST(ws, a_stream_becomes_a_websocket_by_what_was_agreed_upon)
+{
+    static const char *const PROTOCOLS[] = { "v2", "v1", NULL };
+    static const struct { int result, deflates; const char *answer[7]; } CASES[] = {
+        { 0, 0, { NULL } },
+        { 0, 0, { "server", "x", "sec-websocket-protocol", "v1" } },
+        { 0, 1, { "sec-websocket-extensions", "permessage-deflate", "Sec-WebSocket-Protocol", "v2" } },
+        { HOB_EWS, 0, { "sec-websocket-protocol", "v3" } },
+        { HOB_EWS, 0, { "sec-websocket-protocol", "v1", "sec-websocket-protocol", "v1" } },
+        { HOB_EWS, 0, { "sec-websocket-extensions", "permessage-bzip2" } },
+    };
+    hob_ws_opts opts = { .protocols = PROTOCOLS, .deflate = 1 };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        STREAM(b) = NULL;
+        hob_stream *a;
+        WS(ws);
+        check_ok(hob_mem_pair(NULL, &a, &b));
+        check_err(hob_ws_agree(a, CASES[i].answer, &opts, &ws), CASES[i].result);
+        if (CASES[i].result < 0) {
+            hob_stream_close(a);
+            continue;
+        }
+        check_eq(hob_ws_is_deflated(ws), CASES[i].deflates);
+        check_ok(hob_stream_write(b, "\x81\x02hi", 4));
+        check_ok(hears_message(ws, HOB_WS_TEXT, "hi", 2));
+    }
+}
+
 /* ---- receiving in pieces, sending in fragments ---- */
 
 TEST(ws, a_message_goes_in_fragments_and_comes_in_pieces)
