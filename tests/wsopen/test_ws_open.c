@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* WebSockets by URL: what a URL says, the steps, and the sentence on the one that fails. */
 #include <hob/sim.h>
-#include <hob/ws_open.h>
 
-#include "tls/peers.h"
-#include "ws/wire.h"
+#include "wsopen/secure.h"
 #include "wsopen/url.h"
 
 /* ---- URLs ---- */
@@ -27,44 +25,53 @@ TEST_BARE(ws_open, a_url_says_where_and_how)
         "ws://[::1", "ws://[::1]x", "ws://[::1]80", "ws://a/\x01", "ws://a/\xff", "wss://a\r\nb", "ws://a:-1", "ws://a:+1",
     };
     struct ws_url url;
+    const char   *why = NULL;
     for (size_t i = 0; i < sizeof GOOD / sizeof GOOD[0]; i++) {
-        check_ok(hob__ws_url_parse(GOOD[i].url, &url));
+        check_ok(hob__ws_url_parse(GOOD[i].url, &url, &why));
         check_str(url.host, GOOD[i].host);
         check_str(url.host_port, GOOD[i].host_port);
         check_eq(url.is_secure, strncasecmp(GOOD[i].url, "wss", 3) == 0);
     }
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
-        if (hob__ws_url_parse(BAD[i], &url) != -EINVAL)
+        if (hob__ws_url_parse(BAD[i], &url, &why) != -EINVAL)
             fail("%s is taken for a URL", BAD[i]);
     }
     char text[400] = "ws://";
     memset(text + 5, 'a', WS_HOST_MAX);
-    check_ok(hob__ws_url_parse(text, &url));
+    check_ok(hob__ws_url_parse(text, &url, &why));
     check_eq(strlen(url.host_port), WS_HOST_MAX + 3);
     text[5 + WS_HOST_MAX] = 'a';
-    check_err(hob__ws_url_parse(text, &url), -EINVAL);
+    check_err(hob__ws_url_parse(text, &url, &why), -EINVAL);
+}
+
+TEST(ws_open, what_is_wrong_with_a_url_is_told)
+{
+    static const struct { const char *url, *why; } BAD[] = {
+        { "http://a/", "it begins with ws:// or wss://" },
+        { "ws://u:p@a/", "names and passwords belong into a header, not before an @" },
+        { "ws://a:0/", "the port is a number from 1 to 65535" },
+        { "ws://a:99999/", "the port is a number from 1 to 65535" },
+        { "ws://a/#top", "a fragment (#) means nothing to a server" },
+        { "ws://a/b c", "blanks and bytes beyond ASCII are written as %XX" },
+        { "ws:///", "there is no host in it" },
+        { "ws://:80/", "there is no host in it" },
+        { "ws://[::1/", "an address of IPv6 is [between brackets]" },
+        { "ws://[::1]80/", "behind the bracket comes a colon and the port" },
+    };
+    hob_ws *ws;
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        hob_ws_open_words words = { "" };
+        char              expected[200];
+        snprintf(expected, sizeof expected, "this is no URL of a WebSocket: %s: %s", BAD[i].url, BAD[i].why);
+        check_err(hob_ws_open_with(BAD[i].url, NULL, &words, &ws), -EINVAL);
+        check_str(words.text, expected);
+    }
+    hob_ws_open_words words = { "" };
+    check_err(hob_ws_open_with("ws://a/\x1b[2J\r\n", NULL, &words, &ws), -EINVAL);
+    check_has(words.text, "ws://a/?[2J??: ");
 }
 
 /* ---- steps ---- */
-
-struct text {
-    char at[200];
-};
-
-static struct text url_of(const struct site *site, const char *scheme, const char *host, const char *path)
-{
-    struct text url;
-    snprintf(url.at, sizeof url.at, "%s://%s:%u%s", scheme, host, hob_addr_port(&site->addr), path);
-    return url;
-}
-
-static int talk(hob_ws *ws)
-{
-    check_ok(hob_ws_send_text(ws, "hello"));
-    check_ok(hears_message(ws, HOB_WS_TEXT, "hello", 5));
-    check_ok(hob_ws_shutdown(ws, 1000, NULL));
-    return 0;
-}
 
 TEST_ON_ALL(ws_open, it_opens_by_name_and_by_address)
 {
@@ -100,13 +107,10 @@ TEST_ON_ALL(ws_open, the_sentence_tells_the_step_and_the_reason)
     check_str(words.text, expected);
     check_eq(got, 404);
 
-    check_err(hob_ws_open_with("http://a/", NULL, &words, &ws), -EINVAL);
-    check_str(words.text, "this is no URL of a WebSocket: http://a/");
-
     static const char *const BAD[] = { "a b", NULL };
     opts = (hob_ws_open_opts){ .ws.protocols = BAD };
     check_err(hob_ws_open_with(url.at, &opts, &words, &ws), -EINVAL);
-    check_has(words.text, "the URL, a protocol or a header is none");
+    check_has(words.text, "a protocol or a header is none");
 
     check_err(hob_ws_open_with("ws://nowhere.invalid/", NULL, &words, &ws), -ENOENT);
     check_has(words.text, "nowhere.invalid");
@@ -123,50 +127,14 @@ TEST_ON_ALL(ws_open, nobody_there_is_told_as_hob_connect_does)
         addr = hob_tcp_listener_addr(listener);
     }
     char url[60];
+    char expected[100];
     snprintf(url, sizeof url, "ws://127.0.0.1:%u/", hob_addr_port(&addr));
+    snprintf(expected, sizeof expected, "127.0.0.1:%u: Connection refused", hob_addr_port(&addr));
     check_err(hob_ws_open_with(url, NULL, &words, &ws), -ECONNREFUSED);
-    check_has(words.text, "127.0.0.1");
+    check_str(words.text, expected);
 }
 
 /* ---- TLS ---- */
-
-struct secure {
-    struct world w;
-    struct site  site;
-    struct seen  seen;
-};
-
-static void free_secure(struct secure *secure)
-{
-    free_world(&secure->w);
-}
-
-#define SECURE(name) __attribute__((cleanup(free_secure))) struct secure name = { 0 }
-
-static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
-{
-    struct secure *secure = arg;
-    hob_tls       *tls;
-    HOB_TRY(hob_tls_server(secure->w.server_config, below, &tls));
-    *ret_stream = hob_tls_stream(tls);
-    return 0;
-}
-
-static int open_secure(hob_scope *scope, struct secure *secure, const hob_tls_opts *server)
-{
-    HOB_TRY(make_world(&secure->w, NULL, server));
-    secure->site.handler = serve_echo;
-    secure->site.arg = &secure->seen;
-    secure->site.opts.wrap = over_tls;
-    secure->site.opts.wrap_arg = secure;
-    return open_site(scope, &secure->site);
-}
-
-static int trust(const struct secure *secure, const char *const *alpn, hob_tls_config **ret_config)
-{
-    hob_tls_opts opts = { .ca = secure->w.ca.pem, .ca_len = strlen(secure->w.ca.pem), .alpn = alpn };
-    return hob_tls_config_new(&opts, NULL, ret_config);
-}
 
 TEST_ON_ALL(ws_open, wss_is_over_tls_with_whom_we_trust)
 {
@@ -199,6 +167,7 @@ TEST_ON_ALL(ws_open, wss_with_whom_we_do_not_trust_fails_and_says_why)
     check_eq(secure.seen.ends, 0);
 }
 
+/* What is offered follows from the versions that are wanted, whatever the config says. */
 TEST_ON_ALL(ws_open, a_server_that_speaks_something_else_is_told_apart)
 {
     static const char *const H2[] = { "h2", NULL }, *const BOTH[] = { "h2", "http/1.1", NULL };
@@ -211,8 +180,8 @@ TEST_ON_ALL(ws_open, a_server_that_speaks_something_else_is_told_apart)
     check_ok(open_secure(&s, &secure, &server));
     check_ok(trust(&secure, BOTH, &config));
     hob_ws_open_opts opts = { .tls = config };
-    check_err(hob_ws_open_with(url_of(&secure.site, "wss", "127.0.0.1", "/").at, &opts, &words, &ws), -EPROTONOSUPPORT);
-    check_has(words.text, "agreed upon h2, not http/1.1");
+    check_err(hob_ws_open_with(url_of(&secure.site, "wss", "127.0.0.1", "/").at, &opts, &words, &ws), HOB_ETLS);
+    check_has(words.text, "no TLS with 127.0.0.1:");
     WAIT_FOR(secure.site.stats.connections == 0);
 }
 
@@ -245,19 +214,21 @@ TEST_ONCE(ws_open, all_of_it_has_its_time)
 }
 
 /* It ends early at each moment of all its steps: it was opened, or nothing is left of it. */
-TEST_ONCE(ws_open, ended_at_any_moment_it_leaves_nothing)
+static int end_at_each_moment(hob_ws_http http)
 {
+    static const char *const BOTH[] = { "h2", "http/1.1", NULL };
+    hob_tls_opts  server = { .alpn = BOTH };
     hob_sim_world world = { .latency_max_ns = 2 * HOB_MSEC, .short_io_percent = 30 };
     SECURE(secure);
     HOB_SCOPE(s);
     CONFIG(config);
     int opened = 0, ended = 0;
     check_ok(hob_sim_set_world(&world));
-    check_ok(open_secure(&s, &secure, NULL));
+    check_ok(open_secure(&s, &secure, &server));
     check_ok(trust(&secure, NULL, &config));
     for (int i = 0; i < 120; i++) {
         WS(ws);
-        hob_ws_open_opts opts = { .tls = config, .limit_ns = 1 + i * HOB_MSEC / 4 };
+        hob_ws_open_opts opts = { .tls = config, .limit_ns = 1 + i * HOB_MSEC / 4, .http = http };
         int              r = hob_ws_open_with(url_of(&secure.site, "wss", "127.0.0.1", "/chat").at, &opts, NULL, &ws);
         check(r == 0 || r == -ETIMEDOUT);
         opened += r == 0;
@@ -266,4 +237,11 @@ TEST_ONCE(ws_open, ended_at_any_moment_it_leaves_nothing)
     check_gt(opened, 5);
     check_gt(ended, 5);
     WAIT_FOR(secure.site.stats.connections == 0);
+    return 0;
+}
+
+TEST_ONCE(ws_open, ended_at_any_moment_it_leaves_nothing)
+{
+    check_ok(end_at_each_moment(HOB_WS_HTTP_1));
+    check_ok(end_at_each_moment(HOB_WS_HTTP_ANY));
 }
