@@ -868,6 +868,14 @@ def dishes(backend):
         ask("GET", "/docs", part="<script>")
 
 
+@example(*ALL)
+def feeds(backend):
+    """All metals come, whole, over one connection."""
+    needs("53_feeds")
+    expect(run(backend, "53_feeds"), r"^/copper +25\.55  after 5 news$", r"^/gold +65\.55  after 5 news$",
+           r"^/silver +185\.55  after 5 news$")
+
+
 @example(*REAL)
 def shop(backend):
     """The whole life of an item, and what is said of each mistake; the document and the page are there."""
