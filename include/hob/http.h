@@ -286,8 +286,13 @@ HOB_API HOB_MUST_USE int hob_http_redirect(hob_http_request *req, int status, co
  * told (unless they were set), conditions (If-Match, If-None-Match, If-Modified-Since,
  * If-Unmodified-Since, If-Range) are heeded, and so is a Range with one part; one with several is
  * answered whole. Between TCP and a file of the system the bytes do not come into the program.
- * Returns as hob_http_reply, or an error of the file: before anything was sent, so that another
- * answer can be given; -EISDIR when it is no regular file. */
+ *
+ * A file that somebody writes over meanwhile comes as it was or as it is then, or the answer is cut off; one that
+ * grows, as long as it was. (That is told by its size and its time of change: a name that is moved onto another,
+ * as hob_path_replace does, is surer.) Waits up to 15 ms for who writes.
+ *
+ * Returns as hob_http_reply, or an error of the file, as long as nothing was sent, so that another answer can be
+ * given: -EISDIR when it is no regular file; -ESTALE when it changes all the time. */
 HOB_API HOB_MUST_USE int hob_http_reply_file(hob_http_request *req, const char *type,
                                              hob_file *file);
 
@@ -323,7 +328,7 @@ HOB_API HOB_MUST_USE ssize_t hob_http_answer_header(const hob_http_request *req,
 HOB_API HOB_MUST_USE int hob_http_take_back(hob_http_request *req);
 
 /* What a client would be told if the handler returned `error`: 413, 400 or 408 when it is the body's,
- * else 503 of -ETIMEDOUT, and 500; or 0: it went away, or does not take what it is told, so that nobody is
+ * else 503 of -ETIMEDOUT and of -ESTALE, and 500; or 0: it went away, or does not take what it is told, so that nobody is
  * there to be told, and nothing of the server's has failed. Does not wait. */
 HOB_API int hob_http_failure_status(const hob_http_request *req, int error);
 

@@ -21,7 +21,8 @@
  * links are in it or are put there meanwhile: see hob_dir_open_file. Names that begin with a dot are
  * not there, but for what is in `/.well-known/` (RFC 8615).
  *
- * ETags, dates, conditions and ranges are those of hob_http_reply_file.
+ * ETags, dates, conditions and ranges are those of hob_http_reply_file. A file that was changed within the last
+ * 10 ms may just be written: it is waited for, 40 ms at most.
  */
 #ifndef HOB_STATIC_H
 #define HOB_STATIC_H
@@ -86,7 +87,7 @@ HOB_API void hob_static_close(hob_static *files);
  *   403        the system forbids to read it
  *   404        it is not there; so is what is outside, has a `..`, a NUL or an escaped slash in its
  *              path or 1,024 bytes in its name, or is neither a file nor a folder
- *   503        too many files are open
+ *   503        too many files are open; or it is written over again and again
  *
  * Waits. Returns 0, or an error of the disk or of hob_http_reply. */
 HOB_API HOB_MUST_USE int hob_static_handle(hob_http_request *req, void *files);

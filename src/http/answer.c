@@ -343,7 +343,7 @@ int hob_http_failure_status(const hob_http_request *req, int error)
     case -ETIMEDOUT:
         return 408;
     default:
-        return error == -ETIMEDOUT ? 503 : 500;
+        return error == -ETIMEDOUT || error == -ESTALE ? 503 : 500;
     }
 }
 

@@ -5,6 +5,10 @@
  *
  * Of several ranges none is heeded: the whole file is a right answer (14.2), and nobody can ask for a
  * thousand copies of it at once.
+ *
+ * Somebody may write over the file meanwhile. What is up to a piece is read before a word is said of it, between
+ * two looks at its facts; of what is longer the end is held back until its facts were looked at again. So an
+ * answer that is whole is of one file, as far as the times of files tell (docs/design/0113).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -14,7 +18,9 @@
 #include "hob/copy.h"
 #include "http/server.h"
 
-enum { PIECE = 32768, TAG_BYTES = 64 };
+enum { PIECE = 32768, TAIL = 4096, TAG_BYTES = 64, LOOKS_MORE = 4 };
+
+#define AGAIN_NS (1 * HOB_MSEC) /* and twice as long each time */
 
 struct facts {
     uint64_t size;
@@ -179,24 +185,6 @@ int hob__h1_send_file(hob_http_request *req, hob_file *file, uint64_t len)
     return r;
 }
 
-static int send_part(hob_http_request *req, hob_file *file, struct range range)
-{
-    char buf[PIECE];
-
-    while (range.len > 0) {
-        size_t  want = range.len < PIECE ? (size_t)range.len : PIECE;
-        ssize_t n = hob_file_pread(file, buf, want, (int64_t)range.first);
-        if (n <= 0)
-            return n < 0 ? (int)n : HOB_EOF; // it became shorter meanwhile
-        range.first += (uint64_t)n;
-        range.len -= (uint64_t)n;
-        n = hob_http_write(req, buf, (size_t)n);
-        if (n < 0)
-            return (int)n;
-    }
-    return 0;
-}
-
 static int add_unless_set(hob_http_request *req, const char *name, const char *value)
 {
     size_t name_len = strlen(name);
@@ -231,35 +219,148 @@ static int add_range(hob_http_request *req, int status, const struct range *rang
     return hob_http_add_header(req, "Content-Range", text);
 }
 
+/* ---- one file, as it was at one moment ---- */
+
+/* What is to be sent, and its first bytes, which go together with what is said of it. */
+struct look {
+    struct facts facts;
+    int          status;
+    bool         is_direct; /* past the program, but for its end */
+    struct range range;
+    size_t       len; /* of `bytes` */
+    char         bytes[PIECE];
+};
+
+static bool is_unchanged(const struct facts *then, const struct facts *now)
+{
+    return strcmp(then->tag, now->tag) == 0; // the tag is made of all that would change
+}
+
+/* Reads what there is of the range, at most a piece. */
+static ssize_t read_piece(hob_file *file, struct range range, char *buf)
+{
+    size_t want = range.len < PIECE ? (size_t)range.len : PIECE, len = 0;
+
+    while (len < want) {
+        ssize_t n = hob_file_pread(file, buf + len, want - len, (int64_t)(range.first + len));
+        if (n < 0)
+            return n;
+        if (n == 0)
+            break;
+        len += (size_t)n;
+    }
+    return (ssize_t)len;
+}
+
+static bool has_direct_way(const hob_http_request *req, const struct look *look)
+{
+    return look->status == 200 && look->range.len > PIECE && req->filter == NULL && req->transport->send_file != NULL;
+}
+
+static int look_once(hob_http_request *req, hob_file *file, struct look *look)
+{
+    struct facts now;
+
+    look->len = 0;
+    int r = facts_of(file, &look->facts);
+    if (r < 0)
+        return r;
+    look->status = condition(req, &look->facts);
+    if (look->status != 0)
+        return 0;
+    look->status = wanted_part(req, &look->facts, &look->range);
+    look->is_direct = has_direct_way(req, look);
+    if (look->status == 416 || look->is_direct || strcmp(req->method, "HEAD") == 0)
+        return 0;
+    ssize_t n = read_piece(file, look->range, look->bytes);
+    if (n < 0)
+        return (int)n;
+    look->len = (size_t)n;
+    r = facts_of(file, &now);
+    if (r < 0)
+        return r;
+    return is_unchanged(&look->facts, &now) && (look->len == PIECE || look->len == look->range.len) ? 0 : -ESTALE;
+}
+
+/* Again, if somebody is just writing it. */
+static int look_at(hob_http_request *req, hob_file *file, struct look *look)
+{
+    int r = look_once(req, file, look);
+
+    for (int i = 0; r == -ESTALE && i < LOOKS_MORE; i++) {
+        r = hob_sleep(AGAIN_NS << i);
+        if (r == 0)
+            r = look_once(req, file, look);
+    }
+    return r;
+}
+
+/* Whether the end may go out, with which the answer is whole. A file that has grown is one to which something is
+ * added, as to a log: what was there is still the same. */
+static int check_end(hob_file *file, const struct facts *then)
+{
+    struct facts now;
+    int          r = facts_of(file, &now);
+
+    if (r < 0)
+        return r;
+    return is_unchanged(then, &now) || now.size > then->size ? 0 : -ESTALE;
+}
+
+/* Sends what was read, and then the rest, piece by piece. */
+static int send_pieces(hob_http_request *req, hob_file *file, struct look *look)
+{
+    struct range left = look->range;
+    ssize_t      n = (ssize_t)look->len;
+    int          r = 0;
+
+    if (look->is_direct) {
+        uint64_t len = left.len - TAIL;
+        r = req->transport->send_file(req, file, len);
+        left = (struct range){ left.first + len, TAIL };
+        n = 0;
+    }
+    while (r == 0) {
+        bool is_first = n > 0;
+        if (!is_first)
+            n = read_piece(file, left, look->bytes);
+        if (n <= 0)
+            return n < 0 ? (int)n : -ESTALE; // it became shorter
+        left.first += (uint64_t)n;
+        left.len -= (uint64_t)n;
+        if (left.len == 0 && !is_first)
+            r = check_end(file, &look->facts);
+        ssize_t written = r == 0 ? hob_http_write(req, look->bytes, (size_t)n) : 0;
+        if (written < 0 || left.len == 0)
+            return written < 0 ? (int)written : r;
+        n = 0;
+    }
+    return r;
+}
+
 int hob_http_reply_file(hob_http_request *req, const char *type, hob_file *file)
 {
-    struct facts facts;
-    struct range range = { 0, 0 };
+    struct look look;
 
     if (!hob__http_may_begin(req))
         return -EALREADY;
-    int r = facts_of(file, &facts);
+    int r = look_at(req, file, &look);
     if (r == 0)
-        r = add_facts(req, &facts);
+        r = add_facts(req, &look.facts);
     if (r < 0)
         return r;
 
-    int status = condition(req, &facts);
-    if (status != 0)
-        return hob_http_reply(req, status, NULL, NULL, 0);
-    status = wanted_part(req, &facts, &range);
-    if (status != 200)
-        r = add_range(req, status, &range, facts.size);
+    if (look.status == 304 || look.status == 412)
+        return hob_http_reply(req, look.status, NULL, NULL, 0);
+    if (look.status != 200)
+        r = add_range(req, look.status, &look.range, look.facts.size);
     if (r < 0)
         return r;
-    if (status == 416)
+    if (look.status == 416)
         return hob_http_reply_text(req, 416, NULL);
 
-    r = hob_http_begin(req, status, type, (int64_t)range.len);
-    if (r < 0 || strcmp(req->method, "HEAD") == 0)
+    r = hob_http_begin(req, look.status, type, (int64_t)look.range.len);
+    if (r < 0 || strcmp(req->method, "HEAD") == 0 || look.range.len == 0)
         return r;
-    bool is_direct = status == 200 && range.len > PIECE && req->filter == NULL &&
-                     req->transport->send_file != NULL;
-    return is_direct ? req->transport->send_file(req, file, range.len)
-                     : send_part(req, file, range);
+    return send_pieces(req, file, &look);
 }

@@ -20,6 +20,9 @@
 
 #define SETTLED_S 2 /* a file that was changed within them may be changed again, and look the same */
 
+#define CALM_NS (10 * HOB_MSEC) /* so long after the last change it is taken for whole; times of files are 4 ms coarse */
+enum { CALM_LOOKS = 4 };
+
 static const char *type_of(const hob_static *files, const char *name)
 {
     char extension[16];
@@ -243,6 +246,24 @@ static void put_on_shelf(hob_http_request *req, const hob_static *files, const c
         hob__shelf_put_back(item);
 }
 
+/* An editor that writes over a file makes it empty first: who has begun has a moment to end. One that is written
+ * all the time, such as a log, is given out all the same. */
+static int wait_for_calm(hob_file *file, const struct stat *st)
+{
+    struct stat now = *st;
+    int         r = 0;
+
+    for (int i = 0; r == 0 && i < CALM_LOOKS; i++) {
+        int64_t age_ns = hob_wall_now() - (now.st_mtim.tv_sec * HOB_SEC + now.st_mtim.tv_nsec);
+        if (age_ns < 0 || age_ns >= CALM_NS)
+            return 0;
+        r = hob_sleep(CALM_NS - age_ns);
+        if (r == 0)
+            r = hob_file_stat(file, &now);
+    }
+    return r;
+}
+
 /* Part of a file is a part of the file itself: so who wants one gets no coding of it. */
 int hob__static_send(hob_http_request *req, const hob_static *files, const char *name, const char *key,
                      hob_file *file, const struct stat *st)
@@ -250,7 +271,9 @@ int hob__static_send(hob_http_request *req, const hob_static *files, const char 
     struct shelf_item facts = { .type = type_of(files, name), .cache = cache_of(files, name) };
     hob_file         *sibling = NULL;
 
-    int r = add_headers(req, files, facts.cache);
+    int r = wait_for_calm(file, st);
+    if (r == 0)
+        r = add_headers(req, files, facts.cache);
     if (r == 0 && files->opts.precompressed && hob_http_header(req, "Range") == NULL)
         r = open_sibling(req, files, name, st, &sibling, &facts.coding);
     if (r >= 0)

@@ -195,6 +195,181 @@ TEST_ON_ALL(http_file, head_tells_of_the_file_and_an_empty_one_is_fine)
     check_eq(times_in(got, "12345"), 1);
 }
 
+/* ---- written over meanwhile ---- */
+
+enum { LARGE = 4000000 };
+
+struct rewritten {
+    hob_http_filter filter; /* whose `begin` comes when the facts of the file were looked at */
+    const char     *path;
+    size_t          len;
+    char            letter; /* what it is full of from then on */
+};
+
+static int write_letters(const char *path, char letter, size_t len)
+{
+    char *bytes = malloc(len > 0 ? len : 1);
+    check(bytes != NULL);
+    memset(bytes, letter, len);
+    int r = hob_path_write(path, bytes, len, 0600);
+    free(bytes);
+    return r;
+}
+
+static int begin_and_write(hob_http_filter *filter, hob_http_request *req, int status, const char *type, int64_t length)
+{
+    struct rewritten *over = (struct rewritten *)filter;
+    check_ok(hob_sleep(20 * HOB_MSEC)); // longer than a tick of the times of files
+    check_ok(write_letters(over->path, over->letter, over->len));
+    return hob_http_begin(req, status, type, length);
+}
+
+static int give_rewritten(hob_http_request *req, void *arg)
+{
+    struct rewritten *over = arg;
+    FILE_(file);
+
+    over->filter = (hob_http_filter){ .begin = begin_and_write };
+    HOB_TRY(hob_file_open(over->path, O_RDONLY, 0, &file));
+    hob_http_filter_push(req, &over->filter);
+    int r = hob_http_reply_file(req, "text/plain", file);
+    return hob_http_filter_pop(req, &over->filter, r);
+}
+
+/* How many bytes of the body came, which must be the letter. */
+static size_t letters(const char *answer, size_t len, char letter)
+{
+    const char *body = memmem(answer, len, "\r\n\r\n", 4);
+    size_t      n = 0;
+
+    check(body != NULL);
+    for (body += 4; body + n < answer + len; n++)
+        check_eq(body[n], letter);
+    return n;
+}
+
+TEST_ON_ALL(http_file, a_small_file_comes_as_it_was_when_it_began)
+{
+    struct rewritten over = { .path = scratch_path("small"), .letter = 'b' };
+    struct site      site = { .handler = give_rewritten, .arg = &over };
+    char             got[40000];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    static const size_t lens[] = { 0, 100, 20000 }; // emptied; shorter; longer than it was
+    for (size_t i = 0; i < 3; i++) {
+        over.len = lens[i];
+        check_ok(write_letters(over.path, 'a', 10000));
+        ssize_t n = check_ok(ask(&site, GET("/"), got, sizeof got));
+        check_eq(status_in(got), 200);
+        check_eq(letters(got, (size_t)n, 'a'), 10000);
+    }
+    check_eq(site.stats.failed, 0);
+}
+
+TEST_ON_ALL(http_file, a_large_file_that_is_another_at_its_end_is_cut_off)
+{
+    static char      got[LEN + 2000];
+    struct rewritten over = { .path = scratch_path("large"), .letter = 'b' };
+    struct site      site = { .handler = give_rewritten, .arg = &over };
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    static const size_t lens[] = { LEN, 0, LEN - 1 };
+    for (size_t i = 0; i < 3; i++) {
+        over.len = lens[i];
+        check_ok(write_letters(over.path, 'a', LEN));
+        ssize_t n = check_ok(ask(&site, GET("/"), got, sizeof got));
+        check_eq(status_in(got), 200);
+        check_lt((const char *)got + n - strstr(got, "\r\n\r\n") - 4, LEN);
+    }
+    check_eq(site.stats.failed, 3);
+}
+
+/* Reads the begin of an answer, then has the file written over, then reads the rest. */
+static ssize_t get_while_written(const struct site *site, const char *path, char letter, size_t len, char *got, size_t size)
+{
+    TCP(conn);
+    check_ok(visit(site, &conn));
+    check_ok(say(conn, "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
+    ssize_t begin = check_ok(hob_tcp_read(conn, got, 100));
+    check_ok(hob_sleep(20 * HOB_MSEC));
+    check_ok(write_letters(path, letter, len));
+    return begin + check_ok(hear(conn, got + begin, size - (size_t)begin));
+}
+
+TEST_AS(http_file, what_goes_past_the_program_is_cut_off_if_it_becomes_another, HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    struct shelf shelf = { scratch_path("huge") };
+    struct site  site = { .handler = give_file, .arg = &shelf };
+    char        *got = malloc(2 * LARGE);
+    HOB_SCOPE(s);
+
+    check(got != NULL);
+    check_ok(open_site(&s, &site));
+    static const size_t lens[] = { LARGE, LARGE / 2, 0 };
+    for (size_t i = 0; i < 3; i++) {
+        check_ok(write_letters(shelf.path, 'a', LARGE));
+        ssize_t n = get_while_written(&site, shelf.path, 'b', lens[i], got, 2 * LARGE);
+        check_eq(status_in(got), 200);
+        check_lt(n, LARGE);
+    }
+    free(got);
+}
+
+TEST_AS(http_file, a_file_that_grows_comes_as_long_as_it_was, HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    struct shelf shelf = { scratch_path("log") };
+    struct site  site = { .handler = give_file, .arg = &shelf };
+    char        *got = malloc(2 * LARGE);
+    HOB_SCOPE(s);
+
+    check(got != NULL);
+    check_ok(open_site(&s, &site));
+    check_ok(write_letters(shelf.path, 'a', LARGE));
+    ssize_t n = get_while_written(&site, shelf.path, 'a', LARGE + 4, got, 2 * LARGE); // as if something was added
+    check_eq(letters(got, (size_t)n, 'a'), LARGE);
+    free(got);
+}
+
+static int give_unsteady(hob_http_request *req, void *arg)
+{
+    const char *path = arg;
+    FILE_(file);
+    HOB_TRY(hob_file_open(path, O_RDONLY, 0, &file));
+    return hob_http_reply_file(req, "text/plain", file);
+}
+
+static int write_again_and_again(void *arg)
+{
+    for (int i = 0; i < 200; i++) {
+        HOB_TRY(write_letters(arg, i % 2 == 0 ? 'b' : 'a', i % 2 == 0 ? 7000 : 9000));
+        HOB_TRY(hob_sleep(1 * HOB_MSEC));
+    }
+    return 0;
+}
+
+TEST_AS(http_file, a_file_that_is_written_again_and_again_fails_nobody, HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
+{
+    const char *path = scratch_path("unsteady");
+    struct site site = { .handler = give_unsteady, .arg = (void *)(uintptr_t)path };
+    char        got[20000];
+    HOB_SCOPE(s);
+    HOB_SCOPE(writing);
+
+    check_ok(write_letters(path, 'a', 9000));
+    check_ok(open_site(&s, &site));
+    hob_go(&writing, write_again_and_again, (void *)(uintptr_t)path);
+    for (int i = 0; i < 100; i++) {
+        ssize_t n = check_ok(ask(&site, GET("/"), got, sizeof got));
+        check(status_in(got) == 200 || status_in(got) == 503); // and never half of one and half of the other
+        if (status_in(got) == 200)
+            letters(got, (size_t)n, got[n - 1]);
+        check_ok(hob_sleep(100 * HOB_USEC));
+    }
+    check_ok(hob_scope_end(&writing));
+}
+
 /* ---- dates ---- */
 
 TEST_BARE(http_date, dates_are_written_and_read_back)

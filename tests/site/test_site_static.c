@@ -447,6 +447,44 @@ TEST_AS(site_static, what_is_in_memory_is_fresh_for_as_long_as_was_said,
     check_eq(shop.site.stats.failed, 0);
 }
 
+static const char *const VERSIONS[] = { "the first, which is longer", "the second" };
+
+/* As editors and compilers do: emptied, then written. */
+static int write_over(void *arg)
+{
+    for (int i = 0; i < 60; i++) {
+        FILE_(file);
+        HOB_TRY(hob_file_open(scratch_path("www/style.css"), O_WRONLY | O_TRUNC, 0, &file));
+        HOB_TRY(hob_sleep((i % 4) * HOB_MSEC));
+        HOB_TRY(hob_path_write(scratch_path("www/style.css"), VERSIONS[i % 2], strlen(VERSIONS[i % 2]), 0600));
+        HOB_TRY(hob_sleep((i % 7) * 10 * HOB_MSEC));
+    }
+    (void)arg;
+    return 0;
+}
+
+TEST(site_static, a_file_that_is_written_over_comes_as_it_was_or_as_it_is_then)
+{
+    struct shop shop = { .opts = { .memory_bytes = 100000, .fresh_ns = 5 * HOB_MSEC } };
+    char        got[4096];
+    HOB_SCOPE(s);
+    HOB_SCOPE(writing);
+
+    check_ok(open_shop(&s, &shop));
+    check_ok(put("www/style.css", VERSIONS[1]));
+    hob_go(&writing, write_over, NULL);
+    for (int i = 0; i < 150; i++) {
+        check_eq(get(&shop, "/style.css", "", got, sizeof got), 200);
+        if (strcmp(body_of(got), VERSIONS[0]) != 0 && strcmp(body_of(got), VERSIONS[1]) != 0)
+            fail("\"%s\"", body_of(got));
+        check_ok(hob_sleep(3 * HOB_MSEC));
+    }
+    check_ok(hob_scope_end(&writing));
+    check_eq(get(&shop, "/style.css", "", got, sizeof got), 200);
+    check_str(body_of(got), VERSIONS[1]);
+    check_eq(shop.site.stats.failed, 0);
+}
+
 enum { MODEL_KEYS = 12 };
 
 /* A list of keys by when they were asked for, beside the shelf. */
