@@ -277,8 +277,12 @@ HOB_API HOB_MUST_USE int hob_http_reply(hob_http_request *req, int status, const
 /* The same of UTF-8 text; NULL: the words that belong to the status, such as "Not Found". */
 HOB_API HOB_MUST_USE int hob_http_reply_text(hob_http_request *req, int status, const char *text);
 
-/* Leads elsewhere: `location` is a URL, or a path of this site; `status` from 300 to 399 (303 after a form was
- * taken: the browser gets it). What came from a client is not for it: that leads to any site. Returns as
+/* Leads elsewhere: `location` is a URL, or a path of this site. `status` (RFC 9110 15.4):
+ *   303  the browser gets it, whatever it sent: after a form was taken
+ *   307, 308  it sends the same once more, there; 308: from now on
+ *   301, 302  the same of a GET; of a POST many a browser makes a GET; 301: from now on
+ *   300  there are several, and `location` is the one that we like best
+ * No other one leads elsewhere. What came from a client is not for `location`: that leads to any site. Returns as
  * hob_http_reply; -EINVAL: `location` is not a header's value, or empty. */
 HOB_API HOB_MUST_USE int hob_http_redirect(hob_http_request *req, int status, const char *location);
 

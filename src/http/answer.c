@@ -298,10 +298,18 @@ int hob_http_reply_text(hob_http_request *req, int status, const char *text)
     return hob_http_reply(req, status, "text/plain; charset=utf-8", text, strlen(text));
 }
 
+/* RFC 9110 15.4: 304 leads nowhere, 305 is deprecated (it would lead through a proxy of anybody's), 306 is not
+ * used any more, and none behind them exists. */
+static bool leads_elsewhere(int status)
+{
+    return (status >= 300 && status <= 303) || status == 307 || status == 308;
+}
+
 int hob_http_redirect(hob_http_request *req, int status, const char *location)
 {
-    if (status < 300 || status > 399)
-        hob_mistake("hob_http_redirect", "this is no status that leads elsewhere: 300 to 399 are");
+    if (!leads_elsewhere(status))
+        hob_mistake("hob_http_redirect", "this status does not lead elsewhere: 301, 302, 303, 307 and 308 do, and "
+                                         "300 to one of several");
     if (location == NULL || location[0] == '\0')
         return -EINVAL;
     int r = hob_http_set_header(req, "Location", location);

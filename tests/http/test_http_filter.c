@@ -289,3 +289,49 @@ TEST(http_filter, a_redirect_has_its_place_and_nothing_else)
     check_has(got, "\r\nLocation: /there?x=1\r\n");
     check(strstr(got, "Set-Cookie") == NULL);
 }
+
+static int leads_with(hob_http_request *req, void *arg)
+{
+    return hob_http_redirect(req, atoi(hob_http_path(req) + 1), "/there");
+}
+
+TEST(http_filter, six_statuses_lead_elsewhere)
+{
+    static const char *const ASKED[] = { GET("/300"), GET("/301"), GET("/302"), GET("/303"), GET("/307"), GET("/308") };
+    struct site site = { .handler = leads_with };
+    char        got[4096];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    for (size_t i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
+        check_ok(ask(&site, ASKED[i], got, sizeof got));
+        check_has(got, "\r\nLocation: /there\r\n");
+    }
+}
+
+static int lead_with(const char *request)
+{
+    struct site site = { .handler = leads_with };
+    char        got[4096];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    return (int)ask(&site, request, got, sizeof got);
+}
+
+#define LEADS_NOWHERE "*hob_http_redirect: this status does not lead elsewhere*"
+
+TEST_DIES(http_filter, a_304_leads_nowhere, LEADS_NOWHERE)
+{
+    ignore(lead_with(GET("/304")));
+}
+
+TEST_DIES(http_filter, a_305_leads_nowhere, LEADS_NOWHERE)
+{
+    ignore(lead_with(GET("/305")));
+}
+
+TEST_DIES(http_filter, a_309_leads_nowhere, LEADS_NOWHERE)
+{
+    ignore(lead_with(GET("/309")));
+}
