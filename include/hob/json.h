@@ -32,7 +32,8 @@
  * What is refused, always: text that is not JSON or not UTF-8; a name that comes twice; U+0000 in
  * a string, since strings of C end there; numbers beyond double; NaN and infinity. A number with a
  * fraction or an exponent is no integer. Integers are exact within int64_t (so a uint64_t member holds
- * half of its range). One beyond that is the nearest double, where a double or any value is wanted.
+ * half of its range). One beyond that is the nearest double, where a double or any value is wanted; and
+ * -0 has its sign there. (As an integer it is 0, and so is -0.0, the one with a fraction that is let in.)
  *
  * Functions may be called from any thread and need no run, but for those with a reader or a
  * writer. They do not wait unless they say so. They return

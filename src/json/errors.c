@@ -13,13 +13,33 @@
 
 static const hob_json_opts defaults;
 
+/* All of it is 2 KiB, which most documents have no use for. */
+void hob__json_errors_none(hob_json_errors *errors)
+{
+    if (errors == NULL)
+        return;
+    errors->count = 0;
+    errors->more = false;
+    hob__json_error_next(errors, 0, 0);
+    errors->count = 0;
+}
+
+hob_json_error *hob__json_error_next(hob_json_errors *errors, unsigned line, unsigned column)
+{
+    hob_json_error *error = &errors->at[errors->count++];
+
+    error->path[0] = error->words[0] = '\0';
+    error->line = line;
+    error->column = column;
+    return error;
+}
+
 void hob__json_walk_begin(struct walk *walk, const char *function, const hob_json_opts *opts,
                           hob_json_errors *errors)
 {
     *walk = (struct walk){ .opts = opts != NULL ? opts : &defaults, .errors = errors,
                            .function = function };
-    if (errors != NULL)
-        *errors = (hob_json_errors){ 0 };
+    hob__json_errors_none(errors);
     hob__json_begin(function);
 }
 
@@ -117,7 +137,7 @@ bool hob__json_say(struct walk *walk, const struct step *step, const char *forma
         return false;
     }
 
-    hob_json_error *error = &walk->errors->at[walk->errors->count++];
+    hob_json_error *error = hob__json_error_next(walk->errors, 0, 0);
     char            words[2 * HOB_JSON_WORDS_MAX];
     va_list         args;
 

@@ -60,6 +60,12 @@ struct walk {
     unsigned             depth;
 };
 
+/* Says that nothing is wrong; the first error is empty then. NULL is fine. */
+void hob__json_errors_none(hob_json_errors *errors);
+
+/* The next one, which is counted, and empty but for where it is. There must be room. */
+hob_json_error *hob__json_error_next(hob_json_errors *errors, unsigned line, unsigned column);
+
 void hob__json_walk_begin(struct walk *walk, const char *function, const hob_json_opts *opts,
                           hob_json_errors *errors);
 
@@ -142,15 +148,15 @@ const struct format *hob__json_format(hob_json_format format);
 int hob__json_scan(const char *bytes, size_t len, unsigned depth_max, unsigned values_max,
                    hob_json_errors *errors);
 
-/* Writes the integers that int64_t does not hold as reals (widen.c). Returns 1, and the text is to be released;
+/* Writes the integers that int64_t does not hold, and -0, as reals (widen.c). Returns 1, and the text is to be released;
  * 0: there are none; -ENOMEM. And where a column of such a text was in the one that came. */
 int      hob__json_widen(const char *bytes, size_t len, char **ret_bytes, size_t *ret_len);
 unsigned hob__json_narrow_column(const char *bytes, size_t len, unsigned line, unsigned column);
 
-/* Whether a real is one that no int64_t is near to. */
+/* Whether a real is one that widen.c may have made of an integer: -2^63 is what the first below int64_t becomes. */
 static inline bool hob__json_is_beyond(double real)
 {
-    return real >= 0x1p63 || real < -0x1p63;
+    return real >= 0x1p63 || real <= -0x1p63;
 }
 
 /* A text, by jansson (parse.c): as hob__json_loadb, but with integers of any size. */

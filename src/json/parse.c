@@ -23,11 +23,8 @@ static void note_syntax(hob_json_errors *errors, const json_error_t *error)
 
     if (errors == NULL)
         return;
-    hob_json_error *note = &errors->at[errors->count++];
-    *note = (hob_json_error){
-        .line = error->line > 0 ? (unsigned)error->line : 1,
-        .column = error->column > 0 ? (unsigned)error->column : 1,
-    };
+    hob_json_error *note = hob__json_error_next(errors, error->line > 0 ? (unsigned)error->line : 1,
+                                                error->column > 0 ? (unsigned)error->column : 1);
     const char *end = strstr(error->text, near), *words = error->text;
     size_t      len = end != NULL ? (size_t)(end - error->text) : strlen(error->text);
     if (json_error_code(error) == json_error_null_character ||
@@ -46,7 +43,7 @@ static void note_syntax(hob_json_errors *errors, const json_error_t *error)
 static int refuse_size(hob_json_errors *errors, size_t len, size_t max)
 {
     if (errors != NULL)
-        snprintf(errors->at[errors->count++].words, HOB_JSON_WORDS_MAX,
+        snprintf(hob__json_error_next(errors, 0, 0)->words, HOB_JSON_WORDS_MAX,
                  "has %zu bytes, more than %zu", len, max);
     return -EMSGSIZE;
 }
@@ -60,10 +57,14 @@ json_t *hob__json_decode(const char *bytes, size_t len, json_error_t *error)
 
     error = error != NULL ? error : &own;
     memset(error, 0, sizeof *error);
-    json_t *value = hob__json_loadb(bytes, len, flags, error);
-    if (value != NULL || hob__json_ran_out() || json_error_code(error) != json_error_numeric_overflow
-        || hob__json_widen(bytes, len, &wide, &wide_len) <= 0)
+    bool    may_have_zero = memmem(bytes, len, "-0", 2) != NULL; // one with a sign, which jansson drops
+    json_t *value = may_have_zero ? NULL : hob__json_loadb(bytes, len, flags, error);
+    if (!may_have_zero
+        && (value != NULL || hob__json_ran_out() || json_error_code(error) != json_error_numeric_overflow))
         return value;
+    int r = hob__json_widen(bytes, len, &wide, &wide_len);
+    if (r <= 0)
+        return r == 0 && may_have_zero ? hob__json_loadb(bytes, len, flags, error) : NULL;
     value = hob__json_loadb(wide, wide_len, flags, error);
     hob_json_release(NULL, wide);
     if (value == NULL && error->line > 0 && error->column > 0)
@@ -127,8 +128,7 @@ int hob_json_read_line(hob_json_table *table, hob_reader *in, const hob_json_opt
     const hob_json_shape *shape = hob__json_shape(table, "hob_json_read_line");
     char                 *line;
 
-    if (errors != NULL)
-        *errors = (hob_json_errors){ 0 };
+    hob__json_errors_none(errors);
     memset(obj, 0, shape->bytes);
     ssize_t len = hob_reader_json_line(in, &line);
     return len < 0 ? (int)len : hob_json_parse(table, line, (size_t)len, opts, errors, obj);

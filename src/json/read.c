@@ -6,6 +6,7 @@
  * end anywhere, and free.c frees what there is. A walk goes on after something wrong, to say all of
  * it, as long as there is room for words.
  */
+#include <math.h>
 #include <stdio.h>
 
 #include "json/json.h"
@@ -21,15 +22,26 @@ static void *take(struct walk *walk, size_t bytes)
     return ptr;
 }
 
+static void read_whole(struct walk *walk, const struct step *step, const hob_json_field *field,
+                       int64_t value, void *at)
+{
+    if (hob__json_fits_int(walk, step, field, value))
+        hob__json_set_int(at, field->bytes, value);
+}
+
 static void read_int(struct walk *walk, const struct step *step, const hob_json_field *field,
                      const json_t *value, void *at)
 {
-    if (json_is_real(value) && hob__json_is_beyond(json_real_value(value)))
-        hob__json_say_beyond(walk, step, field, json_real_value(value) < 0);
+    double real = json_real_value(value); // 0 of an integer
+
+    if (json_is_real(value) && hob__json_is_beyond(real))
+        hob__json_say_beyond(walk, step, field, real < 0);
+    else if (json_is_real(value) && real == 0 && signbit(real)) // widen.c made it of -0, which is 0
+        read_whole(walk, step, field, 0, at);
     else if (!json_is_integer(value))
         hob__json_say(walk, step, "is not an integer");
-    else if (hob__json_fits_int(walk, step, field, json_integer_value(value)))
-        hob__json_set_int(at, field->bytes, json_integer_value(value));
+    else
+        read_whole(walk, step, field, json_integer_value(value), at);
 }
 
 static void read_real(struct walk *walk, const struct step *step, const hob_json_field *field,

@@ -41,8 +41,7 @@ static void see(struct scan *scan, char c)
 static int refuse(const struct scan *scan, hob_json_errors *errors, const char *what, unsigned max)
 {
     if (errors != NULL) {
-        hob_json_error *error = &errors->at[errors->count++];
-        *error = (hob_json_error){ .line = scan->line, .column = scan->column };
+        hob_json_error *error = hob__json_error_next(errors, scan->line, scan->column);
         snprintf(error->words, sizeof error->words, what, max);
     }
     return -EMSGSIZE;

@@ -40,6 +40,8 @@ static json_t *number_of(struct walk *walk, const struct step *step, const hob_j
     double  real;
     int     what = hob__json_number_parse(text, len, &whole, &real);
 
+    if (what == 1 && field->kind == HOB_JSON_KIND_REAL)
+        return made(walk, json_real(whole == 0 && text[0] == '-' ? -0.0 : (double)whole));
     if (what == 1)
         return made(walk, json_integer(whole));
     if (field->kind != HOB_JSON_KIND_REAL && (what != 2 || !hob__json_is_beyond(real)))

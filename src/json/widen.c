@@ -5,6 +5,8 @@
  *
  *     {"id": 7, "sum": 18446744073709551616}  ──▶  {"id": 7, "sum": 18446744073709551616.0}
  *
+ * The same with -0, which to jansson is 0: a double has that sign, too.
+ *
  * All others stay integers, and exact. Whether the text is JSON is jansson's to say: of what is not, it does
  * not matter what becomes.
  */
@@ -36,11 +38,12 @@ static bool is_in_fraction(const struct seeker *s, size_t begin)
     return before == '.' || before == 'e' || before == 'E';
 }
 
-static bool is_beyond(const char *digits, size_t len, bool is_negative)
+/* Beyond int64_t; or -0. */
+static bool is_wide(const char *digits, size_t len, bool is_negative)
 {
     static const char most[2][20] = { "9223372036854775807", "9223372036854775808" };
     enum { MOST_LEN = 19 };
-    return len > MOST_LEN || (len == MOST_LEN && memcmp(digits, most[is_negative], MOST_LEN) > 0);
+    return (is_negative && len == 1 && digits[0] == '0') || len > MOST_LEN || (len == MOST_LEN && memcmp(digits, most[is_negative], MOST_LEN) > 0);
 }
 
 /* Steps over what is in a text. */
@@ -59,7 +62,7 @@ static bool is_outside(struct seeker *s, char c)
     return false;
 }
 
-/* Goes behind the next integer that is beyond, and returns true; false: to the end. */
+/* Goes behind the next integer that is to be a real, and returns true; false: to the end. */
 static bool seek(struct seeker *s)
 {
     while (s->at < s->len) {
@@ -73,7 +76,7 @@ static bool seek(struct seeker *s)
             s->at++;
         bool is_negative = begin > 0 && s->bytes[begin - 1] == '-';
         bool is_fraction = is_in_fraction(s, begin);
-        if (!is_fraction && !goes_on(s, s->at) && is_beyond(s->bytes + begin, s->at - begin, is_negative))
+        if (!is_fraction && !goes_on(s, s->at) && is_wide(s->bytes + begin, s->at - begin, is_negative))
             return true;
     }
     return false;

@@ -347,6 +347,101 @@ TEST(json_hostile, an_integer_that_its_member_cannot_hold_is_told_with_its_place
     hob_json_free(large_json, NULL, &large);
 }
 
+struct small {
+    int8_t   tiny;
+    uint16_t port;
+    int32_t  count;
+};
+
+static HOB_JSON_TABLE(small_json, struct small,
+    HOB_JSON_FIELD(tiny, .optional = 1),
+    HOB_JSON_FIELD(port, .optional = 1),
+    HOB_JSON_FIELD(count, .optional = 1, .range = HOB_JSON_RANGE(1, 10)));
+
+TEST(json_hostile, an_integer_beyond_all_is_told_the_limit_of_its_member)
+{
+    static const struct { const char *text, *words; } CASES[] = {
+        { "{\"tiny\":-9223372036854775809}", "tiny: is less than -128" },
+        { "{\"tiny\":9223372036854775808}", "tiny: is more than 127" },
+        { "{\"tiny\":-9223372036854775808}", "tiny: -9223372036854775808 is less than -128" },
+        { "{\"port\":-99999999999999999999}", "port: is less than 0" },
+        { "{\"port\":99999999999999999999}", "port: is more than 65535" },
+        { "{\"count\":-99999999999999999999}", "count: is less than 1" },
+        { "{\"count\":99999999999999999999}", "count: is more than 10" },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        hob_json_errors errors;
+        struct small    small;
+        check_err(hob_json_parse(small_json, CASES[i].text, strlen(CASES[i].text), NULL, &errors, &small), HOB_EJSON);
+        check_str(all_words(0, &errors), CASES[i].words);
+    }
+}
+
+TEST(json_hostile, a_zero_keeps_its_sign_where_there_is_one)
+{
+    static const struct { const char *number; bool is_negative; } CASES[] = {
+        { "-0", true }, { "-0.0", true }, { "-0e1", true }, { "0", false }, { "0.0", false }, { "1e-400", false },
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        const char  *number = CASES[i].number;
+        struct large large;
+        char         text[200];
+
+        snprintf(text, sizeof text, "{\"real\":%s,\"any\":[\"-0\", %s ]}", number, number);
+        check_ok(parse_large(text, NULL, &large));
+        check(large.real == 0);
+        check_eq(signbit(large.real) != 0, CASES[i].is_negative);
+        check_eq(signbit(json_number_value(json_array_get(large.any, 1))) != 0, CASES[i].is_negative);
+        check_str(json_string_value(json_array_get(large.any, 0)), "-0");
+        hob_json_free(large_json, NULL, &large);
+        check_ok(hob_json_from_text(large_json, "real", number, strlen(number), NULL, NULL, &large));
+        check_eq(signbit(large.real) != 0, CASES[i].is_negative);
+    }
+}
+
+TEST(json_hostile, a_zero_with_a_sign_is_an_integer_too)
+{
+    hob_json_errors errors;
+    struct large    large;
+
+    check_ok(parse_large("{\"whole\":-0,\"real\":9007199254740993,\"any\":[-1,1e-0,-0.5,\"-0\",9007199254740993]}", &errors, &large));
+    check_eq(large.whole, 0);
+    check_eq(json_integer_value(json_array_get(large.any, 0)), -1);
+    check_eq(json_integer_value(json_array_get(large.any, 4)), 9007199254740993);
+    hob_json_free(large_json, NULL, &large);
+    check_err(parse_large("{\"whole\":-0.5}", &errors, &large), HOB_EJSON);
+    check_str(all_words(0, &errors), "whole: is not an integer");
+    check_err(hob_json_parse(small_json, "{\"count\":-0}", 12, NULL, &errors, &(struct small){ 0 }), HOB_EJSON);
+    check_str(all_words(0, &errors), "count: 0 is less than 1");
+    check_err(parse_large("{\"whole\":-0,\"real\":-0 x}", &errors, &large), -EBADMSG);
+    check_eq(errors.at[0].line, 1);
+    check_eq(errors.at[0].column, 23); // of the text that came, not of the one that was made of it
+    check_err(parse_large("{\"whole\":-00}", &errors, &large), -EBADMSG);
+}
+
+TEST(json_hostile, what_says_that_nothing_is_wrong_is_a_few_bytes)
+{
+    hob_json_errors errors;
+    struct large    large;
+    const char     *last = (const char *)&errors + sizeof errors - 1;
+
+    memset(&errors, 0xaa, sizeof errors);
+    check_ok(parse_large("{\"whole\":1}", &errors, &large));
+    check_eq(errors.count, 0);
+    check(!errors.more);
+    check_str(errors.at[0].words, "");
+    check_str(errors.at[0].path, "");
+    check_eq(errors.at[0].line, 0);
+    check_eq((unsigned char)*last, 0xaa); // nobody reads it, so nobody writes it
+    check_eq((unsigned char)errors.at[1].words[0], 0xaa);
+
+    memset(&errors, 0xaa, sizeof errors);
+    check_err(parse_large("{\"whole\":true,\"real\":[]}", &errors, &large), HOB_EJSON);
+    check_str(all_words(0, &errors), "whole: is not an integer\nreal: is not a number");
+    check_eq(errors.at[1].line, 0);
+    check_eq(errors.at[1].column, 0);
+}
+
 /* What looks like one and is none stays as it was: texts, fractions, exponents. */
 TEST(json_hostile, what_is_no_large_integer_is_left_alone)
 {
