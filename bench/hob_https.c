@@ -5,24 +5,11 @@
  *     hob_https CERTIFICATE    PEM, with its key
  */
 #include <hob.h>
-#include <hob/http.h>
-#include <hob/tls.h>
+#include <hob/https.h>
 
 #include "bench.h"
 
 static const char *cert_file;
-
-static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)
-{
-    hob_tls      *tls;
-    hob_tls_facts facts;
-
-    HOB_TRY(hob_tls_server(config, below, &tls));
-    *ret_stream = hob_tls_stream(tls);
-    if (hob_tls_handshake(tls) < 0 || hob_tls_negotiated(tls, &facts) < 0)
-        return HOB_HTTP_1; // the first read fails, too
-    return strcmp(facts.alpn, "h2") == 0 ? HOB_HTTP_2 : HOB_HTTP_1;
-}
 
 static int serve(hob_http_request *req, void *arg)
 {
@@ -36,22 +23,19 @@ static int serve(hob_http_request *req, void *arg)
 
 static int server(void *arg)
 {
-    static const char *const ALPN[] = { "h2", "http/1.1", NULL };
-    hob_tls_identity         identity = { .cert_file = cert_file };
-    hob_tls_opts             tls = { .identities = &identity, .identity_count = 1, .alpn = ALPN };
-    hob_http_opts            opts = { .server_name = "bench", .requests_max = UINT32_MAX,
-                                      .wrap = over_tls };
-    hob_addr                 addr = hob_addr_loopback(0);
-    hob_tls_config          *config;
-    hob_tcp_listener        *listener;
+    hob_tls_identity  identity = { .cert_file = cert_file };
+    hob_tls_opts      tls = { .identities = &identity, .identity_count = 1 };
+    hob_http_opts     opts = { .server_name = "bench", .requests_max = UINT32_MAX };
+    hob_addr          addr = hob_addr_loopback(0);
+    hob_tls_config   *config;
+    hob_tcp_listener *listener;
 
     (void)arg;
-    HOB_TRY(hob_tls_config_new(&tls, NULL, &config));
+    HOB_TRY(hob_https_config_new(&tls, NULL, &config));
     HOB_TRY(hob_tcp_listen(&addr, NULL, &listener));
     addr = hob_tcp_listener_addr(listener);
-    opts.wrap_arg = config;
     bench_serving(hob_addr_port(&addr));
-    return hob_http_serve(listener, &opts, serve, NULL);
+    return hob_https_serve(listener, config, &opts, serve, NULL);
 }
 
 int main(int argc, char **argv)

@@ -5,7 +5,7 @@
  *     51_channels_tls 8443 cert.pem key.pem      and then https://localhost:8443/
  *
  * What is typed goes to a channel, and comes back to everybody in it. Nothing here is about versions:
- * `over_tls` says what was agreed upon, and the handlers are as in 47_chat_ws.
+ * hob/https.h sees to what was agreed upon, and the handlers are as in 47_chat_ws.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include <hob.h>
-#include <hob/tls.h>
+#include <hob/https.h>
 #include <hob/ws.h>
 
 enum { CHANNELS = 3, LINE_MAX_BYTES = 500 };
@@ -74,26 +74,13 @@ static int handle(hob_http_request *req, void *arg)
 
 /* ---- TLS ---- */
 
-static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)
-{
-    hob_tls      *tls;
-    hob_tls_facts facts;
-
-    HOB_TRY(hob_tls_server(config, below, &tls));
-    *ret_stream = hob_tls_stream(tls);
-    if (hob_tls_handshake(tls) < 0 || hob_tls_negotiated(tls, &facts) < 0)
-        return HOB_HTTP_1; // the first read fails, too
-    return strcmp(facts.alpn, "h2") == 0 ? HOB_HTTP_2 : HOB_HTTP_1;
-}
-
 static int make_config(char **files, hob_tls_config **ret_config)
 {
-    static const char *const ALPN[] = { "h2", "http/1.1", NULL };
-    hob_tls_identity         identity = { .cert_file = files[0], .key_file = files[1] };
-    hob_tls_opts             opts = { .identities = &identity, .identity_count = 1, .alpn = ALPN };
-    hob_tls_words            words;
+    hob_tls_identity identity = { .cert_file = files[0], .key_file = files[1] };
+    hob_tls_opts     opts = { .identities = &identity, .identity_count = 1 };
+    hob_tls_words    words;
 
-    int r = hob_tls_config_new(&opts, &words, ret_config);
+    int r = hob_https_config_new(&opts, &words, ret_config);
     if (r < 0)
         fprintf(stderr, "%s\n", words.text);
     return r;
@@ -113,15 +100,14 @@ static void close_listener(void *listener)
 
 static int serve_channels(hob_tcp_listener *listener, hob_tls_config *config)
 {
-    hob_http_opts opts = { .wrap = over_tls, .wrap_arg = config };
-    hob_addr      here = hob_tcp_listener_addr(listener);
-    int           r = 0;
+    hob_addr here = hob_tcp_listener_addr(listener);
+    int      r = 0;
 
     for (int i = 0; r == 0 && i < CHANNELS; i++)
         r = hob_ws_topic_new(&(hob_ws_topic_opts){ .name = NAMES[i] }, &channels[i]);
     if (r == 0) {
         printf("three channels, on port %u\n", hob_addr_port(&here));
-        r = hob_http_serve(listener, &opts, handle, NULL);
+        r = hob_https_serve(listener, config, NULL, handle, NULL);
     }
     for (int i = 0; i < CHANNELS; i++)
         hob_ws_topic_free(channels[i]);

@@ -49,7 +49,7 @@ def parts():
     only = "--programs-only"
     # The libraries on top of the core have parts of their own: with 20 seeds the points of torture of TLS alone
     # would take an hour, and older kernels and the way tasks are switched are below them.
-    own = "--skip-suites tls,dns,json,http,site,web,ws,fetch,wsopen"
+    own = "--skip-suites tls,dns,json,http,site,web,ws,fetch,wsopen,https"
     public = "--skip-suites tls,json,web"  # JSON asks no backend for anything, the web only HTTP
     # OpenSSL gives the thread sanitizer nothing to report falsely; but this one has no threads, and fails
     # so many allocations that it takes minutes there.
@@ -63,7 +63,7 @@ def parts():
         Part("tlsfaults", "TLS with each call failing", "-Dbuildtype=release",
              f"{only} --suites tls --backends sim --pass '--torture --seeds 1'", build="build-long"),
         Part("ontop", "the other libraries on top, long and with each call failing", "-Dbuildtype=release",
-             f"{only} --suites dns,json,http,site,web,ws,wsopen --backends sim --pass '--deep --torture --seeds 2'",
+             f"{only} --suites dns,json,http,site,web,ws,wsopen,https --backends sim --pass '--deep --torture --seeds 2'",
              build="build-long"),
         Part("races", "long random runs on each backend", "-Dbuildtype=release",
              f"{only} {public} --backends {REAL} --pass=--deep", build="build-long"),

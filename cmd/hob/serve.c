@@ -14,7 +14,7 @@
 #include <hob.h>
 #include <hob/static.h>
 #ifdef HOB_WITH_TLS
-#include <hob/tls.h>
+#include <hob/https.h>
 #endif
 
 #include <errno.h>
@@ -34,7 +34,7 @@ struct serving {
     hob_static                 *files;
     hob_addr                    addr;
     void                       *tls;  /* hob_tls_config, or NULL */
-    unsigned                    port; /* where the files are     */
+    uint16_t                    port; /* where the files are     */
 };
 
 /* ---- the files ---- */
@@ -67,16 +67,6 @@ static void log_bad(void *arg, const hob_http_record *record)
         access_log_bad(serving->o->log, record);
 }
 
-#ifdef HOB_WITH_TLS
-static int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
-{
-    hob_tls *conn;
-    HOB_TRY(hob_tls_server(arg, below, &conn));
-    *ret_stream = hob_tls_stream(conn);
-    return 0; // HTTP/2 is known by its first bytes
-}
-#endif
-
 static int serve_files(hob_tcp_listener *listener, void *arg)
 {
     struct serving *serving = arg;
@@ -84,7 +74,7 @@ static int serve_files(hob_tcp_listener *listener, void *arg)
 
 #ifdef HOB_WITH_TLS
     if (serving->tls != NULL) {
-        opts.wrap = over_tls;
+        opts.wrap = hob_https_wrap;
         opts.wrap_arg = serving->tls;
     }
 #endif
@@ -93,28 +83,13 @@ static int serve_files(hob_tcp_listener *listener, void *arg)
 
 /* ---- the port that redirects ---- */
 
-static int redirect(hob_http_request *req, void *arg)
-{
-    const struct serving *serving = arg;
-    const char *host = hob_http_host(req), *path = hob_http_path(req), *query = hob_http_query(req);
-    size_t      len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-    char        port[16] = "", location[7000];
-
-    if (host[0] == '\0' || path[0] != '/')
-        return hob_http_reply_text(req, 400, NULL);
-    if (serving->port != 443)
-        snprintf(port, sizeof port, ":%u", serving->port);
-    int n = snprintf(location, sizeof location, "https://%.*s%s%s%s%s", (int)len, host, port, path,
-                     query[0] != '\0' ? "?" : "", query);
-    if (n < 0 || (size_t)n >= sizeof location)
-        return hob_http_reply_text(req, 414, NULL);
-    return hob_http_redirect(req, 308, location);
-}
-
+#ifdef HOB_WITH_TLS
 static int serve_redirects(hob_tcp_listener *listener, void *arg)
 {
-    return hob_http_serve(listener, NULL, redirect, arg);
+    struct serving *serving = arg;
+    return hob_http_serve(listener, NULL, hob_https_redirect, &serving->port);
 }
+#endif
 
 /* ---- listening ---- */
 
@@ -262,18 +237,12 @@ static int reload(void *arg)
 
 static int make_tls(struct serving *serving, hob_scope *scope)
 {
-    static const char *const http[] = {
-#ifdef HOB_WITH_HTTP2
-        "h2",
-#endif
-        "http/1.1", NULL
-    };
     hob_tls_identity identity = { .cert_file = serving->o->cert, .key_file = serving->o->key };
-    hob_tls_opts     opts = { .identities = &identity, .identity_count = 1, .alpn = http };
+    hob_tls_opts     opts = { .identities = &identity, .identity_count = 1 };
     hob_tls_config  *config;
     hob_tls_words    words = { "" };
 
-    int r = hob_tls_config_new(&opts, &words, &config);
+    int r = hob_https_config_new(&opts, &words, &config);
     if (r < 0) {
         fprintf(stderr, "hob: cannot use the certificate %s: %s\n", serving->o->cert,
                 words.text[0] != '\0' ? words.text : hob_strerror(r));
@@ -366,7 +335,9 @@ static int listen_on_ports(struct serving *serving, struct listening listens[2],
     hob_addr where;
 
     listens[0] = (struct listening){ .serving = serving, .fn = serve_files };
+#ifdef HOB_WITH_TLS
     listens[1] = (struct listening){ .serving = serving, .fn = serve_redirects };
+#endif
     int r = begin(s, &listens[0], serving->o->port, &serving->addr);
     if (r < 0)
         return r;

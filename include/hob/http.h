@@ -28,9 +28,9 @@
  * closed. Nothing that a client sends can be more than a failed request.
  *
  * HTTP/2 needs nothing of a handler. A client that begins with its preface gets it, over TCP (h2c by
- * prior knowledge) and over TLS; over TLS clients ask for it first (ALPN), so offer "h2" and
- * "http/1.1" in hob_tls_opts, and tell by the result of `wrap` what came of it. Each request has a task,
- * and an idle connection none. What RFC 9113 forbids ends the stream or the connection.
+ * prior knowledge) and over TLS, where client and server agree upon it first (ALPN): hob/https.h does all of
+ * that. Each request has a task, and an idle connection none. What RFC 9113 forbids ends the stream or the
+ * connection.
  */
 #ifndef HOB_HTTP_H
 #define HOB_HTTP_H
@@ -144,20 +144,9 @@ typedef struct hob_http_opts {
                                     handler is cancelled, as it is when the connection breaks     */
 
     /* Called for each connection, in its task, when its first bytes have come (clients speak first): may
-     * put TLS over it, or refuse it by a negative result, and then still owns nothing: `below` is closed by the server. Else it
-     * returns what was agreed upon, HOB_HTTP_1 or HOB_HTTP_2; or 0, and the first bytes tell.
-     *
-     *     static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)
-     *     {
-     *         hob_tls      *tls;
-     *         hob_tls_facts facts;
-     *
-     *         HOB_TRY(hob_tls_server(config, below, &tls));
-     *         *ret_stream = hob_tls_stream(tls); // `below` is its own from here on
-     *         if (hob_tls_handshake(tls) < 0 || hob_tls_negotiated(tls, &facts) < 0)
-     *             return HOB_HTTP_1;             // the first read fails, too
-     *         return strcmp(facts.alpn, "h2") == 0 ? HOB_HTTP_2 : HOB_HTTP_1;
-     *     }
+     * put TLS over it, or refuse it by a negative result, and then still owns nothing: `below` is closed by
+     * the server. Else it returns what was agreed upon, HOB_HTTP_1 or HOB_HTTP_2; or 0, and the first bytes
+     * tell. For TLS there is hob_https_wrap of hob/https.h.
      */
     int (*wrap)(void *arg, hob_stream *below, hob_stream **ret_stream);
     void *wrap_arg;

@@ -165,7 +165,7 @@ def test_an_included_header_links_its_library(box):
                        ("json", "hob_json_free"), ("web", "hob_web_free"), ("ws", "hob_ws_serve"),
                        ("sse", "hob_sse_serve"), ("static", "hob_static_handle"), ("form", "hob_form_free"),
                        ("session", "hob_sessions_free"), ("fetch", "hob_fetch_client_free"),
-                       ("ws_open", "hob_ws_open"), ("ws_link", "hob_ws_link_close")):
+                       ("ws_open", "hob_ws_open"), ("ws_link", "hob_ws_link_close"), ("https", "hob_https_serve")):
         library = {"sse": "ws", "ws_open": "wsopen", "ws_link": "wsopen", "static": "site", "form": "site",
                    "session": "site"}.get(name, name)
         if not (BUILD / f"libhob-{library}.a").exists() or (

@@ -1,22 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* HTTP/2 over TLS, as ALPN agrees upon it. */
-#include <hob/tls.h>
+#include <hob/https.h>
 
 #include "http/site.h"
 #include "tls/peers.h"
-
-/* As hob/http.h shows. */
-static int over_tls(void *config, hob_stream *below, hob_stream **ret_stream)
-{
-    hob_tls      *tls;
-    hob_tls_facts facts;
-
-    HOB_TRY(hob_tls_server(config, below, &tls));
-    *ret_stream = hob_tls_stream(tls); // `below` is its own from here on
-    if (hob_tls_handshake(tls) < 0 || hob_tls_negotiated(tls, &facts) < 0)
-        return HOB_HTTP_1;             // the first read fails, too
-    return strcmp(facts.alpn, "h2") == 0 ? HOB_HTTP_2 : HOB_HTTP_1;
-}
 
 static int tell(hob_http_request *req, void *arg)
 {
@@ -63,7 +50,7 @@ TEST_ON_ALL(http2_tls, what_alpn_agrees_upon_is_spoken)
     HOB_SCOPE(s);
 
     check_ok(make_world(&w, &server, &client));
-    site.opts.wrap = over_tls;
+    site.opts.wrap = hob_https_wrap;
     site.opts.wrap_arg = w.server_config;
     check_ok(open_site(&s, &site));
     check_ok(visit_tls(&site, w.client_config, &tls));
@@ -94,7 +81,7 @@ TEST_ON_ALL(http2_tls, what_alpn_did_not_agree_upon_is_not_spoken)
     HOB_SCOPE(s);
 
     check_ok(make_world(&w, &server, &client));
-    site.opts.wrap = over_tls;
+    site.opts.wrap = hob_https_wrap;
     site.opts.wrap_arg = w.server_config;
     check_ok(open_site(&s, &site));
     check_ok(visit_tls(&site, w.client_config, &tls));
@@ -116,7 +103,7 @@ TEST_ON_ALL(http2_tls, a_handshake_that_fails_costs_nobody_else_anything)
     HOB_SCOPE(s);
 
     check_ok(make_world(&w, &server, &client));
-    site.opts.wrap = over_tls;
+    site.opts.wrap = hob_https_wrap;
     site.opts.wrap_arg = w.server_config;
     check_ok(open_site(&s, &site));
     ignore(ask(&site, GET("/"), got, sizeof got)); // no hello
