@@ -52,6 +52,7 @@ enum {
 
 #define DURATION_MAX (24 * HOB_HOUR)
 #define REQUESTS_MAX UINT64_C(1000000000000)
+#define RATE_MIN     0.001
 #define RATE_MAX     1e7
 
 /* ---- options ---- */
@@ -67,13 +68,20 @@ static uint64_t number_of(const char *name, const char *word, uint64_t max)
     return number;
 }
 
+/* What strtod takes as we mean it: no sign, no hexadecimal digits, no "inf". */
+static bool is_decimal(const char *word)
+{
+    return word[0] >= '0' && word[0] <= '9' && strpbrk(word, "xX") == NULL;
+}
+
 static double rate_of(const char *name, const char *word)
 {
     char  *end;
     double rate = strtod(word, &end);
 
-    if (word[0] < '0' || word[0] > '9' || *end != '\0' || !(rate > 0) || rate > RATE_MAX)
-        die(EXIT_USAGE, "%s takes a number up to %.0f, not \"%s\"", name, RATE_MAX, word);
+    if (!is_decimal(word) || *end != '\0' || rate < RATE_MIN || rate > RATE_MAX)
+        die(EXIT_USAGE, "%s takes requests a second, from %g to %.0f, not \"%s\"; without it each connection asks again "
+                        "when it was answered", name, RATE_MIN, RATE_MAX, word);
     return rate;
 }
 
@@ -90,10 +98,10 @@ static int64_t time_of(const char *name, const char *word)
         if (strcmp(end, UNITS[i].unit) != 0)
             continue;
         double ns = number * (double)UNITS[i].ns;
-        if (word[0] >= '0' && word[0] <= '9' && ns >= HOB_MSEC && ns <= (double)DURATION_MAX)
+        if (is_decimal(word) && ns >= HOB_MSEC && ns <= (double)DURATION_MAX)
             return (int64_t)ns;
     }
-    die(EXIT_USAGE, "%s takes a time from 1ms to 24h, such as 10s, not \"%s\"", name, word);
+    die(EXIT_USAGE, "%s takes a time from 1ms to 24h, such as 500ms, 10s or 2m, not \"%s\"", name, word);
 }
 
 static bool is_visible(const char *text)
@@ -130,6 +138,8 @@ static void take_body(struct bench *bench, const char *value)
     bench->body_len = strlen(value);
     if (value[0] != '@')
         return;
+    if (value[1] == '\0')
+        die(EXIT_USAGE, "-b takes a text, or @ and the name of a file");
     int r = read_file(value + 1, &data, &bench->body_len);
     if (r < 0)
         die(EXIT_TROUBLE, "cannot read %s for the body: %s", value + 1, strerror(-r));
@@ -141,7 +151,8 @@ static bool is_one(const char *word, const char *brief, const char *name)
     return strcmp(word, name) == 0 || strcmp(word, brief) == 0;
 }
 
-static void take_option(struct bench *bench, const char *name, const char *value)
+/* False: there is no such option. */
+static bool take_option(struct bench *bench, const char *name, const char *value)
 {
     struct load_opts *o = &bench->load.opts;
 
@@ -166,7 +177,26 @@ static void take_option(struct bench *bench, const char *name, const char *value
     else if (strcmp(name, "--ca") == 0)
         bench->ca_file = value;
     else
-        die(EXIT_USAGE, "hob bench has no option %s; hob bench --help tells which there are", name);
+        return false;
+    return true;
+}
+
+__attribute__((noreturn)) static void die_of_option(const char *name)
+{
+    die(EXIT_USAGE, "hob bench has no option %s; hob bench --help tells which there are", name);
+}
+
+static bool is_option(const char *name)
+{
+    static const char *const NAMES[][2] = {
+        { "-c", "--connections" }, { "-d", "--duration" }, { "-n", "--requests" }, { "-r", "--rate" }, { "-p", "--pipeline" },
+        { "-t", "--timeout" }, { "-m", "--method" }, { "-b", "--body" }, { "-H", "--header" }, { "--ca", "--ca" },
+    };
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (is_one(name, NAMES[i][0], NAMES[i][1]))
+            return true;
+    }
+    return false;
 }
 
 static bool take_flag(struct bench *bench, const char *name)
@@ -182,24 +212,35 @@ static bool take_flag(struct bench *bench, const char *name)
     return true;
 }
 
+static void show_help(void)
+{
+    fputs(usage, stdout);
+    exit(0);
+}
+
 /* Options may stand on both sides of the URL. */
 static void take_words(struct bench *bench, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         char *equals = starts_with(argv[i], "--") ? strchr(argv[i], '=') : NULL;
+        if (is_one(argv[i], "-h", "--help"))
+            show_help();
         if (equals != NULL) {
             char *name = copy_part(argv[i], (size_t)(equals - argv[i]));
             if (take_flag(bench, name))
                 die(EXIT_USAGE, "%s stands alone, without =", name);
-            take_option(bench, name, equals + 1);
+            if (!take_option(bench, name, equals + 1))
+                die_of_option(name);
         } else if (argv[i][0] != '-') {
             if (bench->url_text != NULL)
                 die(EXIT_USAGE, "one URL at a time: \"%s\" is the second", argv[i]);
             bench->url_text = argv[i];
         } else if (!take_flag(bench, argv[i])) {
+            if (!is_option(argv[i]))
+                die_of_option(argv[i]);
             if (i + 1 == argc)
-                die(EXIT_USAGE, "there is no option %s, or it takes a value, and there is none", argv[i]);
-            take_option(bench, argv[i], argv[i + 1]);
+                die(EXIT_USAGE, "%s takes a value, and there is none", argv[i]);
+            (void)take_option(bench, argv[i], argv[i + 1]);
             i++;
         }
     }
@@ -207,7 +248,9 @@ static void take_words(struct bench *bench, int argc, char **argv)
         die(EXIT_USAGE, "which URL? For example: hob bench http://127.0.0.1:8080/");
     const char *wrong = url_parse(bench->url_text, &bench->url);
     if (wrong != NULL)
-        die(EXIT_USAGE, "\"%s\": %s", bench->url_text, wrong);
+        die(EXIT_USAGE, "the URL \"%.200s\": %s", bench->url_text, wrong);
+    if (!bench->url.is_https && (bench->ca_file != NULL || bench->is_insecure))
+        die(EXIT_USAGE, "%s is for https, and this is http", bench->ca_file != NULL ? "--ca" : "--insecure");
 }
 
 static void fill_in(struct bench *bench)
@@ -301,8 +344,9 @@ static void allow_files(const struct bench *bench)
 static int watch_signals(void *arg)
 {
     struct bench *bench = arg;
-    HOB_TRY(hob_signal_wait(HOB_SIGNALS(SIGINT, SIGTERM)));
-    bench->is_interrupted = true;
+    bench->interrupted_by = hob_signal_wait(HOB_SIGNALS(SIGINT, SIGTERM));
+    if (bench->interrupted_by < 0)
+        return bench->interrupted_by;
     load_stop(&bench->load);
     return 0;
 }
@@ -406,9 +450,9 @@ int bench_command(int argc, char **argv)
     static struct bench bench;
     hob_run_opts        opts = { .workers = 1, .stop_signals = -1, .slow_ns = -1 };
 
-    if (argc < 2 || is_one(argv[1], "-h", "--help")) {
-        fputs(usage, argc < 2 ? stderr : stdout);
-        return argc < 2 ? EXIT_USAGE : 0;
+    if (argc < 2) {
+        fputs(usage, stderr);
+        return EXIT_USAGE;
     }
     take_words(&bench, argc, argv);
     fill_in(&bench);
@@ -420,7 +464,9 @@ int bench_command(int argc, char **argv)
     if (r < 0)
         return EXIT_TROUBLE; // it was printed
     bench_report(&bench);
-    if (bench.is_interrupted)
-        return 128 + SIGINT;
+    if (fflush(stdout) != 0)
+        die(EXIT_TROUBLE, "cannot write what came out: %s", strerror(errno));
+    if (bench.interrupted_by > 0)
+        return 128 + bench.interrupted_by;
     return bench.load.answers > 0 ? 0 : EXIT_TROUBLE;
 }

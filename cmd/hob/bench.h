@@ -20,7 +20,8 @@ struct bench {
     size_t      body_len;
     char       *headers; /* lines, each with its end */
     size_t      headers_len;
-    bool        is_json, is_insecure, is_interrupted, is_quiet;
+    bool        is_json, is_insecure, is_quiet;
+    int         interrupted_by; /* a signal; 0 or less: by none */
     const char *ca_file;
 };
 

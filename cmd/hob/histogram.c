@@ -46,6 +46,17 @@ int64_t histogram_at(const struct histogram *h, double share)
     return h->max;
 }
 
+uint64_t histogram_upto(const struct histogram *h, int64_t value)
+{
+    uint64_t seen = 0;
+
+    if (value >= h->max)
+        return h->count;
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS && top_of(i) <= value; i++)
+        seen += h->buckets[i];
+    return seen;
+}
+
 double histogram_mean(const struct histogram *h)
 {
     return h->count > 0 ? h->sum / (double)h->count : 0;

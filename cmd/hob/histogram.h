@@ -25,7 +25,8 @@ struct histogram {
 void histogram_add(struct histogram *h, int64_t value); /* less than 0 counts as 0 */
 
 /* What that share of the values (from 0 to 1) is not above; 0 when there are none. */
-int64_t histogram_at(const struct histogram *h, double share);
-double  histogram_mean(const struct histogram *h);
+int64_t  histogram_at(const struct histogram *h, double share);
+uint64_t histogram_upto(const struct histogram *h, int64_t value); /* how many are not above it, likewise */
+double   histogram_mean(const struct histogram *h);
 
 #endif

@@ -4,6 +4,7 @@
 #include "serve.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static const char usage[] =
     "\n"
     "  --no-listing      no page for a folder that has no index\n"
     "  --dotfiles        names that begin with a dot, too\n"
-    "  --index NAME      stands for its folder; otherwise index.html\n"
+    "  --index NAME      stands for its folder; otherwise index.html; '': no file does\n"
     "  --app FILE        is the answer to each path that leads to nothing: for applications of one page\n"
     "  --cache TEXT      the Cache-Control header; otherwise no-cache: may be kept, and is asked for each time\n"
     "  --immutable       names with a hash in them, such as app.3f2a91c0.js, are never asked for again\n"
@@ -37,13 +38,22 @@ static const char usage[] =
     "  --log FORMAT      of a line for each answer: common, combined, json or none; otherwise common\n"
     "  --help\n";
 
+enum { CACHE_BYTES_MAX = 1000 };
+
+/* As much of a value as a sentence can bear. */
+static const char *brief(const char *value)
+{
+    enum { MOST = 60 };
+    return strlen(value) <= MOST ? value : text("%.*s...", MOST, value);
+}
+
 static unsigned number(const char *name, const char *value, unsigned long min, unsigned long max)
 {
     char *end;
     errno = 0;
     unsigned long n = strtoul(value, &end, 10);
     if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno != 0 || n < min || n > max)
-        die(EXIT_USAGE, "%s takes a number from %lu to %lu, not \"%s\"", name, min, max, value);
+        die(EXIT_USAGE, "%s takes a number from %lu to %lu, not \"%s\"", name, min, max, brief(value));
     return (unsigned)n;
 }
 
@@ -54,7 +64,7 @@ static enum log_format log_format(const char *value)
         if (strcmp(value, NAMES[i]) == 0)
             return (enum log_format)i;
     }
-    die(EXIT_USAGE, "there is no log format \"%s\"; there are common, combined, json and none", value);
+    die(EXIT_USAGE, "there is no log format \"%s\"; there are common, combined, json and none", brief(value));
 }
 
 /* Those that stand alone. */
@@ -94,7 +104,7 @@ static bool take_tls(struct serve_options *o, const char *name, const char *valu
 #endif
 }
 
-static void take_option(struct serve_options *o, const char *name, const char *value)
+static bool take_option(struct serve_options *o, const char *name, const char *value)
 {
     if (strcmp(name, "--port") == 0)
         o->port = number(name, value, 0, 65535);
@@ -112,12 +122,50 @@ static void take_option(struct serve_options *o, const char *name, const char *v
         o->cache = value;
     else if (strcmp(name, "--log") == 0)
         o->log = log_format(value);
-    else if (!take_tls(o, name, value))
-        die(EXIT_USAGE, "hob serve has no option %s; hob serve --help tells those that it has", name);
+    else
+        return take_tls(o, name, value);
+    return true;
+}
+
+__attribute__((noreturn)) static void die_of_option(const char *name)
+{
+    die(EXIT_USAGE, "hob serve has no option %s; hob serve --help tells those that it has", name);
+}
+
+static bool is_index(const char *name)
+{
+    return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strlen(name) <= NAME_MAX;
+}
+
+/* It goes into each answer, so what is wrong with it is told before the first. */
+static void check_cache(const char *value)
+{
+    size_t len = value != NULL ? strlen(value) : 0;
+
+    if (len > CACHE_BYTES_MAX)
+        die(EXIT_USAGE, "--cache takes up to %d bytes, and these are %zu", CACHE_BYTES_MAX, len);
+    for (size_t i = 0; i < len; i++) {
+        if (value[i] < ' ' || value[i] >= 0x7f)
+            die(EXIT_USAGE, "--cache takes one line of ASCII, such as \"max-age=3600\"");
+    }
+}
+
+/* What is looked for by the system, which takes no more. */
+static void check_name(const char *option, const char *value)
+{
+    if (value != NULL && value[0] == '\0')
+        die(EXIT_USAGE, "%s takes the name of a file, and this one is empty", option);
+    if (value != NULL && strlen(value) >= PATH_MAX)
+        die(EXIT_USAGE, "%s takes a name of up to %d bytes, and these are %zu", option, PATH_MAX - 1, strlen(value));
 }
 
 static void check(const struct serve_options *o)
 {
+    check_name("--app", o->app);
+    check_name("--cert", o->cert);
+    check_name("--key", o->key);
+    check_name("--host", o->host[0] != '\0' ? o->host : NULL);
+    check_name("hob serve", o->folder[0] != '\0' ? o->folder : NULL);
     if (o->key != NULL && o->cert == NULL)
         die(EXIT_USAGE, "--key goes with --cert");
     if (o->has_redirect && o->cert == NULL)
@@ -126,16 +174,22 @@ static void check(const struct serve_options *o)
         die(EXIT_USAGE, "--redirect takes another port than the one of --port, which is %u, too", o->port);
     if (o->host[0] == '\0')
         die(EXIT_USAGE, "--host takes an address of this machine, such as 127.0.0.1; or \"all\"");
-    if (o->index != NULL && strchr(o->index, '/') != NULL)
-        die(EXIT_USAGE, "--index takes the name of a file, which is looked for in each folder, not \"%s\"", o->index);
-    if (o->app != NULL && o->app[0] == '\0')
-        die(EXIT_USAGE, "--app takes the name of a file of the folder, such as index.html");
+    if (o->index != NULL && !is_index(o->index))
+        die(EXIT_USAGE, "--index takes the name of a file, which is looked for in each folder, not \"%s\"", brief(o->index));
     if (o->folder[0] == '\0')
         die(EXIT_USAGE, "the name of the folder is empty; \".\" is the current one");
-    for (const char *at = o->cache; at != NULL && *at != '\0'; at++) {
-        if (*at < ' ' || *at == 0x7f)
-            die(EXIT_USAGE, "--cache takes one line of text");
+    check_cache(o->cache);
+}
+
+static bool is_option(const char *name)
+{
+    static const char *const NAMES[] = { "--port", "--workers", "--memory", "--host", "--index", "--app", "--cache", "--log",
+                                         "--cert", "--key", "--redirect" };
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        if (strcmp(name, NAMES[i]) == 0)
+            return true;
     }
+    return false;
 }
 
 /* The value of the option at argv[*i], which may be behind a = or in the next word. */
@@ -151,13 +205,19 @@ static void take_word(struct serve_options *o, int argc, char **argv, int *i)
         char *name = copy_part(word, (size_t)(equals - word));
         if (take_flag(o, name))
             die(EXIT_USAGE, "%s stands alone, without =", name);
-        take_option(o, name, equals + 1);
+        if (!take_option(o, name, equals + 1))
+            die_of_option(name);
         free(name);
     } else if (!take_flag(o, word)) {
-        if (*i + 1 == argc)
-            take_option(o, word, ""); // says what it takes, or that there is no such option
-        else
-            take_option(o, word, argv[++*i]);
+        const char *value = *i + 1 < argc ? argv[*i + 1] : NULL;
+        if (!is_option(word))
+            die_of_option(word);
+        if (value == NULL)
+            die(EXIT_USAGE, "%s takes a value, and there is none", word);
+        if (starts_with(value, "--"))
+            die(EXIT_USAGE, "%s takes a value, and what follows is %s; if that is meant: %s=%s", word, value, word, value);
+        (void)take_option(o, word, value);
+        ++*i;
     }
 }
 

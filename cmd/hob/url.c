@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+static const char WRONG_PORT[] = "the port is no number from 1 to 65535";
+
 /* The port behind the host, or the usual one. */
 static const char *parse_port(const char *text, size_t len, struct url *url)
 {
@@ -14,14 +16,14 @@ static const char *parse_port(const char *text, size_t len, struct url *url)
     if (len == 0)
         return NULL;
     if (text[0] != ':' || len == 1 || len > 6)
-        return "the port is none";
+        return WRONG_PORT;
     for (size_t i = 1; i < len; i++) {
         if (text[i] < '0' || text[i] > '9')
-            return "the port is none";
+            return WRONG_PORT;
         port = port * 10 + (unsigned long)(text[i] - '0');
     }
     if (port == 0 || port > 65535)
-        return "the port is none";
+        return WRONG_PORT;
     url->port = (uint16_t)port;
     return NULL;
 }
@@ -41,6 +43,8 @@ static const char *parse_authority(const char *text, size_t len, struct url *url
         text = end + 1;
     } else {
         end = memchr(text, ':', len);
+        if (end != NULL && memchr(end + 1, ':', (size_t)(text + len - end - 1)) != NULL)
+            return "an address of IPv6 is in brackets, such as [::1]";
         end = end != NULL ? end : text + len;
         len -= (size_t)(end - text);
         text = end;
@@ -50,6 +54,13 @@ static const char *parse_authority(const char *text, size_t len, struct url *url
     memcpy(url->host, host, (size_t)(end - host));
     url->host[end - host] = '\0';
     return parse_port(text, len, url);
+}
+
+/* Any one in front; what is in a path or a query is none. */
+static bool has_scheme(const char *text)
+{
+    size_t len = strcspn(text, "/?#");
+    return len > 0 && text[len - 1] == ':' && strncmp(text + len, "//", 2) == 0;
 }
 
 const char *url_parse(const char *text, struct url *ret_url)
@@ -66,7 +77,9 @@ const char *url_parse(const char *text, struct url *ret_url)
         rest += 8;
         url.is_https = true;
         url.port = 443;
-    } else if (strstr(rest, "://") != NULL) {
+    } else if (strncasecmp(rest, "http:/", 6) == 0 || strncasecmp(rest, "https:/", 7) == 0) {
+        return "it begins with http:// or https://, with two slashes";
+    } else if (has_scheme(rest)) {
         return "only http:// and https:// are known";
     }
 

@@ -183,6 +183,12 @@ TEST_BARE(histogram, what_it_tells_is_at_most_a_little_above)
             fail("%g: %g, not %g", shares[i], told, exact);
     }
     check(histogram_mean(&h) > 50000499 && histogram_mean(&h) < 50000501);
+    for (int64_t value = 1000; value < 200000000; value *= 2) {
+        double exact = value > 100000000 ? 100000 : (double)value / 1000, told = (double)histogram_upto(&h, value);
+        check(told <= exact && told > exact / 1.02 - 1);
+    }
+    check_eq(histogram_upto(&h, 999), 0);
+    check_eq(histogram_upto(&h, 100000000), 100000);
 }
 
 TEST_BARE(histogram, every_value_has_a_bucket)

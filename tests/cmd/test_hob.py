@@ -416,6 +416,38 @@ def test_bench_keeps_a_rate_and_a_duration(box):
     equal(told["seconds"] >= 0.35, True)
 
 
+def test_bench_says_from_when_latency_counts_and_shows_all_of_it(box):
+    with web_server() as url:
+        open_loop = box.hob("bench", "-r", "100", "-d", "300ms", url)
+        closed = box.hob("bench", "-n", "20", url)
+        told = json.loads(box.hob("bench", "-r", "100", "-d", "300ms", "--json", url).stdout)
+        of_closed = json.loads(box.hob("bench", "-n", "5", "--json", url).stdout)
+        errors = box.hob("bench", "-n", "3", url + "/nothing", "-m", "HEAD")
+    has(open_loop.stdout, "latency, from when each was due (corrected for coordinated omission)")
+    has(closed.stdout, "latency, from when each was sent (--rate counts from when they were due)")
+    rows = re.findall(r"^    up to +\d+ (?:us|ms|s) +(\d+) +[\d.]+ %", closed.stdout, re.M)
+    equal(sum(map(int, rows)), 20)
+    equal(sum(row["count"] for row in told["histogram"]), told["answers"])
+    equal((told["latency_from"], of_closed["latency_from"]), ("due", "sent"))
+    equal([row["to_us"] for row in told["histogram"]], sorted(row["to_us"] for row in told["histogram"]))
+    has(errors.stdout, "all answers are errors")
+    assert "\r" not in open_loop.stderr, open_loop.stderr  # no progress where nobody looks
+
+
+def test_bench_says_when_what_came_out_cannot_be_written(box):
+    with web_server() as url, open("/dev/full", "w") as full:
+        run = subprocess.run([HOB, "bench", "-n", "1", url], env=box.env, text=True, stdout=full, stderr=subprocess.PIPE)
+    equal(run.returncode, 1)
+    has(run.stderr, "cannot write what came out: No space left")
+
+
+def test_bench_helps_wherever_it_is_asked(box):
+    for words in (["--help"], ["-h"], ["http://a/", "--help"]):
+        run = box.hob("bench", *words)
+        equal((run.returncode, run.stderr), (0, ""))
+        has(run.stdout, "usage: hob bench")
+
+
 def test_bench_tells_what_there_is_when_it_is_interrupted(box):
     with web_server() as url:
         run = subprocess.Popen([HOB, "bench", "-c", "2", "-d", "1h", url + "/"], env=box.env, text=True,
@@ -453,7 +485,7 @@ def test_bench_speaks_tls(box):
 def test_bench_names_mistakes_and_servers_that_are_not_there(box):
     for words, part in ((["bench"], "usage"), (["bench", "ftp://a/"], "only http"),
                         (["bench", "-c", "0", "http://a/"], "from 1"), (["bench", "-x", "1", "http://a/"], "no option"),
-                        (["bench", "-d", "1y", "http://a/"], "a time"), (["bench", "-c"], "no option -c, or"),
+                        (["bench", "-d", "1y", "http://a/"], "a time"), (["bench", "-c"], "-c takes a value, and there is none"),
                         (["bench", "-H", "Content-Length: 1", "http://a/"], "is told by hob bench")):
         run = box.hob(*words)
         has(run.stderr, part)
@@ -464,11 +496,22 @@ def test_bench_names_mistakes_and_servers_that_are_not_there(box):
     box.file("folder/file", "")
     for words, status, part in (
             (["bench", "-d", "1h", url], 1, f"cannot connect to 127.0.0.1, port {port}: no server listens there"),
-            (["bench", "http://127.0.0.1:70000/"], 2, "the port is none"),
+            (["bench", "http://127.0.0.1:70000/"], 2, "the port is no number from 1 to 65535"),
+            (["bench", "http://a:0/"], 2, "the port is no number from 1 to 65535"),
+            (["bench", "http:/a/"], 2, "with two slashes"), (["bench", "::1"], 2, "in brackets, such as [::1]"),
+            (["bench", f"127.0.0.1:{port}/?to=http://a/"], 1, "no server listens there"),
+            (["bench", "-r", "0", "http://a/"], 2, "-r takes requests a second, from 0.001 to 10000000, not \"0\""),
+            (["bench", "-r", "0x10", "http://a/"], 2, "-r takes requests a second"),
+            (["bench", "-d", "0", "http://a/"], 2, "-d takes a time from 1ms to 24h, such as 500ms, 10s or 2m"),
+            (["bench", "-d", "0x10s", "http://a/"], 2, "-d takes a time"),
+            (["bench", "--ca", "x", "http://a/"], 2, "--ca is for https"),
+            (["bench", "--insecure", "http://a/"], 2, "--insecure is for https"),
+            (["bench", "http://a/", "--non"], 2, "has no option --non;"),
             (["bench", "http://none.invalid/"], 1, "cannot find the server none.invalid: "),
             (["bench", ""], 2, "there is no host"), (["bench", "http://"], 2, "there is no host"),
             (["bench", "--quiet=1", "http://a/"], 2, "--quiet stands alone"),
             (["bench", "--connections=0", "http://a/"], 2, "--connections takes a number from 1"),
+            (["bench", "-b", "@", "http://a/"], 2, "-b takes a text, or @ and the name of a file"),
             (["bench", "-b", "@none", "http://a/"], 1, "cannot read none for the body: No such file"),
             (["bench", "-b", "@folder", "http://a/"], 1, "cannot read folder for the body: Is a directory"),
             (["bench", "-b", "@/dev/zero", "http://a/"], 1, "cannot read /dev/zero for the body: File too large"),
