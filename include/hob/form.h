@@ -110,7 +110,7 @@ typedef struct hob_form_part {
 } hob_form_part;
 
 /* Begins to read the form of a request. Does not wait. Returns 0; -ENOTSUP: its Content-Type is no
- * form, or has no boundary. The second form is for any stream, which stays the caller's. */
+ * form, or has no boundary, or it is compressed (Content-Encoding). The second form is for any stream, which stays the caller's. */
 HOB_API HOB_MUST_USE int hob_form_reader_open(hob_http_request *req, const hob_form_opts *opts,
                                               hob_form_reader **ret_reader);
 HOB_API HOB_MUST_USE int hob_form_reader_open_stream(hob_stream *stream, const char *content_type,

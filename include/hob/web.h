@@ -199,8 +199,8 @@ typedef struct hob_web_op {
 
 /* As hob_web_handle, for an operation: its pattern has a method. When the handler is called, all that
  * `op` describes was parsed and is within its limits; else the client gets an answer that names each
- * field and what is wrong with it (422), or says that it is no JSON (400), too long (413) or of
- * another type (415). */
+ * field and what is wrong with it (422), or says that it is no JSON (400), too long or too deep (413), or of
+ * another type or compressed (415). */
 HOB_API void hob_web_operation(hob_web *web, const char *pattern, const hob_web_op *op,
                                hob_http_handler *handler, void *arg);
 

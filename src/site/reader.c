@@ -466,6 +466,10 @@ int hob_form_reader_open_stream(hob_stream *stream, const char *content_type,
 int hob_form_reader_open(hob_http_request *req, const hob_form_opts *opts,
                          hob_form_reader **ret_reader)
 {
+    const char *coding = hob_http_header(req, "Content-Encoding");
+
+    if (coding != NULL && *coding != '\0' && strcasecmp(coding, "identity") != 0)
+        return -ENOTSUP; // nobody unpacks it
     return hob_form_reader_open_stream(hob_http_stream(req), hob_http_header(req, "Content-Type"), opts,
                                        ret_reader);
 }

@@ -96,11 +96,14 @@ static int ask_bearer(hob_http_request *req, const hob_web_auth_opts *opts, cons
     return opts->bearer(req, opts->arg, token);
 }
 
-static int refuse(hob_http_request *req, const hob_web_auth_opts *opts)
+/* Who has shown a token that is none hears so (RFC 6750 3), and need not show it again. */
+static int refuse(hob_http_request *req, const hob_web_auth_opts *opts, const char *value)
 {
-    const char *realm = opts->realm != NULL ? opts->realm : "service";
+    const char *realm = opts->realm != NULL ? opts->realm : "service", *token = behind(value, "Bearer");
+    bool        is_wrong = token != NULL && *token != '\0';
     char       *challenge = hob_web_printf(req, opts->basic != NULL ? "Basic realm=\"%s\", charset=\"UTF-8\""
-                                                                    : "Bearer realm=\"%s\"", realm);
+                                                : is_wrong ? "Bearer realm=\"%s\", error=\"invalid_token\""
+                                                           : "Bearer realm=\"%s\"", realm);
     if (challenge == NULL)
         return -ENOMEM;
     HOB_TRY(hob_http_set_header(req, "WWW-Authenticate", challenge));
@@ -118,6 +121,6 @@ int hob_web_auth(hob_http_request *req, void *arg)
         hob_mistake("hob_web_auth", "a realm has neither quotes nor backslashes");
     int r = opts->basic != NULL ? ask_basic(req, opts, value) : ask_bearer(req, opts, value);
     if (r == 0)
-        return refuse(req, opts);
+        return refuse(req, opts, value);
     return r < 0 ? r : hob_web_next(req);
 }

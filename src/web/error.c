@@ -100,8 +100,9 @@ static int as_page(hob_http_request *req, const struct problem *problem)
     if (safe != NULL) {
         escaped(detail, safe);
         page = hob_web_printf(req, "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">"
-                              "<title>%d %s</title>\n<h1>%d %s</h1>\n<p>%s</p>\n</html>\n",
-                              problem->status, problem->title, problem->status, problem->title, safe);
+                              "<title>%d %s</title>\n<h1>%d %s</h1>\n%s%s%s</html>\n",
+                              problem->status, problem->title, problem->status, problem->title,
+                              *safe != '\0' ? "<p>" : "", safe, *safe != '\0' ? "</p>\n" : "");
     }
     if (page == NULL)
         return hob_http_reply_text(req, problem->status, NULL);

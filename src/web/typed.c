@@ -82,7 +82,10 @@ static int refuse(struct web_ctx *ctx, const char *in, int error, const hob_json
             return -ENOMEM;
     }
     int status = error == HOB_EJSON ? 422 : error == -EMSGSIZE ? 413 : 400;
-    const char *detail = errors->more ? "there is more that is wrong" : is_no_json ? "this is no JSON" : NULL;
+    const char *detail = error == -EMSGSIZE ? "this is more than is taken"
+                       : errors->more       ? "there is more that is wrong"
+                       : is_no_json         ? "this is no JSON"
+                                            : NULL;
     return hob__web_problem(ctx->req, status, detail, list, errors->count);
 }
 
@@ -190,6 +193,20 @@ static int refuse_type(hob_http_request *req)
     return r < 0 ? r : 0;
 }
 
+/* One that has to be unpacked first, which is not done: who is small would become large. */
+static bool is_packed(const hob_http_request *req)
+{
+    const char *coding = hob_http_header(req, "Content-Encoding");
+    return coding != NULL && *coding != '\0' && strcasecmp(coding, "identity") != 0;
+}
+
+static int refuse_coding(hob_http_request *req)
+{
+    HOB_TRY(hob_http_set_header(req, "Accept-Encoding", "identity")); // RFC 9110 15.5.16
+    int r = hob_web_error(req, 415, "the body is to be sent without a Content-Encoding");
+    return r < 0 ? r : 0;
+}
+
 static int take_body(struct web_ctx *ctx)
 {
     hob_http_request *req = ctx->req;
@@ -203,6 +220,8 @@ static int take_body(struct web_ctx *ctx)
 
     if (type != NULL ? !is_json_type(type) : hob_http_body_length(req) != 0)
         return refuse_type(req);
+    if (is_packed(req))
+        return refuse_coding(req);
     void *obj = room_for(ctx, table);
     if (obj == NULL)
         return -ENOMEM;

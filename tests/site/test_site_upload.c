@@ -53,6 +53,8 @@ static int post(const struct site *site, const char *type, const char *body, siz
     return status_in(got);
 }
 
+static const char PACKED[] = "multipart/form-data; boundary=bound\r\nContent-Encoding: gzip";
+
 TEST_AS(site_upload, a_file_is_there_when_it_is_whole, HOB_TEST_EACH_BACKEND | HOB_TEST_ONE_SEED, NULL)
 {
     struct taker taker = { .path = scratch_path("saved") };
@@ -77,6 +79,7 @@ TEST_AS(site_upload, a_file_is_there_when_it_is_whole, HOB_TEST_EACH_BACKEND | H
     // A form that ends too early, one that is none, and one that is too large.
     taker.path = scratch_path("saved3");
     check_eq(post(&site, TYPE, (char *)form, len - 500, got, sizeof got), 400);
+    check_eq(post(&site, PACKED, (char *)form, len, got, sizeof got), 415);
     check_eq(post(&site, "text/plain", (char *)form, len, got, sizeof got), 415);
     check_eq(post(&site, "multipart/form-data; boundary=other", (char *)form, len, got, sizeof got), 400);
     check_eq(names_in(hob_test_scratch()), 2);

@@ -422,6 +422,9 @@ TEST(web_middleware, who_cannot_say_who_they_are_is_401)
     check_eq(got.status, 200);
     check_ok(ask_with(other, "GET", "/", "Authorization: Bearer t0kem\r\n", &got));
     check_eq(got.status, 401);
+    check_str(header(&got, "WWW-Authenticate"), "Bearer realm=\"service\", error=\"invalid_token\"");
+    check_ok(get(other, "/", &got));
+    check_eq(got.status, 401);
     check_str(header(&got, "WWW-Authenticate"), "Bearer realm=\"service\"");
 }
 

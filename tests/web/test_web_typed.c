@@ -64,6 +64,9 @@ TEST(web_typed, what_is_wrong_is_told_field_by_field)
         { "POST", "/items", "application/json;charset=utf-8", ITEM, 201, "pan" },
         { "POST", "/items", "Application/Shop+JSON", ITEM, 201, "pan" },
         { "POST", "/items", NULL, NULL, 400, "" },
+        { "POST", "/items", "application/json\r\nContent-Encoding: identity", ITEM, 201, "pan" },
+        { "POST", "/items", "application/json\r\nContent-Encoding: gzip", ITEM, 415, "without a Content-Encoding" },
+        { "POST", "/items", NULL, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", 413, "\"detail\":\"this is more than is taken\"" },
     };
     WEB(web);
     GOT(got);
