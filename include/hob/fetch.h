@@ -128,7 +128,8 @@ typedef struct hob_fetch_part {
  * HOB_FOREVER takes a limit of time away. */
 typedef struct hob_fetch_opts {
     const char             *method; /* NULL: GET, or POST when there is a body                   */
-    const hob_fetch_header *headers; /* one of ours (Accept, User-Agent ...) is replaced by yours;
+    const hob_fetch_header *headers; /* one of ours (Accept, User-Agent ...) is replaced by yours, a
+                                        Cookie goes with those that are kept, in one header;
                                         not those that frame: Content-Length, Transfer-Encoding,
                                         Connection, Trailer, TE, Upgrade, Expect                   */
     size_t                  header_count;

@@ -139,6 +139,12 @@ static int add_header(hob_fetch_answer *a, const char *name, const char *value, 
     return 0;
 }
 
+/* A request has one Cookie header (RFC 6265 5.4): where there is a jar, libcurl puts ours behind its own. */
+static bool goes_with_jar(const hob_fetch_answer *a, const hob_fetch_header *header)
+{
+    return a->client->jar != NULL && strcasecmp(header->name, "Cookie") == 0;
+}
+
 static int add_users(hob_fetch_answer *a)
 {
     static const char *const SECRETS[] = { "Authorization", "Proxy-Authorization", "Cookie", "Host", NULL };
@@ -147,7 +153,7 @@ static int add_users(hob_fetch_answer *a)
         const hob_fetch_header *header = &a->opts.headers[i];
         bool is_of_body = strncasecmp(header->name, "Content-", 8) == 0;
         if ((!a->asked.has_credentials && is_one_of(header->name, SECRETS))
-            || (is_of_body && !a->asked.has_body))
+            || (is_of_body && !a->asked.has_body) || goes_with_jar(a, header))
             continue;
         r = add_header(a, header->name, header->value, header->value[0] != '\0' ? ": " : ";");
     }
@@ -350,6 +356,30 @@ static int on_sending(void *arg, char *their_ip, char *our_ip, int their_port, i
     return CURL_PREREQFUNC_ABORT;
 }
 
+/* Those of the user's headers, in one text. */
+static int set_cookies(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+{
+    char *all = NULL;
+
+    for (size_t i = 0; a->asked.has_credentials && i < a->opts.header_count; i++) {
+        const hob_fetch_header *header = &a->opts.headers[i];
+        size_t                  len = all != NULL ? strlen(all) : 0;
+        if (!goes_with_jar(a, header) || header->value[0] == '\0')
+            continue;
+        char *longer = hob__fetch_realloc(all, len + strlen(header->value) + 3);
+        if (longer == NULL) {
+            hob__fetch_free(all);
+            return -ENOMEM;
+        }
+        all = longer;
+        sprintf(all + len, "%s%s", len > 0 ? "; " : "", header->value);
+    }
+    if (all != NULL)
+        SET(CURLOPT_COOKIE, all); // it is copied
+    hob__fetch_free(all);
+    return 0;
+}
+
 static void set_request(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
     const hob_fetch_client_opts *opts = &a->client->opts;
@@ -382,6 +412,8 @@ int hob__fetch_fill_in(hob_fetch_answer *a)
     set_tls(a, a->easy, &code);
     r = set_method(a, a->easy, &code);
     set_request(a, a->easy, &code);
+    if (r == 0)
+        r = set_cookies(a, a->easy, &code);
     if (r < 0)
         return r;
     return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;

@@ -615,6 +615,25 @@ TEST_ON_ALL(fetch, cookies_are_kept_only_when_asked_for)
     }
 }
 
+TEST_ON_ALL(fetch, cookies_of_ones_own_go_with_those_that_are_kept)
+{
+    NOT_IN_SIM();
+    static const hob_fetch_header MINE[] = { { "Cookie", "c=3" }, { "X-A", "y" }, { "cookie", "d=4; e=5" }, { "Cookie", "" } };
+    struct site    site = { .handler = set_cookies };
+    hob_fetch_opts opts = { .headers = MINE, .header_count = 4 };
+    HOB_SCOPE(s);
+    check_ok(open_site(&s, &site));
+    for (unsigned i = 0; i < 2; i++) {
+        CLIENT(client);
+        ANSWER(first);
+        ANSWER(second);
+        check_ok(hob_fetch_client_new(&s, &(hob_fetch_client_opts){ .cookies = 1 }, &client));
+        check_ok(hob_fetch_with(client, AT(&site, i == 0 ? "/set" : "/get"), NULL, NULL, &first));
+        check_ok(hob_fetch_with(client, AT(&site, "/get"), &opts, NULL, &second));
+        check_has(hob_fetch_body(second), i == 0 ? "Cookie: a=1; c=3; d=4; e=5\n" : "Cookie: c=3; d=4; e=5\n");
+    }
+}
+
 TEST_ON_ALL(fetch, a_proxy_is_asked_when_told_to_and_not_for_its_exceptions)
 {
     NOT_IN_SIM();
