@@ -3,6 +3,7 @@
 #ifndef HOB_TESTS_WSOPEN_SECURE_H
 #define HOB_TESTS_WSOPEN_SECURE_H
 
+#include <hob/https.h>
 #include <hob/ws_link.h>
 
 #include "tls/peers.h"
@@ -40,22 +41,13 @@ static inline void free_secure(struct secure *secure)
 
 #define SECURE(name) __attribute__((cleanup(free_secure))) struct secure name = { 0 }
 
-static inline int over_tls(void *arg, hob_stream *below, hob_stream **ret_stream)
-{
-    struct secure *secure = arg;
-    hob_tls       *tls;
-    HOB_TRY(hob_tls_server(secure->w.server_config, below, &tls));
-    *ret_stream = hob_tls_stream(tls);
-    return 0;
-}
-
 static inline int open_secure(hob_scope *scope, struct secure *secure, const hob_tls_opts *server)
 {
     HOB_TRY(make_world(&secure->w, NULL, server));
     secure->site.handler = serve_echo;
     secure->site.arg = &secure->seen;
-    secure->site.opts.wrap = over_tls;
-    secure->site.opts.wrap_arg = secure;
+    secure->site.opts.wrap = hob_https_wrap;
+    secure->site.opts.wrap_arg = secure->w.server_config;
     return open_site(scope, &secure->site);
 }
 
