@@ -371,3 +371,67 @@ TEST(web_serve, a_port_that_is_taken_is_told)
     hob_scope_cancel(&s, "enough");
     check_err(hob_scope_end(&s), -ECANCELED);
 }
+
+/* ---- who leaves ---- */
+
+static int takes_a_body(hob_http_request *req, void *arg)
+{
+    int   *ended = arg;
+    char  *data;
+    size_t len;
+
+    int r = hob_http_read_all(req, 1000, &data, &len);
+    if (r == 0)
+        free(data);
+    ++*ended;
+    return r;
+}
+
+static int gives_without_end(hob_http_request *req, void *arg)
+{
+    static const char much[5000];
+    int              *ended = arg;
+
+    int r = hob_http_begin(req, 200, "text/plain", -1);
+    while (r >= 0)
+        r = (int)hob_http_write(req, much, sizeof much);
+    ++*ended;
+    return r;
+}
+
+/* Says it, reads a little of the answer, and leaves. */
+static int say_and_leave(const struct place *place, const char *text)
+{
+    char got[100];
+    TCP(conn);
+    check_ok(hob_tcp_connect(&place->addr, NULL, &conn));
+    check_ok(hob_tcp_write(conn, text, strlen(text)));
+    if (text[0] == 'G')
+        check_ok(hob_tcp_read(conn, got, sizeof got));
+    return 0;
+}
+
+TEST_ON_ALL(web_serve, a_client_that_leaves_is_no_failure_of_ours)
+{
+    int          ended = 0;
+    struct place place = { 0 };
+    WEB(web);
+    HOB_SCOPE(s);
+
+    place.web = web;
+    hob_web_use(web, hob_web_log, NULL);
+    hob_web_handle(web, "POST /take", takes_a_body, &ended);
+    hob_web_handle(web, "GET /much", gives_without_end, &ended);
+    check_ok(open_place(&s, &place));
+    check_ok(say_and_leave(&place, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc"));
+    check_ok(say_and_leave(&place, "GET /much HTTP/1.1\r\nHost: a\r\n\r\n"));
+    for (int i = 0; ended < 2 || strstr(hob_test_log_text(), "path=/much") == NULL
+                    || strstr(hob_test_log_text(), "path=/take") == NULL; i++) {
+        check(i < 20000);
+        check_ok(hob_sleep(HOB_MSEC));
+    }
+    check_eq(strstr(hob_test_log_text(), "ERROR"), NULL);
+    check_eq(strstr(hob_test_log_text(), "WARN"), NULL);
+    hob_scope_cancel(&s, "that is all");
+    check_err(hob_scope_end(&s), -ECANCELED);
+}
