@@ -22,7 +22,7 @@
  * not there, but for what is in `/.well-known/` (RFC 8615).
  *
  * ETags, dates, conditions and ranges are those of hob_http_reply_file. A file that was changed within the last
- * 10 ms may just be written: it is waited for, 40 ms at most.
+ * 10 ms may just be written: it is waited for, 40 ms at most; for one that was just made empty, 250 ms.
  */
 #ifndef HOB_STATIC_H
 #define HOB_STATIC_H

@@ -18,7 +18,7 @@
 #include "hob/copy.h"
 #include "http/server.h"
 
-enum { PIECE = 32768, TAIL = 4096, TAG_BYTES = 64, LOOKS_MORE = 4 };
+enum { PIECE = 32768, TAIL = 4096, BEGIN = 512, TAG_BYTES = 64, LOOKS_MORE = 4 };
 
 #define AGAIN_NS (1 * HOB_MSEC) /* and twice as long each time */
 
@@ -227,7 +227,8 @@ struct look {
     int          status;
     bool         is_direct; /* past the program, but for its end */
     struct range range;
-    size_t       len; /* of `bytes` */
+    size_t       begin_len, len;    /* of the next two                               */
+    char         begin[BEGIN];      /* of the range, to know the file again          */
     char         bytes[PIECE];
 };
 
@@ -236,10 +237,10 @@ static bool is_unchanged(const struct facts *then, const struct facts *now)
     return strcmp(then->tag, now->tag) == 0; // the tag is made of all that would change
 }
 
-/* Reads what there is of the range, at most a piece. */
-static ssize_t read_piece(hob_file *file, struct range range, char *buf)
+/* Reads what there is of the range, at most `size` bytes. */
+static ssize_t read_piece(hob_file *file, struct range range, char *buf, size_t size)
 {
-    size_t want = range.len < PIECE ? (size_t)range.len : PIECE, len = 0;
+    size_t want = range.len < size ? (size_t)range.len : size, len = 0;
 
     while (len < want) {
         ssize_t n = hob_file_pread(file, buf + len, want - len, (int64_t)(range.first + len));
@@ -270,12 +271,17 @@ static int look_once(hob_http_request *req, hob_file *file, struct look *look)
         return 0;
     look->status = wanted_part(req, &look->facts, &look->range);
     look->is_direct = has_direct_way(req, look);
-    if (look->status == 416 || look->is_direct || strcmp(req->method, "HEAD") == 0)
+    if (look->status == 416 || strcmp(req->method, "HEAD") == 0)
         return 0;
-    ssize_t n = read_piece(file, look->range, look->bytes);
+    ssize_t n = look->is_direct ? read_piece(file, look->range, look->begin, BEGIN)
+                                : read_piece(file, look->range, look->bytes, PIECE);
     if (n < 0)
         return (int)n;
+    look->begin_len = (size_t)n < BEGIN ? (size_t)n : BEGIN;
+    if (look->is_direct)
+        return look->begin_len == BEGIN ? 0 : -ESTALE;
     look->len = (size_t)n;
+    memcpy(look->begin, look->bytes, look->begin_len);
     r = facts_of(file, &now);
     if (r < 0)
         return r;
@@ -295,16 +301,22 @@ static int look_at(hob_http_request *req, hob_file *file, struct look *look)
     return r;
 }
 
-/* Whether the end may go out, with which the answer is whole. A file that has grown is one to which something is
- * added, as to a log: what was there is still the same. */
-static int check_end(hob_file *file, const struct facts *then)
+/* Whether the end may go out, with which the answer is whole. A file that has grown and begins as before is one to
+ * which something is added, such as a log: what was there is still the same. */
+static int check_end(hob_file *file, const struct look *look)
 {
     struct facts now;
+    char         begin[BEGIN];
     int          r = facts_of(file, &now);
 
-    if (r < 0)
+    if (r < 0 || is_unchanged(&look->facts, &now))
         return r;
-    return is_unchanged(then, &now) || now.size > then->size ? 0 : -ESTALE;
+    if (now.size <= look->facts.size)
+        return -ESTALE;
+    ssize_t n = read_piece(file, look->range, begin, look->begin_len);
+    if (n < 0)
+        return (int)n;
+    return (size_t)n == look->begin_len && memcmp(begin, look->begin, look->begin_len) == 0 ? 0 : -ESTALE;
 }
 
 /* Sends what was read, and then the rest, piece by piece. */
@@ -323,13 +335,13 @@ static int send_pieces(hob_http_request *req, hob_file *file, struct look *look)
     while (r == 0) {
         bool is_first = n > 0;
         if (!is_first)
-            n = read_piece(file, left, look->bytes);
+            n = read_piece(file, left, look->bytes, PIECE);
         if (n <= 0)
             return n < 0 ? (int)n : -ESTALE; // it became shorter
         left.first += (uint64_t)n;
         left.len -= (uint64_t)n;
         if (left.len == 0 && !is_first)
-            r = check_end(file, &look->facts);
+            r = check_end(file, look);
         ssize_t written = r == 0 ? hob_http_write(req, look->bytes, (size_t)n) : 0;
         if (written < 0 || left.len == 0)
             return written < 0 ? (int)written : r;

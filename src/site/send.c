@@ -20,8 +20,11 @@
 
 #define SETTLED_S 2 /* a file that was changed within them may be changed again, and look the same */
 
-#define CALM_NS (10 * HOB_MSEC) /* so long after the last change it is taken for whole; times of files are 4 ms coarse */
-enum { CALM_LOOKS = 4 };
+/* So long after the last change a file is taken for whole, and an empty one for meant to be so. Times of files
+ * are 4 ms coarse. */
+#define CALM_NS       (10 * HOB_MSEC)
+#define CALM_EMPTY_NS (250 * HOB_MSEC)
+enum { CALM_LOOKS = 4, CALM_LOOKS_EMPTY = 25 };
 
 static const char *type_of(const hob_static *files, const char *name)
 {
@@ -253,11 +256,11 @@ static int wait_for_calm(hob_file *file, const struct stat *st)
     struct stat now = *st;
     int         r = 0;
 
-    for (int i = 0; r == 0 && i < CALM_LOOKS; i++) {
+    for (int i = 0; r == 0 && i < (now.st_size == 0 ? CALM_LOOKS_EMPTY : CALM_LOOKS); i++) {
         int64_t age_ns = hob_wall_now() - (now.st_mtim.tv_sec * HOB_SEC + now.st_mtim.tv_nsec);
-        if (age_ns < 0 || age_ns >= CALM_NS)
+        if (age_ns < 0 || age_ns >= (now.st_size == 0 ? CALM_EMPTY_NS : CALM_NS))
             return 0;
-        r = hob_sleep(CALM_NS - age_ns);
+        r = hob_sleep(age_ns < CALM_NS ? CALM_NS - age_ns : CALM_NS);
         if (r == 0)
             r = hob_file_stat(file, &now);
     }
