@@ -282,7 +282,7 @@ HOB_API HOB_MUST_USE int hob_http_redirect(hob_http_request *req, int status, co
  *
  * A file that somebody writes over meanwhile comes as it was or as it is then, or the answer is cut off; one that
  * grows, as long as it was. (That is told by its size, its time of change and how it begins: a name that is moved
- * onto another, as hob_path_replace does, is surer.) Waits up to 15 ms for who writes.
+ * onto another, as hob_path_replace does, is surer.) Waits up to 63 ms for who writes.
  *
  * Returns as hob_http_reply, or an error of the file, as long as nothing was sent, so that another answer can be
  * given: -EISDIR when it is no regular file; -ESTALE when it changes all the time. */

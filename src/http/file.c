@@ -18,13 +18,14 @@
 #include "hob/copy.h"
 #include "http/server.h"
 
-enum { PIECE = 32768, TAIL = 4096, BEGIN = 512, TAG_BYTES = 64, LOOKS_MORE = 4 };
+enum { PIECE = 32768, TAIL = 4096, BEGIN = 512, TAG_BYTES = 64, LOOKS_MORE = 6 };
 
-#define AGAIN_NS (1 * HOB_MSEC) /* and twice as long each time */
+#define AGAIN_NS (1 * HOB_MSEC)  /* and twice as long each time    */
+#define FRESH_NS (50 * HOB_MSEC) /* which is less than all of them */
 
 struct facts {
     uint64_t size;
-    int64_t  changed_s;
+    int64_t  changed_s, changed_ns; /* the second in all */
     char     tag[TAG_BYTES]; /* with its quotes */
     char     date[32];
 };
@@ -39,6 +40,7 @@ static int facts_of(hob_file *file, struct facts *ret_facts)
         return -EISDIR;
     ret_facts->size = (uint64_t)st.st_size;
     ret_facts->changed_s = st.st_mtim.tv_sec;
+    ret_facts->changed_ns = st.st_mtim.tv_sec * HOB_SEC + st.st_mtim.tv_nsec;
     snprintf(ret_facts->tag, TAG_BYTES, "\"%llx-%llx-%lx\"", (unsigned long long)st.st_size,
              (unsigned long long)st.st_mtim.tv_sec, (unsigned long)st.st_mtim.tv_nsec);
     hob__http_date_write(ret_facts->changed_s, ret_facts->date);
@@ -258,6 +260,13 @@ static bool has_direct_way(const hob_http_request *req, const struct look *look)
     return look->status == 200 && look->range.len > PIECE && req->filter == NULL && req->transport->send_file != NULL;
 }
 
+/* It was just made empty, most often by who is about to write it. */
+static bool is_being_written(const struct facts *facts)
+{
+    int64_t age_ns = facts->size == 0 ? hob_wall_now() - facts->changed_ns : FRESH_NS;
+    return age_ns >= 0 && age_ns < FRESH_NS;
+}
+
 static int look_once(hob_http_request *req, hob_file *file, struct look *look)
 {
     struct facts now;
@@ -273,6 +282,8 @@ static int look_once(hob_http_request *req, hob_file *file, struct look *look)
     look->is_direct = has_direct_way(req, look);
     if (look->status == 416 || strcmp(req->method, "HEAD") == 0)
         return 0;
+    if (is_being_written(&look->facts))
+        return -ESTALE;
     ssize_t n = look->is_direct ? read_piece(file, look->range, look->begin, BEGIN)
                                 : read_piece(file, look->range, look->bytes, PIECE);
     if (n < 0)

@@ -332,6 +332,26 @@ TEST_AS(http_file, a_file_that_grows_comes_as_long_as_it_was, HOB_TEST_EACH_BACK
     free(got);
 }
 
+/* It is looked at again and again, and comes when it is 50 ms old; or as what was written by then. */
+TEST(http_file, what_was_just_made_empty_is_empty_if_it_stays_so)
+{
+    struct shelf shelf = { scratch_path("empty") };
+    struct site  site = { .handler = give_file, .arg = &shelf };
+    char         got[2000];
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(write_letters(shelf.path, 'a', 0));
+    int64_t begun_ns = hob_now();
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_has(got, "HTTP/1.1 200 OK\r\n");
+    check_has(got, "\r\nContent-Length: 0\r\n");
+    check_gt(hob_now() - begun_ns, 49 * HOB_MSEC);
+    begun_ns = hob_now();
+    check_ok(ask(&site, GET("/"), got, sizeof got));
+    check_lt(hob_now() - begun_ns, 5 * HOB_MSEC);
+}
+
 static int give_unsteady(hob_http_request *req, void *arg)
 {
     const char *path = arg;
