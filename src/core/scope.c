@@ -184,12 +184,19 @@ static void take_deadline_away(struct scope *scope)
     scope->has_deadline = 0;
 }
 
+/* Most are seconds away from when the worker looked at the clock last, some microseconds ago: then it need
+ * not look again. (If that was seconds ago, after all, the next turn finds that it is over.) */
+static bool is_over(const struct worker *w, int64_t deadline_ns)
+{
+    return deadline_ns <= w->wheel.now_ns + HOB_SEC && deadline_ns <= hob_now();
+}
+
 static void set_deadline(struct scope *scope, int64_t deadline_ns)
 {
     take_deadline_away(scope);
     if (deadline_ns == HOB_FOREVER)
         return;
-    if (deadline_ns <= hob_now()) {
+    if (is_over(scope->worker, deadline_ns)) {
         hob__scope_cancel(scope, -ETIMEDOUT, "deadline");
         return;
     }
