@@ -47,12 +47,32 @@ static struct epoll_backend *self_of(struct backend *b)
 
 /* ---- watching descriptors ---- */
 
+/* Who waits for a number once mostly does so again. So when a wait is over its registration, which is for
+ * one event and so tells of nothing more, rests in epoll, to be used by the next: one call for each wait,
+ * and not two. If the number has been closed, epoll has forgotten it, and says so. */
+static void rest(struct epoll_backend *self, int fd)
+{
+    self->resting[fd / 64] |= UINT64_C(1) << (fd % 64);
+}
+
+static bool stops_resting(struct epoll_backend *self, int fd)
+{
+    if ((unsigned)fd >= EPOLL_RESTING_MAX)
+        return false;
+    uint64_t bit = UINT64_C(1) << (fd % 64), *word = &self->resting[fd / 64];
+    bool     rested = (*word & bit) != 0;
+    *word &= ~bit;
+    return rested;
+}
+
 /* Two registrations of one number are one too many for epoll: the second is made
  * for a copy. Returns the number that epoll knows, or a negative error. */
 static int watch(struct epoll_backend *self, int fd, uint32_t events, void *ptr)
 {
     struct epoll_event event = { .events = events, .data.ptr = ptr };
-    int                r = hob__sys_epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (stops_resting(self, fd) && hob__sys_epoll_ctl(self->epoll_fd, EPOLL_CTL_MOD, fd, &event) >= 0)
+        return fd;
+    int r = hob__sys_epoll_ctl(self->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     if (r >= 0)
         return fd;
     if (r != -EEXIST)
@@ -296,7 +316,10 @@ static void submit_poll(struct epoll_backend *self, struct op *op)
 static void poll_event(struct epoll_backend *self, struct op *op, uint32_t events,
                        struct list *done)
 {
-    unwatch(self, (int)op->slot, op->poll.fd);
+    if ((int)op->slot == op->poll.fd && op->poll.fd < EPOLL_RESTING_MAX)
+        rest(self, op->poll.fd);
+    else
+        unwatch(self, (int)op->slot, op->poll.fd);
     epoll_land(self, op, events & (op->poll.events | POLLERR | POLLHUP), done);
 }
 

@@ -15,7 +15,10 @@
 #include "base/list.h"
 #include "base/sys.h"
 
-enum { EPOLL_EVENTS_MAX = 256 };
+enum {
+    EPOLL_EVENTS_MAX = 256,
+    EPOLL_RESTING_MAX = 4096, /* numbers below may rest: a bit for each */
+};
 
 enum dir {
     DIR_IN,
@@ -69,6 +72,7 @@ struct epoll_backend {
     uint32_t               jobs_count;
     uint32_t               jobs_free; /* the first free one's slot; 0: none */
     struct chance          chance;
+    uint64_t               resting[EPOLL_RESTING_MAX / 64]; /* numbers that epoll knows, and tells nothing of */
     struct epoll_event     events[EPOLL_EVENTS_MAX];
 };
 

@@ -78,6 +78,72 @@ TEST_ON_ALL(fd, a_wait_can_be_cancelled)
     check_eq(hob_fd_wait(fd, POLLIN), POLLIN);
 }
 
+/* A pipe whose end for reading has this number; its other end. */
+static int pipe_at(int number)
+{
+    int fds[2];
+
+    check_ok(pipe2(fds, O_CLOEXEC));
+    if (fds[0] != number) {
+        check_eq(dup3(fds[0], number, O_CLOEXEC), number);
+        close(fds[0]);
+    }
+    return fds[1];
+}
+
+TEST_ON_ALL(fd, a_number_that_is_another_file_by_now_is_waited_for_anew)
+{
+    enum { NUMBER = 200 };
+
+    if (in_sim())
+        skip("descriptors of the kernel are not part of this world");
+    FD(old_writer, pipe_at(NUMBER));
+    check_eq(write(old_writer, "x", 1), 1);
+    check_eq(hob_fd_wait(NUMBER, POLLIN), POLLIN);
+    FD(copy, dup(NUMBER)); // the old file lives on, elsewhere, and is ready
+    FD(new_writer, pipe_at(NUMBER));
+    FD(reader, NUMBER);
+    {
+        HOB_SCOPE(s);
+        hob_scope_deadline(&s, hob_in(2 * HOB_MSEC));
+        check_err(hob_fd_wait(reader, POLLIN), -ETIMEDOUT);
+        check_err(hob_scope_end(&s), -ETIMEDOUT);
+    }
+    check_eq(write(new_writer, "y", 1), 1);
+    check_eq(hob_fd_wait(reader, POLLIN), POLLIN);
+    check_eq(hob_fd_wait(copy, POLLIN), POLLIN);
+}
+
+static int write_later(void *fd)
+{
+    HOB_TRY(hob_sleep(2 * HOB_MSEC));
+    check_eq(write(*(int *)fd, "y", 1), 1);
+    return 0;
+}
+
+TEST_ON_ALL(fd, a_number_that_was_waited_for_can_become_a_pipe_of_ours)
+{
+    int       fds[2];
+    char      byte = 0;
+    hob_pipe *pipe;
+
+    if (in_sim())
+        skip("descriptors of the kernel are not part of this world");
+    check_ok(pipe2(fds, O_CLOEXEC | O_NONBLOCK));
+    FD(writer, fds[1]);
+    check_eq(write(writer, "x", 1), 1);
+    check_eq(hob_fd_wait(fds[0], POLLIN), POLLIN);
+    check_ok(hob_pipe_from_fd(fds[0], &pipe));
+    check_eq(hob_pipe_read(pipe, &byte, 1), 1);
+    check_eq(byte, 'x');
+    HOB_SCOPE(s);
+    hob_go(&s, write_later, &writer);
+    check_eq(hob_pipe_read(pipe, &byte, 1), 1); // has to wait
+    check_eq(byte, 'y');
+    check_ok(hob_scope_end(&s));
+    hob_pipe_close(pipe);
+}
+
 static int wait_task(void *arg)
 {
     struct io *io = arg;
