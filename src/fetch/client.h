@@ -82,8 +82,8 @@ struct hob_fetch_client {
     hob_sem                  turns;
     bool                     has_turns;
 
-    hob_op  timer;
-    bool    timer_flies, timer_asked_back;
+    hob_op  at_once, timer;
+    bool    at_once_flies, timer_flies, timer_asked_back;
     int64_t timer_at_ns; /* while it flies */
     int64_t due_ns;      /* when libcurl wants to be called; HOB_FOREVER */
 

@@ -3,8 +3,8 @@
  * libcurl on Hob's loop: what it wants to wait for becomes ops, and what ended is told to it.
  *
  *     CURLMOPT_SOCKETFUNCTION "IN on 7"  ──▶ hob_fd_wait_prep, in the scope of the client's keeper
- *     CURLMOPT_TIMERFUNCTION  "in 5 ms"  ──▶ hob_sleep_prep
- *     on_ready, on_time                  ──▶ curl_multi_socket_action ──▶ who has ended: exchange.c
+ *     CURLMOPT_TIMERFUNCTION  "in 5 ms"  ──▶ hob_sleep_prep; "at once": an op that is over, of the same turn
+ *     on_ready, on_time, on_at_once      ──▶ curl_multi_socket_action ──▶ who has ended: exchange.c
  *
  * Each socket has a wait for each direction, armed when it is wanted, and again after each event.
  *
@@ -202,12 +202,33 @@ static int on_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 
 /* ---- time ---- */
 
-static void on_time(void *arg, ssize_t result);
+/* Most exchanges want to be begun at once, and later to be told that they took too long, which they did
+ * not. So these are two ops: the clock is not moved for who begins, nor when what it was for is over. */
 
+enum { AT_ONCE = 0 };
+
+static void on_time(void *arg, ssize_t result);
+static void on_at_once(void *arg, ssize_t result);
+
+static void begin_at_once(hob_fetch_client *client)
+{
+    if (client->at_once_flies)
+        return;
+    client->at_once_flies = true;
+    hob_sleep_prep(&client->at_once, AT_ONCE);
+    hob_op_call(client->ops, &client->at_once, on_at_once, client);
+}
+
+/* One that comes too early sets the next. */
 static void begin_timer(hob_fetch_client *client)
 {
-    if (client->timer_flies || client->due_ns == HOB_FOREVER || client->is_ended)
+    if (client->timer_flies) {
+        if (client->due_ns < client->timer_at_ns && !client->timer_asked_back) {
+            client->timer_asked_back = true;
+            hob_op_cancel(&client->timer);
+        }
         return;
+    }
     client->timer_flies = true;
     client->timer_asked_back = false;
     client->timer_at_ns = client->due_ns;
@@ -215,11 +236,21 @@ static void begin_timer(hob_fetch_client *client)
     hob_op_call(client->ops, &client->timer, on_time, client);
 }
 
+static void set_clock(hob_fetch_client *client)
+{
+    if (client->due_ns == HOB_FOREVER || client->is_ended)
+        return;
+    if (client->due_ns == AT_ONCE)
+        begin_at_once(client);
+    else
+        begin_timer(client);
+}
+
 /* A millisecond later than told: libcurl forgets a time when it is called, and what it was for looks
  * whether so many whole milliseconds have passed. ("Expect: 100-continue" then waits for the next time.) */
 static int64_t due_in(long ms)
 {
-    return ms < 0 ? HOB_FOREVER : ms == 0 ? hob_now() : hob_in((ms + 1) * HOB_MSEC);
+    return ms < 0 ? HOB_FOREVER : ms == 0 ? AT_ONCE : hob_in((ms + 1) * HOB_MSEC);
 }
 
 /* libcurl tells of a time once; one that was not over for its clock must not be forgotten. */
@@ -230,6 +261,13 @@ static void look_again(hob_fetch_client *client)
         client->due_ns = due_in(ms);
 }
 
+static void tell_the_time(hob_fetch_client *client)
+{
+    client->due_ns = HOB_FOREVER;
+    act(client, CURL_SOCKET_TIMEOUT, 0);
+    look_again(client);
+}
+
 /* A callback of hob_op_call. */
 static void on_time(void *arg, ssize_t result)
 {
@@ -237,12 +275,21 @@ static void on_time(void *arg, ssize_t result)
     client->timer_flies = false;
     if (client->is_ended || (result < 0 && !client->timer_asked_back))
         return;
-    if (client->due_ns <= hob_now()) {
-        client->due_ns = HOB_FOREVER;
-        act(client, CURL_SOCKET_TIMEOUT, 0);
-        look_again(client);
-    }
-    begin_timer(client);
+    if (client->due_ns <= hob_now())
+        tell_the_time(client);
+    set_clock(client);
+}
+
+/* A callback of hob_op_call. */
+static void on_at_once(void *arg, ssize_t result)
+{
+    hob_fetch_client *client = arg;
+    client->at_once_flies = false;
+    if (client->is_ended || result < 0)
+        return;
+    if (client->due_ns == AT_ONCE)
+        tell_the_time(client);
+    set_clock(client);
 }
 
 /* A callback of libcurl. */
@@ -251,13 +298,7 @@ static int on_timer_wanted(CURLM *multi, long ms, void *arg)
     hob_fetch_client *client = arg;
     (void)multi;
     client->due_ns = due_in(ms);
-    // One that comes too early sets the next.
-    if (client->timer_flies && !client->timer_asked_back
-        && (ms < 0 || client->due_ns < client->timer_at_ns)) {
-        client->timer_asked_back = true;
-        hob_op_cancel(&client->timer);
-    }
-    begin_timer(client);
+    set_clock(client);
     return 0;
 }
 

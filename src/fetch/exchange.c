@@ -270,13 +270,23 @@ int hob__fetch_cancelled(hob_fetch_answer *a, int r)
     return r;
 }
 
-/* Up to when the head must have come: libcurl itself bounds connecting. */
-static int64_t head_limit(const hob_fetch_answer *a)
+/* Up to when the head must have come: libcurl itself bounds connecting. Who waits is not woken when it is
+ * sent: so what is not sent yet is looked at again when it could be late if it were sent now. */
+static int64_t head_limit(const hob_fetch_answer *a, int64_t now_ns)
 {
-    bool is_ours = (a->opts.body_stream != NULL || a->opts.upload) && !a->is_finished;
-    if (a->sendings == 0 || is_ours || a->opts.first_byte_ns == HOB_FOREVER)
+    bool    is_ours = (a->opts.body_stream != NULL || a->opts.upload) && !a->is_finished;
+    int64_t limit_ns = a->opts.first_byte_ns;
+    if (is_ours || limit_ns >= HOB_FOREVER - now_ns)
         return HOB_FOREVER;
-    return a->quiet_since_ns + a->opts.first_byte_ns;
+    if (a->sendings > 0)
+        return a->quiet_since_ns + limit_ns;
+    return now_ns + (limit_ns > HOB_MSEC ? limit_ns : HOB_MSEC);
+}
+
+static bool is_late(const hob_fetch_answer *a)
+{
+    int64_t now = hob_now();
+    return a->sendings > 0 && head_limit(a, now) <= now;
 }
 
 /* Whether enough of the request's body has gone since it was looked at last. */
@@ -298,13 +308,14 @@ int hob__fetch_wait_head(hob_fetch_answer *a)
             return 0;
         if (a->state == FETCH_DONE)
             return a->error;
-        int64_t now = hob_now(), limit_at = head_limit(a), is_all = limit_at > a->deadline_ns;
+        int64_t now = hob_now(), limit_at = head_limit(a, now);
+        bool    is_all = limit_at > a->deadline_ns;
         if (is_all)
             limit_at = a->deadline_ns;
         int r = hob__fetch_wait_event(&a->in, limit_at == HOB_FOREVER ? limit_at : limit_at - now);
         if (r == -ETIME && is_all) {
             hob__fetch_cut(a, -ETIMEDOUT, HOB_FETCH_WAIT, "it took longer than all of it may");
-        } else if (r == -ETIME && a->state == FETCH_RUNNING && head_limit(a) <= hob_now()) {
+        } else if (r == -ETIME && a->state == FETCH_RUNNING && is_late(a)) {
             if (is_sending(a))
                 a->quiet_since_ns = hob_now();
             else

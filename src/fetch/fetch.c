@@ -56,26 +56,37 @@ struct job {
     const char       *url;
 };
 
-/* A body kept, or discarded, to its end; with what sends the request's body beside it. */
+/* A body kept, or discarded, to its end. */
+static int wait_whole(hob_fetch_answer *a)
+{
+    int r = hob__fetch_wait_head(a);
+    if (r == 0)
+        r = hob__fetch_wait_end(a);
+    if (a->state == FETCH_RUNNING) // cancelled
+        hob__fetch_cut(a, r, a->is_head ? HOB_FETCH_BODY : HOB_FETCH_WAIT, NULL);
+    return r;
+}
+
+/* The same, with what sends the request's body beside it. */
+static int wait_sending(hob_fetch_answer *a)
+{
+    hob_task_opts pump = { .name = "body of a request" };
+    HOB_SCOPE(sender);
+    int r = hob_go_with(&sender, hob__fetch_pump, a, &pump);
+    if (r < 0)
+        hob__fetch_cut(a, r, HOB_FETCH_SEND, NULL);
+    r = wait_whole(a);
+    hob_scope_cancel(&sender, "the exchange has ended");
+    (void)!hob_scope_end(&sender); // what it found is the exchange's error
+    return r;
+}
+
 static int exchange_whole(hob_fetch_answer *a)
 {
     int r = hob__fetch_begin(a);
     if (r < 0)
         return r;
-    HOB_SCOPE(sender);
-    if (a->opts.body_stream != NULL && a->asked.has_body) {
-        hob_task_opts pump = { .name = "body of a request" };
-        r = hob_go_with(&sender, hob__fetch_pump, a, &pump);
-        if (r < 0)
-            hob__fetch_cut(a, r, HOB_FETCH_SEND, NULL);
-    }
-    r = hob__fetch_wait_head(a);
-    if (r == 0)
-        r = hob__fetch_wait_end(a);
-    if (a->state == FETCH_RUNNING) // cancelled
-        hob__fetch_cut(a, r, a->is_head ? HOB_FETCH_BODY : HOB_FETCH_WAIT, NULL);
-    hob_scope_cancel(&sender, "the exchange has ended");
-    (void)!hob_scope_end(&sender); // what it found is the exchange's error
+    r = a->opts.body_stream != NULL && a->asked.has_body ? wait_sending(a) : wait_whole(a);
     return r == 0 ? hob__fetch_unpack(a) : r;
 }
 

@@ -348,7 +348,6 @@ static int on_sending(void *arg, char *their_ip, char *our_ip, int their_port, i
     (void)our_port;
     a->sendings++;
     a->quiet_since_ns = hob_now();
-    hob_event_set(&a->in);
     if (a->sendings == 1 || (may_repeat(a) && a->sendings <= 3))
         return CURL_PREREQFUNC_OK;
     a->own_error = -ECONNRESET;
