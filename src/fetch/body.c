@@ -72,7 +72,7 @@ static size_t refuse(hob_fetch_answer *a, int error, const char *words)
 
 size_t hob__fetch_on_body(char *data, size_t one, size_t len, void *arg)
 {
-    hob_fetch_answer *a = arg;
+    hob_fetch_answer *a = fetch_answer_of(arg);
     (void)one; // 1
     if (a->state != FETCH_RUNNING)
         return CURL_WRITEFUNC_ERROR;
@@ -103,7 +103,7 @@ size_t hob__fetch_on_body(char *data, size_t one, size_t len, void *arg)
 
 size_t hob__fetch_on_send(char *to, size_t one, size_t len, void *arg)
 {
-    hob_fetch_answer *a = arg;
+    hob_fetch_answer *a = fetch_answer_of(arg);
     if (a->state != FETCH_RUNNING)
         return CURL_READFUNC_ABORT;
     size_t n = take(&a->to_send, to, one * len);

@@ -114,23 +114,58 @@ static int open_jar(hob_fetch_client *client)
     return curl_share_setopt(client->jar, CURLSHOPT_SHARE, CURL_LOCK_DATA_COOKIE) == CURLSHE_OK ? 0 : -ENOMEM;
 }
 
-CURL *hob__fetch_handle_take(hob_fetch_client *client)
+/* ---- handles ---- */
+
+static void free_handle(struct fetch_handle *handle)
 {
-    return client->spare_count > 0 ? client->spares[--client->spare_count] : curl_easy_init();
+    curl_easy_cleanup(handle->easy);
+    hob__fetch_free(handle);
 }
 
-void hob__fetch_handle_give(hob_fetch_client *client, CURL *easy)
+int hob__fetch_handle_take(hob_fetch_client *client, struct fetch_handle **ret_handle)
 {
+    if (client->spare_count > 0) {
+        *ret_handle = client->spares[--client->spare_count];
+        return 0;
+    }
+    struct fetch_handle *handle = hob__fetch_alloc(sizeof *handle);
+    if (handle == NULL)
+        return -ENOMEM;
+    handle->easy = curl_easy_init();
+    int r = handle->easy != NULL ? hob__fetch_prepare(client, handle) : -ENOMEM;
+    if (r < 0)
+        free_handle(handle);
+    else
+        *ret_handle = handle;
+    return r;
+}
+
+/* What the exchange alone had set is taken back. */
+static int take_back(hob_fetch_client *client, struct fetch_handle *handle)
+{
+    curl_easy_reset(handle->easy);
+    handle->is_marked = false;
+    return hob__fetch_prepare(client, handle);
+}
+
+void hob__fetch_handle_give(hob_fetch_client *client, struct fetch_handle *handle)
+{
+    handle->answer = NULL;
     if (client->jar != NULL) { // resetting would forget that list, and not free it
-        curl_easy_setopt(easy, CURLOPT_COOKIEFILE, NULL);
-        curl_easy_setopt(easy, CURLOPT_SHARE, NULL);
+        curl_easy_setopt(handle->easy, CURLOPT_COOKIEFILE, NULL);
+        curl_easy_setopt(handle->easy, CURLOPT_SHARE, NULL);
     }
-    if (client->is_ended || client->spare_count == FETCH_SPARES_MAX) {
-        curl_easy_cleanup(easy);
-        return;
-    }
-    curl_easy_reset(easy);
-    client->spares[client->spare_count++] = easy;
+    if (client->is_ended || client->spare_count == FETCH_SPARES_MAX
+        || (handle->is_marked && take_back(client, handle) < 0))
+        free_handle(handle);
+    else
+        client->spares[client->spare_count++] = handle;
+}
+
+static void free_spares(hob_fetch_client *client)
+{
+    while (client->spare_count > 0)
+        free_handle(client->spares[--client->spare_count]);
 }
 
 static void unref(hob_fetch_client *client)
@@ -149,8 +184,7 @@ static void close_all(hob_fetch_client *client)
     client->is_ended = true;
     while (client->live != NULL)
         hob__fetch_cut(client->live, -ECANCELED, HOB_FETCH_WAIT, "the client has ended");
-    while (client->spare_count > 0)
-        curl_easy_cleanup(client->spares[--client->spare_count]);
+    free_spares(client);
     curl_multi_cleanup(client->multi);
     client->multi = NULL;
     if (client->jar != NULL)
@@ -267,6 +301,7 @@ void hob_fetch_insecure_skip_verify(hob_fetch_client *client)
     if (client->stats.exchanges > 0)
         hob_mistake("hob_fetch_insecure_skip_verify", "the client was used already");
     client->skips_verify = true;
+    free_spares(client); // of a request that could not be begun
 }
 
 /* ---- the default ones ---- */

@@ -42,6 +42,16 @@ enum {
 };
 
 struct fetch_socket;
+struct hob_fetch_answer;
+
+/* A handle of libcurl, with the options that all exchanges of a client have in common; and for a while one
+ * exchange, which sets those that each has. Whatever else it sets is marked, and taken back behind it. */
+struct fetch_handle {
+    CURL                    *easy;
+    struct hob_fetch_answer *answer; /* whose it is; NULL: a spare */
+    bool                     is_marked;
+    char                     said[CURL_ERROR_SIZE]; /* by libcurl, when it failed */
+};
 
 /* One host and port while somebody asks it. */
 struct fetch_host {
@@ -72,9 +82,9 @@ struct hob_fetch_client {
     hob_scope *ops; /* the keeper's */
     CURLM     *multi;
     CURLSH    *jar;
-    CURL      *spares[FETCH_SPARES_MAX];
-    int        spare_count;
     int        cookies_seen;
+    int        spare_count;
+    struct fetch_handle *spares[FETCH_SPARES_MAX];
 
     struct hob_fetch_answer *live; /* with a handle in `multi` */
     struct fetch_socket     *sockets[FETCH_BUCKETS];
@@ -94,8 +104,15 @@ struct hob_fetch_client {
 /* client.c */
 int   hob__fetch_enter(hob_fetch_client *client, const char *caller, hob_fetch_client **ret_client);
 void  hob__fetch_leave(hob_fetch_client *client);
-CURL *hob__fetch_handle_take(hob_fetch_client *client);
-void  hob__fetch_handle_give(hob_fetch_client *client, CURL *easy);
+int   hob__fetch_handle_take(hob_fetch_client *client, struct fetch_handle **ret_handle);
+void  hob__fetch_handle_give(hob_fetch_client *client, struct fetch_handle *handle);
+
+/* request.c: the options that all exchanges have in common. Returns 0; -ENOMEM; -EINVAL: libcurl knows one
+ * of them not. */
+int  hob__fetch_prepare(hob_fetch_client *client, struct fetch_handle *handle);
+
+/* goodbye.c: how a handle's connections are watched. */
+CURLcode hob__fetch_goodbye_watch(hob_fetch_client *client, CURL *easy);
 
 /* drive.c: the sockets and the clock of client->multi. */
 int  hob__fetch_drive_begin(hob_fetch_client *client);

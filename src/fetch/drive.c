@@ -325,7 +325,7 @@ static int take_over(hob_fetch_client *client, int fd)
 
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
 {
-    hob_fetch_answer *answer = arg;
+    hob_fetch_answer *answer = fetch_answer_of(arg);
     hob_fetch_client *client = answer->client;
     (void)purpose;
     int r = refused(client, to);

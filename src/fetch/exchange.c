@@ -51,18 +51,20 @@ static void look_at_jar(hob_fetch_client *client, CURL *easy)
 /* The handle goes back, and the turn; who waits is told. */
 static void let_go(hob_fetch_answer *a)
 {
-    hob_fetch_client *client = a->client;
-    CURL             *easy = a->easy;
+    hob_fetch_client    *client = a->client;
+    struct fetch_handle *handle = a->handle;
 
     note_times(a);
     a->state = FETCH_DONE;
+    a->handle = NULL;
     a->easy = NULL;
-    curl_multi_remove_handle(client->multi, easy);
+    handle->is_marked |= a->error < 0 || a->sendings > 1; // libcurl counts attempts, until it is reset
+    curl_multi_remove_handle(client->multi, handle->easy);
     *a->link = a->next;
     if (a->next != NULL)
         a->next->link = a->link;
-    look_at_jar(client, easy);
-    hob__fetch_handle_give(client, easy);
+    look_at_jar(client, handle->easy);
+    hob__fetch_handle_give(client, handle);
     hob__fetch_release(a);
     hob__fetch_turn_give(client, a->turn);
     a->turn = NULL;
@@ -74,12 +76,11 @@ static void let_go(hob_fetch_answer *a)
 
 void hob__fetch_ended(CURL *easy, CURLcode code)
 {
-    hob_fetch_answer *a = NULL;
     hob_fetch_step    step = HOB_FETCH_WAIT;
     const char       *words = NULL;
-    char             *arg = NULL;
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &arg);
-    a = (hob_fetch_answer *)(void *)arg;
+    char             *handle = NULL;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &handle);
+    hob_fetch_answer *a = fetch_answer_of(handle);
     if (code != CURLE_OK)
         a->error = hob__fetch_error_of(a, code, &step, &words);
     else if (!a->is_head)
@@ -127,7 +128,6 @@ static void forget_last(hob_fetch_answer *a)
     a->unzip = NULL;
     a->unzipped_bytes = 0;
     a->in_pace = a->out_pace = (struct fetch_pace){ 0 };
-    a->said[0] = '\0';
     hob_event_reset(&a->in);
     hob_event_reset(&a->out);
 }
@@ -204,14 +204,17 @@ static int start(hob_fetch_answer *a)
     hob_fetch_client *client = a->client;
     if (client->is_ended)
         return -ECANCELED;
-    a->easy = hob__fetch_handle_take(client);
-    if (a->easy == NULL)
-        return -ENOMEM;
-    int r = hob__fetch_fill_in(a);
+    int r = hob__fetch_handle_take(client, &a->handle);
+    if (r < 0)
+        return r;
+    a->handle->answer = a;
+    a->easy = a->handle->easy;
+    r = hob__fetch_fill_in(a);
     if (r == 0 && curl_multi_add_handle(client->multi, a->easy) != CURLM_OK)
         r = -ENOMEM;
     if (r < 0) {
-        hob__fetch_handle_give(client, a->easy);
+        hob__fetch_handle_give(client, a->handle);
+        a->handle = NULL;
         a->easy = NULL;
         return r;
     }

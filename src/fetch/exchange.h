@@ -53,10 +53,10 @@ struct hob_fetch_answer {
     struct fetch_url   url;
     struct fetch_asked asked;
     struct fetch_host *turn;
-    CURL              *easy;
+    struct fetch_handle *handle;
+    CURL              *easy; /* the handle's */
     struct curl_slist *headers, *resolve;
     curl_mime         *mime;
-    char               said[CURL_ERROR_SIZE]; /* by libcurl, when it failed */
     struct hob_fetch_answer *next, **link; /* in client->live while it has a handle in the multi */
 
     /* How it went. */
@@ -90,6 +90,12 @@ struct hob_fetch_answer {
     hob_event          in, out;
 };
 
+/* What callbacks of libcurl are given. */
+static inline hob_fetch_answer *fetch_answer_of(void *handle)
+{
+    return ((struct fetch_handle *)handle)->answer;
+}
+
 /* exchange.c */
 
 /* Begins an exchange with a->url. Waits for its turn and the name. */
@@ -104,7 +110,7 @@ int  hob__fetch_wait_end(hob_fetch_answer *a);
 /* The result when the scope has ended the wait. */
 int  hob__fetch_cancelled(hob_fetch_answer *a, int r);
 
-/* request.c. Fills a->easy in. */
+/* request.c. Fills a->handle in. */
 int hob__fetch_fill_in(hob_fetch_answer *a);
 int hob__fetch_check(const hob_fetch_opts *opts, bool is_open, const char **ret_why);
 void hob__fetch_release(hob_fetch_answer *a); /* what belongs to the handle */
@@ -114,9 +120,7 @@ bool hob__fetch_can_send_again(const hob_fetch_answer *a);
 size_t hob__fetch_on_header(char *data, size_t one, size_t len, void *arg);
 const char *hob__fetch_find_header(const hob_fetch_answer *a, const char *name);
 
-/* goodbye.c. How a handle's connections are watched; that the answer ends with its connection; and
- * whether that ended without a goodbye. */
-CURLcode hob__fetch_goodbye_watch(hob_fetch_answer *a);
+/* goodbye.c. That the answer ends with its connection; and whether that ended without a goodbye. */
 void     hob__fetch_goodbye_expect(hob_fetch_answer *a);
 bool     hob__fetch_goodbye_is_missing(hob_fetch_answer *a);
 

@@ -40,9 +40,9 @@ static CURLcode watch(CURL *easy, void *context, void *arg)
     return CURLE_OK;
 }
 
-CURLcode hob__fetch_goodbye_watch(hob_fetch_answer *a)
+CURLcode hob__fetch_goodbye_watch(hob_fetch_client *client, CURL *easy)
 {
-    return a->client->has_openssl ? curl_easy_setopt(a->easy, CURLOPT_SSL_CTX_FUNCTION, watch) : CURLE_OK;
+    return client->has_openssl ? curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, watch) : CURLE_OK;
 }
 
 static bool ends_with_connection(const hob_fetch_answer *a)

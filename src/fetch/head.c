@@ -127,7 +127,7 @@ static bool keep_field(hob_fetch_answer *a, const char *line, size_t len)
 
 size_t hob__fetch_on_header(char *data, size_t one, size_t len, void *arg)
 {
-    hob_fetch_answer *a = arg;
+    hob_fetch_answer *a = fetch_answer_of(arg);
     size_t            text_len = len;
     (void)one; // 1
     if (a->state != FETCH_RUNNING)

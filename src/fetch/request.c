@@ -2,7 +2,11 @@
 /*
  * What is asked, as libcurl wants it.
  *
- * libcurl copies texts, and is lent bodies. What it reads later is the answer's: a->headers, a->resolve,
+ *     prepare   what all exchanges of a client set, once for each handle
+ *     fill_in   what each of them sets, with a value of its own: the rest of a plain GET
+ *               what only some set, and then the handle is marked: it is reset behind them
+ *
+ * So no handle brings anything from the one who had it before. libcurl copies texts, and is lent bodies. What it reads later is the answer's: a->headers, a->resolve,
  * a->mime, until hob__fetch_release.
  */
 #include <errno.h>
@@ -169,38 +173,67 @@ static bool has_users(const hob_fetch_answer *a, const char *name)
     return false;
 }
 
+/* "Expect: 100-continue" costs a second with those who do not heed it: only for what is known to be much,
+ * as libcurl does with bodies in memory. */
+static bool wants_no_expect(const hob_fetch_answer *a)
+{
+    bool is_stream = a->opts.body_stream != NULL || a->opts.upload;
+    return a->asked.has_body && is_stream && a->opts.body_length <= EXPECT_BYTES_MIN;
+}
+
+/* None, for most: then those of set_headers. */
 static int add_headers(hob_fetch_answer *a)
 {
     int r = add_users(a);
     bool wants_gzip = a->is_whole ? !a->opts.plain : a->opts.compressed;
     a->asks_gzip = wants_gzip && !has_users(a, "Accept-Encoding") && !has_users(a, "Range");
-    if (r == 0 && a->asks_gzip)
-        r = add_header(a, "Accept-Encoding", "gzip", ": ");
     if (r == 0 && a->asked.has_body && a->opts.part_count == 0 && !has_users(a, "Content-Type"))
         r = a->opts.body_type != NULL ? add_header(a, "Content-Type", a->opts.body_type, ": ")
                                       : add_header(a, "Content-Type", "", ":"); // not libcurl's guess
     if (r == 0 && a->asked.has_credentials && a->opts.bearer != NULL)
         r = add_header(a, "Authorization", a->opts.bearer, ": Bearer ");
+    if (r == 0 && wants_no_expect(a))
+        r = add_header(a, "Expect", "", ":");
+    if (r == 0 && a->asks_gzip && a->headers != NULL)
+        r = add_header(a, "Accept-Encoding", "gzip", ": ");
     return r;
 }
 
-/* ---- options: a table would not know their types ---- */
+/* ---- about to be sent ---- */
+
+/* Whether it may reach the server twice. */
+static bool may_repeat(const hob_fetch_answer *a)
+{
+    static const char *const IDEMPOTENT[] = { "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", NULL };
+    return (a->opts.idempotent || is_one_of(a->asked.method, IDEMPOTENT)) && hob__fetch_can_send_again(a);
+}
+
+/* A callback of libcurl: it is about to send the request; again, when a connection that was kept turned
+ * out to be closed, or the server of HTTP/2 has refused it. */
+static int on_sending(void *arg, char *their_ip, char *our_ip, int their_port, int our_port)
+{
+    hob_fetch_answer *a = fetch_answer_of(arg);
+    (void)their_ip;
+    (void)our_ip;
+    (void)their_port;
+    (void)our_port;
+    a->sendings++;
+    a->quiet_since_ns = hob_now();
+    if (a->sendings == 1 || (may_repeat(a) && a->sendings <= 3))
+        return CURL_PREREQFUNC_OK;
+    a->own_error = -ECONNRESET;
+    a->own_words = "a kept connection was closed as the request was sent: whether it was heard is not known";
+    return CURL_PREREQFUNC_ABORT;
+}
+
+/* ---- what all have in common (options one by one: a table would not know their types) ---- */
 
 /* Sets one, unless one before it has failed. */
 #define SET(option, value)                                          \
     (*code = *code != CURLE_OK ? *code : curl_easy_setopt(easy, (option), (value)))
 
-static void set_callbacks(hob_fetch_answer *a, CURL *easy, CURLcode *code)
-{
-    SET(CURLOPT_PRIVATE, (char *)a);
-    SET(CURLOPT_ERRORBUFFER, a->said);
-    SET(CURLOPT_HEADERFUNCTION, hob__fetch_on_header);
-    SET(CURLOPT_HEADERDATA, a);
-    SET(CURLOPT_WRITEFUNCTION, hob__fetch_on_body);
-    SET(CURLOPT_WRITEDATA, a);
-    SET(CURLOPT_OPENSOCKETDATA, a);
-    hob__fetch_drive_socket(a->client, easy);
-}
+/* The same for what others must not find. */
+#define SET_ALONE(option, value) (a->handle->is_marked = true, SET(option, value))
 
 static long seconds(int64_t ns, long most)
 {
@@ -208,26 +241,33 @@ static long seconds(int64_t ns, long most)
     return s < 1 ? 1 : s > most ? most : (long)s;
 }
 
-static void set_connection(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+static void prepare_callbacks(hob_fetch_client *client, struct fetch_handle *handle, CURLcode *code)
 {
-    const hob_fetch_client_opts *opts = &a->client->opts;
-    int64_t connect_ns = a->opts.connect_ns - a->times.name_ns;
-    bool    may_share = a->url.is_tls && opts->version != HOB_FETCH_HTTP_1;
-    SET(CURLOPT_URL, a->url.text);
+    CURL *easy = handle->easy;
+    SET(CURLOPT_PRIVATE, (char *)handle);
+    SET(CURLOPT_ERRORBUFFER, handle->said);
+    SET(CURLOPT_HEADERFUNCTION, hob__fetch_on_header);
+    SET(CURLOPT_HEADERDATA, handle);
+    SET(CURLOPT_WRITEFUNCTION, hob__fetch_on_body);
+    SET(CURLOPT_WRITEDATA, handle);
+    SET(CURLOPT_PREREQFUNCTION, on_sending);
+    SET(CURLOPT_PREREQDATA, handle);
+    SET(CURLOPT_OPENSOCKETDATA, handle);
+    hob__fetch_drive_socket(client, easy);
+}
+
+static void prepare_connection(const hob_fetch_client_opts *opts, CURL *easy, CURLcode *code)
+{
     SET(CURLOPT_PROTOCOLS_STR, "http,https");
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_HTTP_VERSION, may_share ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-    // Wait and share a connection, where it may be one of HTTP/2.
-    SET(CURLOPT_PIPEWAIT, may_share ? 1L : 0L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_MAXAGE_CONN, seconds(opts->idle_ns, LONG_MAX));
     SET(CURLOPT_MAXLIFETIME_CONN, seconds(opts->age_ns, LONG_MAX));
-    if (connect_ns < HOB_MSEC)
-        connect_ns = HOB_MSEC;
-    SET(CURLOPT_CONNECTTIMEOUT_MS, connect_ns / HOB_MSEC > INT_MAX ? (long)INT_MAX : (long)(connect_ns / HOB_MSEC));
-    // What we have told of addresses must last until it has connected.
-    SET(CURLOPT_DNS_CACHE_TIMEOUT, 60 + seconds(a->opts.connect_ns, 3600));
-    SET(CURLOPT_RESOLVE, a->resolve);
+    SET(CURLOPT_PROXY, ""); // not that of the environment
+    SET(CURLOPT_NOPROXY, "");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    if (opts->user_agent[0] != '\0')
+        SET(CURLOPT_USERAGENT, opts->user_agent);
 }
 
 static void set_blob(CURL *easy, CURLcode *code, CURLoption option, const void *data, size_t len)
@@ -236,14 +276,14 @@ static void set_blob(CURL *easy, CURLcode *code, CURLoption option, const void *
     SET(option, &blob);
 }
 
-static void set_tls(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+static void prepare_tls(hob_fetch_client *client, CURL *easy, CURLcode *code)
 {
-    const hob_fetch_client_opts *opts = &a->client->opts;
+    const hob_fetch_client_opts *opts = &client->opts;
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (*code == CURLE_OK)
-        *code = hob__fetch_goodbye_watch(a);
-    SET(CURLOPT_SSL_VERIFYPEER, a->client->skips_verify ? 0L : 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, a->client->skips_verify ? 0L : 2L);
+        *code = hob__fetch_goodbye_watch(client, easy);
+    SET(CURLOPT_SSL_VERIFYPEER, client->skips_verify ? 0L : 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, client->skips_verify ? 0L : 2L);
     if (opts->ca_file != NULL || opts->ca != NULL) {
         SET(CURLOPT_CAPATH, NULL); // the system's
         SET(CURLOPT_PROXY_CAPATH, NULL);
@@ -266,93 +306,71 @@ static void set_tls(hob_fetch_answer *a, CURL *easy, CURLcode *code)
         SET(CURLOPT_PINNEDPUBLICKEY, opts->pin);
 }
 
+static int error_of(CURLcode code)
+{
+    return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+}
+
+int hob__fetch_prepare(hob_fetch_client *client, struct fetch_handle *handle)
+{
+    CURLcode code = CURLE_OK;
+    prepare_callbacks(client, handle, &code);
+    prepare_connection(&client->opts, handle->easy, &code);
+    prepare_tls(client, handle->easy, &code);
+    return error_of(code);
+}
+
+/* ---- what each exchange sets ---- */
+
+static void set_connection(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+{
+    int64_t connect_ns = a->opts.connect_ns - a->times.name_ns;
+    bool    may_share = a->url.is_tls && a->client->opts.version != HOB_FETCH_HTTP_1;
+    SET(CURLOPT_URL, a->url.text);
+    SET(CURLOPT_HTTP_VERSION, may_share ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+    // Wait and share a connection, where it may be one of HTTP/2.
+    SET(CURLOPT_PIPEWAIT, may_share ? 1L : 0L);
+    if (connect_ns < HOB_MSEC)
+        connect_ns = HOB_MSEC;
+    SET(CURLOPT_CONNECTTIMEOUT_MS, connect_ns / HOB_MSEC > INT_MAX ? (long)INT_MAX : (long)(connect_ns / HOB_MSEC));
+    // What we have told of addresses must last until it has connected.
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, 60 + seconds(a->opts.connect_ns, 3600));
+    SET(CURLOPT_RESOLVE, a->resolve);
+}
+
+static void set_headers(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+{
+    static struct curl_slist usual = { .data = "Accept-Encoding: gzip" };
+    SET(CURLOPT_HTTPHEADER, a->headers == NULL && a->asks_gzip ? &usual : a->headers);
+}
+
+/* ---- and what only some ---- */
+
 static void set_proxy(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
     const hob_fetch_client_opts *opts = &a->client->opts;
     const struct fetch_proxy    *proxy = hob__fetch_proxy_for(a->client, a->url.is_tls, a->url.host);
-    SET(CURLOPT_PROXY, proxy != NULL ? proxy->url : ""); // "": not that of the environment
-    SET(CURLOPT_NOPROXY, "");
     if (proxy == NULL)
         return;
-    SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET_ALONE(CURLOPT_PROXY, proxy->url);
+    SET_ALONE(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     if (opts->proxy_user != NULL)
-        SET(CURLOPT_PROXYUSERNAME, opts->proxy_user);
+        SET_ALONE(CURLOPT_PROXYUSERNAME, opts->proxy_user);
     if (opts->proxy_password != NULL)
-        SET(CURLOPT_PROXYPASSWORD, opts->proxy_password);
+        SET_ALONE(CURLOPT_PROXYPASSWORD, opts->proxy_password);
 }
 
-static int set_form(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+static void set_credentials(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
-    a->mime = curl_mime_init(easy);
-    if (a->mime == NULL)
-        return -ENOMEM;
-    for (size_t i = 0; i < a->opts.part_count; i++) {
-        const hob_fetch_part *from = &a->opts.parts[i];
-        curl_mimepart        *part = curl_mime_addpart(a->mime);
-        if (part == NULL || curl_mime_name(part, from->name) != CURLE_OK
-            || curl_mime_data(part, from->len > 0 ? from->data : "", from->len) != CURLE_OK
-            || (from->file_name != NULL && curl_mime_filename(part, from->file_name) != CURLE_OK)
-            || (from->type != NULL && curl_mime_type(part, from->type) != CURLE_OK))
-            return -ENOMEM;
+    if (a->asked.has_credentials && a->opts.user != NULL) {
+        SET_ALONE(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        SET_ALONE(CURLOPT_USERNAME, a->opts.user);
+        SET_ALONE(CURLOPT_PASSWORD, a->opts.password != NULL ? a->opts.password : "");
     }
-    SET(CURLOPT_MIMEPOST, a->mime);
-    return 0;
-}
-
-static int set_method(hob_fetch_answer *a, CURL *easy, CURLcode *code)
-{
-    const hob_fetch_opts *opts = &a->opts;
-    const char           *method = a->asked.method;
-    int                   r = 0;
-    if (!a->asked.has_body) {
-        if (strcmp(method, "HEAD") == 0)
-            SET(CURLOPT_NOBODY, 1L);
-        else
-            SET(CURLOPT_HTTPGET, 1L);
-    } else if (opts->part_count > 0) {
-        r = set_form(a, easy, code);
-    } else if (opts->body_stream != NULL || opts->upload) {
-        SET(CURLOPT_UPLOAD, 1L);
-        SET(CURLOPT_READFUNCTION, hob__fetch_on_send);
-        SET(CURLOPT_READDATA, a);
-        // "Expect: 100-continue" costs a second with those who do not heed it: only for what is known
-        // to be much, as libcurl does with bodies in memory.
-        if (opts->body_length <= EXPECT_BYTES_MIN)
-            r = add_header(a, "Expect", "", ":");
-        SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)(opts->body_length > 0 ? opts->body_length : -1));
-    } else {
-        SET(CURLOPT_POST, 1L);
-        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)opts->body_len);
-        SET(CURLOPT_POSTFIELDS, opts->body != NULL ? opts->body : "");
+    if (a->client->jar != NULL) {
+        SET_ALONE(CURLOPT_SHARE, a->client->jar);
+        SET_ALONE(CURLOPT_COOKIEFILE, ""); // keeps them, and reads no file
     }
-    if (strcmp(method, "HEAD") != 0)
-        SET(CURLOPT_CUSTOMREQUEST, method);
-    return r;
-}
-
-/* Whether it may reach the server twice. */
-static bool may_repeat(const hob_fetch_answer *a)
-{
-    static const char *const IDEMPOTENT[] = { "GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", NULL };
-    return (a->opts.idempotent || is_one_of(a->asked.method, IDEMPOTENT)) && hob__fetch_can_send_again(a);
-}
-
-/* A callback of libcurl: it is about to send the request; again, when a connection that was kept turned
- * out to be closed, or the server of HTTP/2 has refused it. */
-static int on_sending(void *arg, char *their_ip, char *our_ip, int their_port, int our_port)
-{
-    hob_fetch_answer *a = arg;
-    (void)their_ip;
-    (void)our_ip;
-    (void)their_port;
-    (void)our_port;
-    a->sendings++;
-    a->quiet_since_ns = hob_now();
-    if (a->sendings == 1 || (may_repeat(a) && a->sendings <= 3))
-        return CURL_PREREQFUNC_OK;
-    a->own_error = -ECONNRESET;
-    a->own_words = "a kept connection was closed as the request was sent: whether it was heard is not known";
-    return CURL_PREREQFUNC_ABORT;
 }
 
 /* Those of the user's headers, in one text. */
@@ -374,48 +392,78 @@ static int set_cookies(hob_fetch_answer *a, CURL *easy, CURLcode *code)
         sprintf(all + len, "%s%s", len > 0 ? "; " : "", header->value);
     }
     if (all != NULL)
-        SET(CURLOPT_COOKIE, all); // it is copied
+        SET_ALONE(CURLOPT_COOKIE, all); // it is copied
     hob__fetch_free(all);
     return 0;
 }
 
-static void set_request(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+static int set_form(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
-    const hob_fetch_client_opts *opts = &a->client->opts;
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_HTTPHEADER, a->headers);
-    SET(CURLOPT_PREREQFUNCTION, on_sending);
-    SET(CURLOPT_PREREQDATA, a);
-    if (opts->user_agent[0] != '\0')
-        SET(CURLOPT_USERAGENT, opts->user_agent);
-    if (a->asked.has_credentials && a->opts.user != NULL) {
-        SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-        SET(CURLOPT_USERNAME, a->opts.user);
-        SET(CURLOPT_PASSWORD, a->opts.password != NULL ? a->opts.password : "");
+    a->mime = curl_mime_init(easy);
+    if (a->mime == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < a->opts.part_count; i++) {
+        const hob_fetch_part *from = &a->opts.parts[i];
+        curl_mimepart        *part = curl_mime_addpart(a->mime);
+        if (part == NULL || curl_mime_name(part, from->name) != CURLE_OK
+            || curl_mime_data(part, from->len > 0 ? from->data : "", from->len) != CURLE_OK
+            || (from->file_name != NULL && curl_mime_filename(part, from->file_name) != CURLE_OK)
+            || (from->type != NULL && curl_mime_type(part, from->type) != CURLE_OK))
+            return -ENOMEM;
     }
-    if (a->client->jar != NULL) {
-        SET(CURLOPT_SHARE, a->client->jar);
-        SET(CURLOPT_COOKIEFILE, ""); // keeps them, and reads no file
+    SET_ALONE(CURLOPT_MIMEPOST, a->mime);
+    return 0;
+}
+
+static int set_body(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+{
+    const hob_fetch_opts *opts = &a->opts;
+    if (opts->part_count > 0)
+        return set_form(a, easy, code);
+    if (opts->body_stream != NULL || opts->upload) {
+        SET_ALONE(CURLOPT_UPLOAD, 1L);
+        SET_ALONE(CURLOPT_READFUNCTION, hob__fetch_on_send);
+        SET_ALONE(CURLOPT_READDATA, a->handle);
+        SET_ALONE(CURLOPT_INFILESIZE_LARGE, (curl_off_t)(opts->body_length > 0 ? opts->body_length : -1));
+    } else {
+        SET_ALONE(CURLOPT_POST, 1L);
+        SET_ALONE(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)opts->body_len);
+        SET_ALONE(CURLOPT_POSTFIELDS, opts->body != NULL ? opts->body : "");
     }
+    return 0;
+}
+
+static int set_method(hob_fetch_answer *a, CURL *easy, CURLcode *code)
+{
+    const char *method = a->asked.method;
+    bool        is_head = strcmp(method, "HEAD") == 0;
+    int         r = 0;
+    if (a->asked.has_body)
+        r = set_body(a, easy, code);
+    else if (is_head)
+        SET_ALONE(CURLOPT_NOBODY, 1L);
+    else
+        SET(CURLOPT_HTTPGET, 1L);
+    if (!is_head && (a->asked.has_body || strcmp(method, "GET") != 0))
+        SET_ALONE(CURLOPT_CUSTOMREQUEST, method);
+    return r;
 }
 
 int hob__fetch_fill_in(hob_fetch_answer *a)
 {
     CURLcode code = CURLE_OK;
+    CURL    *easy = a->easy;
     int      r = add_headers(a);
     if (r < 0)
         return r;
-    set_callbacks(a, a->easy, &code);
-    set_connection(a, a->easy, &code);
-    set_proxy(a, a->easy, &code);
-    set_tls(a, a->easy, &code);
-    r = set_method(a, a->easy, &code);
-    set_request(a, a->easy, &code);
+    set_connection(a, easy, &code);
+    set_headers(a, easy, &code);
+    set_proxy(a, easy, &code);
+    set_credentials(a, easy, &code);
+    r = set_method(a, easy, &code);
     if (r == 0)
-        r = set_cookies(a, a->easy, &code);
-    if (r < 0)
-        return r;
-    return code == CURLE_OK ? 0 : code == CURLE_OUT_OF_MEMORY ? -ENOMEM : -EINVAL;
+        r = set_cookies(a, easy, &code);
+    return r < 0 ? r : error_of(code);
 }
 
 void hob__fetch_release(hob_fetch_answer *a)

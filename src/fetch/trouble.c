@@ -97,9 +97,9 @@ static int recv_error(const hob_fetch_answer *a, hob_fetch_step step)
         return error;
     if (step == HOB_FETCH_TLS)
         return HOB_ETLS;
-    if (strncmp(a->said, "OpenSSL", 7) != 0)
+    if (strncmp(a->handle->said, "OpenSSL", 7) != 0)
         return HOB_EHTTP;
-    return strstr(a->said, "unexpected eof") != NULL ? HOB_ETLSTRUNCATED : HOB_ETLS;
+    return strstr(a->handle->said, "unexpected eof") != NULL ? HOB_ETLSTRUNCATED : HOB_ETLS;
 }
 
 static int send_error(const hob_fetch_answer *a, hob_fetch_step step)
@@ -112,7 +112,7 @@ int hob__fetch_error_of(hob_fetch_answer *a, CURLcode code, hob_fetch_step *ret_
 {
     hob_fetch_step step = step_of(a);
     *ret_step = step;
-    *ret_words = a->said[0] != '\0' ? a->said : curl_easy_strerror(code);
+    *ret_words = a->handle->said[0] != '\0' ? a->handle->said : curl_easy_strerror(code);
     switch (code) {
     case CURLE_WRITE_ERROR:
     case CURLE_ABORTED_BY_CALLBACK:

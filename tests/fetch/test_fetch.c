@@ -139,6 +139,53 @@ TEST_ON_ALL(fetch, credentials_are_told_in_the_way_that_was_asked_for)
     check_has(hob_fetch_body(page), "Authorization: Bearer t0k\n");
 }
 
+/* Tells the request with all of its headers, and its body. */
+static int mirror_all(hob_http_request *req, void *arg)
+{
+    const char *name, *value;
+    char       *data, text[8192];
+    size_t      len, at;
+
+    HOB_TRY(hob_http_read_all(req, 1 << 20, &data, &len));
+    at = (size_t)snprintf(text, sizeof text, "%s %s\n", hob_http_method(req), hob_http_target(req));
+    for (size_t i = 0; hob_http_header_at(req, i, &name, &value); i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s: %.500s\n", name, value);
+    snprintf(text + at, sizeof text - at, "\n%.2000s", data);
+    free(data);
+    return hob_http_reply_text(req, 200, text);
+}
+
+TEST_ON_ALL(fetch, what_one_exchange_has_asked_is_nothing_to_the_next)
+{
+    NOT_IN_SIM();
+    struct site       site = { .handler = mirror_all };
+    hob_fetch_header  header = { "X-A", "one" };
+    hob_fetch_part    part = { .name = "a", .data = "", .len = 0 };
+    const hob_fetch_opts BEFORE[] = {
+        { .user = "ann", .password = "secret" }, { .bearer = "token" }, { .method = "HEAD" },
+        { .method = "DELETE" }, { .method = "HEAD", .headers = &header, .header_count = 1 },
+        { .body = "x", .body_len = 1, .body_type = "text/x" }, { .method = "PUT", .body = "" },
+        { .method = "GET", .body = "" }, { .parts = &part, .part_count = 1 }, { .plain = 1 },
+        { .headers = &header, .header_count = 1, .connect_ns = HOB_SEC },
+    };
+    HOB_SCOPE(s);
+    CLIENT(client);
+    ANSWER(first);
+    check_ok(open_site(&s, &site));
+    check_ok(hob_fetch_client_new(&s, NULL, &client));
+    check_ok(hob_fetch_with(client, AT(&site, "/"), NULL, NULL, &first));
+    check_has(hob_fetch_body(first), "GET /\nHost: 127.0.0.1:");
+    check_has(hob_fetch_body(first), "Accept-Encoding: gzip\n");
+    for (size_t i = 0; i < sizeof BEFORE / sizeof BEFORE[0]; i++) {
+        ANSWER(before);
+        ANSWER(plain);
+        check_ok(hob_fetch_with(client, AT(&site, "/other"), &BEFORE[i], NULL, &before));
+        check(strcmp(hob_fetch_body(before), hob_fetch_body(first)) != 0);
+        check_ok(hob_fetch_with(client, AT(&site, "/"), NULL, NULL, &plain));
+        check_str(hob_fetch_body(plain), hob_fetch_body(first));
+    }
+}
+
 TEST_ON_ALL(fetch, what_cannot_be_asked_is_told_before_anything_is_sent)
 {
     NOT_IN_SIM();
