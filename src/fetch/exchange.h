@@ -26,6 +26,9 @@ struct fetch_bytes {
 /* What a body is compressed by. */
 enum fetch_coding { CODING_UNKNOWN, CODING_NONE, CODING_GZIP, CODING_OTHER };
 
+/* Headers of an answer that count here. */
+enum fetch_told { TOLD_LENGTH = 1, TOLD_TRANSFER = 2, TOLD_CODING = 4, TOLD_LOCATION = 8 };
+
 struct fetch_unzip;
 
 /* How slow one of both ways is. */
@@ -73,6 +76,9 @@ struct hob_fetch_answer {
     /* The head. */
     struct fetch_bytes head; /* name NUL value NUL ... */
     uint32_t           head_bytes;
+    unsigned           told;       /* which of fetch_told it has */
+    size_t             length_at;  /* in head: the value of the first TOLD_LENGTH */
+    const char        *wrong;      /* with its lengths */
     int                status, version;
     bool               is_head, is_redirect, is_discarded;
     void              *expects_goodbye; /* an SSL_CTX, held; NULL: its end is told otherwise */

@@ -48,8 +48,7 @@ CURLcode hob__fetch_goodbye_watch(hob_fetch_client *client, CURL *easy)
 static bool ends_with_connection(const hob_fetch_answer *a)
 {
     bool is_bodiless = strcmp(a->asked.method, "HEAD") == 0 || a->status == 204 || a->status == 304;
-    return a->version < 20 && !is_bodiless && hob__fetch_find_header(a, "Content-Length") == NULL
-        && hob__fetch_find_header(a, "Transfer-Encoding") == NULL;
+    return a->version < 20 && !is_bodiless && (a->told & (TOLD_LENGTH | TOLD_TRANSFER)) == 0;
 }
 
 void hob__fetch_goodbye_expect(hob_fetch_answer *a)

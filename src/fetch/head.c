@@ -24,14 +24,11 @@ static size_t refuse(hob_fetch_answer *a, int error, const char *words)
     return 0;
 }
 
-static bool keep(struct fetch_bytes *head, const char *text, size_t len)
+static void keep(struct fetch_bytes *head, const char *text, size_t len)
 {
-    if (!hob__fetch_bytes_room(head, len + 1))
-        return false;
     memcpy(head->data + head->end, text, len);
     head->data[head->end + len] = '\0';
     head->end += len + 1;
-    return true;
 }
 
 /* "HTTP/1.1 200 OK", "HTTP/2 200": libcurl has seen that it is one. */
@@ -39,6 +36,8 @@ static void begin_head(hob_fetch_answer *a, const char *line, size_t len)
 {
     const char *end = line + len, *at = line + 5;
     a->head.begin = a->head.end = 0;
+    a->told = 0;
+    a->wrong = NULL;
     a->version = 10 * (at < end ? *at - '0' : 0);
     if (at + 2 < end && at[1] == '.')
         a->version += at[2] - '0';
@@ -54,37 +53,17 @@ static bool is_redirect(const hob_fetch_answer *a)
     int  status = a->status;
     bool is_one = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
     if (!is_one || a->opts.redirects_max < 0 || a->opts.upload
-        || hob__fetch_find_header(a, "Location") == NULL)
+        || (a->told & TOLD_LOCATION) == 0)
         return false;
     bool is_same = status == 307 || status == 308;
     return !is_same || !a->asked.has_body || hob__fetch_can_send_again(a);
 }
 
-/* Two lengths are two answers, for someone; and one that libcurl cannot hold it would not look at. */
-static const char *look_at_lengths(const hob_fetch_answer *a)
-{
-    enum { DIGITS_MAX = 18 };
-    const char *first = NULL, *name, *value;
-    for (size_t i = 0; hob_fetch_header_at(a, i, &name, &value) != 0; i++) {
-        if (strcasecmp(name, "Content-Length") != 0)
-            continue;
-        size_t digits = strspn(value, "0123456789");
-        if (digits == 0 || digits > DIGITS_MAX || value[digits] != '\0')
-            return "a length that is none";
-        if (first != NULL && strcmp(first, value) != 0)
-            return "two lengths that differ";
-        first = value;
-    }
-    return NULL;
-}
-
 static bool is_announced_too_long(const hob_fetch_answer *a)
 {
-    curl_off_t  announced = -1;
-    const char *coding = hob__fetch_find_header(a, "Transfer-Encoding");
-    const char *length = hob__fetch_find_header(a, "Content-Length");
-    bool is_bodiless = strcmp(a->asked.method, "HEAD") == 0 || a->status == 204 || a->status == 304;
-    if (length == NULL || coding != NULL || is_bodiless || a->is_discarded)
+    curl_off_t announced = -1;
+    bool       is_bodiless = strcmp(a->asked.method, "HEAD") == 0 || a->status == 204 || a->status == 304;
+    if ((a->told & (TOLD_LENGTH | TOLD_TRANSFER)) != TOLD_LENGTH || is_bodiless || a->is_discarded)
         return false;
     if (curl_easy_getinfo(a->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced) != CURLE_OK)
         return false;
@@ -97,9 +76,8 @@ static size_t end_head(hob_fetch_answer *a, size_t len)
         return len;
     if (a->status == 101)
         return refuse(a, HOB_EHTTP, "it changes the protocol, which nobody has asked for");
-    const char *wrong = look_at_lengths(a);
-    if (wrong != NULL)
-        return refuse(a, HOB_EHTTP, wrong);
+    if (a->wrong != NULL)
+        return refuse(a, HOB_EHTTP, a->wrong);
     a->is_discarded = a->is_redirect = is_redirect(a);
     if (is_announced_too_long(a))
         return refuse(a, -EMSGSIZE, "the body is longer than body_bytes_max");
@@ -107,6 +85,40 @@ static size_t end_head(hob_fetch_answer *a, size_t len)
     a->is_head = true;
     hob_event_set(&a->in);
     return len;
+}
+
+/* Two lengths are two answers, for someone; and one that libcurl cannot hold it would not look at. */
+static void look_at_length(hob_fetch_answer *a, size_t at)
+{
+    enum { DIGITS_MAX = 18 };
+    const char *value = a->head.data + at;
+    size_t      digits = 0;
+    while (value[digits] >= '0' && value[digits] <= '9')
+        digits++;
+    if (digits == 0 || digits > DIGITS_MAX || value[digits] != '\0')
+        a->wrong = "a length that is none";
+    else if ((a->told & TOLD_LENGTH) != 0 && strcmp(a->head.data + a->length_at, value) != 0)
+        a->wrong = "two lengths that differ";
+    else
+        a->length_at = at;
+}
+
+static unsigned told_by(const char *name, size_t len)
+{
+    static const struct {
+        const char *name;
+        unsigned    len, told;
+    } KNOWN[] = {
+        { "Content-Length", 14, TOLD_LENGTH },
+        { "Transfer-Encoding", 17, TOLD_TRANSFER },
+        { "Content-Encoding", 16, TOLD_CODING },
+        { "Location", 8, TOLD_LOCATION },
+    };
+    for (size_t i = 0; i < sizeof KNOWN / sizeof KNOWN[0]; i++) {
+        if (len == KNOWN[i].len && strncasecmp(name, KNOWN[i].name, len) == 0)
+            return KNOWN[i].told;
+    }
+    return 0;
 }
 
 static bool keep_field(hob_fetch_answer *a, const char *line, size_t len)
@@ -122,7 +134,15 @@ static bool keep_field(hob_fetch_answer *a, const char *line, size_t len)
         end--;
     if (a->client->opts.cookies && name_len == 10 && strncasecmp(line, "Set-Cookie", 10) == 0)
         a->client->cookies_seen++;
-    return keep(&a->head, line, name_len) && keep(&a->head, value, (size_t)(end - value));
+    unsigned told = told_by(line, name_len);
+    if (!hob__fetch_bytes_room(&a->head, name_len + (size_t)(end - value) + 2))
+        return false;
+    keep(&a->head, line, name_len);
+    keep(&a->head, value, (size_t)(end - value));
+    if (told == TOLD_LENGTH)
+        look_at_length(a, a->head.end - (size_t)(end - value) - 1);
+    a->told |= told;
+    return true;
 }
 
 size_t hob__fetch_on_header(char *data, size_t one, size_t len, void *arg)

@@ -104,7 +104,7 @@ bool hob__fetch_unzip_is_whole(const hob_fetch_answer *a)
 
 enum fetch_coding hob__fetch_coding_of(const hob_fetch_answer *a)
 {
-    const char *coding = hob__fetch_find_header(a, "Content-Encoding");
+    const char *coding = (a->told & TOLD_CODING) != 0 ? hob__fetch_find_header(a, "Content-Encoding") : NULL;
 
     if (!a->asks_gzip || coding == NULL || strcasecmp(coding, "identity") == 0)
         return CODING_NONE;
