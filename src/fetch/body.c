@@ -95,7 +95,8 @@ size_t hob__fetch_on_body(char *data, size_t one, size_t len, void *arg)
             return refuse(a, -ENOMEM, NULL);
         append(&a->body, data, len);
     }
-    hob_event_set(&a->in);
+    if (!a->is_whole) // who waits for all of it is told of the end
+        hob_event_set(&a->in);
     return len;
 }
 

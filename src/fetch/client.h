@@ -58,7 +58,8 @@ struct fetch_host {
     struct fetch_host *next;
     unsigned           refs;
     hob_sem            turns;
-    char               key[]; /* "host:port" */
+    uint16_t           port;
+    char               name[];
 };
 
 struct fetch_proxy {

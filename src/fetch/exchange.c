@@ -71,7 +71,8 @@ static void let_go(hob_fetch_answer *a)
     client->stats.running--;
     client->stats.failed += a->error < 0;
     hob_event_set(&a->in);
-    hob_event_set(&a->out);
+    if (a->asked.has_body)
+        hob_event_set(&a->out);
 }
 
 void hob__fetch_ended(CURL *easy, CURLcode code)

@@ -6,33 +6,33 @@
  * request, so that it never has one that waits: its limits of connections are never met.
  */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "fetch/client.h"
 #include "fetch/memory.h"
 
-static struct fetch_host **bucket_of(hob_fetch_client *client, const char *key)
+static struct fetch_host **bucket_of(hob_fetch_client *client, const char *name, uint16_t port)
 {
-    unsigned hash = 5381;
-    for (const char *c = key; *c != '\0'; c++)
+    unsigned hash = 5381 + port;
+    for (const char *c = name; *c != '\0'; c++)
         hash = hash * 33 + (unsigned char)(*c | 0x20);
     return &client->hosts[hash % FETCH_BUCKETS];
 }
 
-static struct fetch_host *hold_host(hob_fetch_client *client, const char *key)
+static struct fetch_host *hold_host(hob_fetch_client *client, const char *name, uint16_t port)
 {
-    struct fetch_host **bucket = bucket_of(client, key), *host = *bucket;
-    while (host != NULL && strcasecmp(host->key, key) != 0)
+    struct fetch_host **bucket = bucket_of(client, name, port), *host = *bucket;
+    while (host != NULL && (host->port != port || strcasecmp(host->name, name) != 0))
         host = host->next;
     if (host == NULL) {
-        host = hob__fetch_alloc(sizeof *host + strlen(key) + 1);
+        host = hob__fetch_alloc(sizeof *host + strlen(name) + 1);
         if (host == NULL)
             return NULL;
         host->turns = (hob_sem){ .name = "requests to a host",
                                  .permits = client->opts.requests_per_host_max };
-        strcpy(host->key, key);
+        host->port = port;
+        strcpy(host->name, name);
         host->next = *bucket;
         *bucket = host;
     }
@@ -44,7 +44,7 @@ static void drop_host(hob_fetch_client *client, struct fetch_host *host)
 {
     if (--host->refs > 0)
         return;
-    struct fetch_host **link = bucket_of(client, host->key);
+    struct fetch_host **link = bucket_of(client, host->name, host->port);
     while (*link != host)
         link = &(*link)->next;
     *link = host->next;
@@ -65,9 +65,7 @@ static int take_both(hob_fetch_client *client, struct fetch_host *host)
 int hob__fetch_turn_take(hob_fetch_client *client, const char *name, uint16_t port,
                          struct fetch_host **ret_host)
 {
-    char key[300];
-    snprintf(key, sizeof key, "%s:%u", name, port); // who has a longer name waits with others
-    struct fetch_host *host = hold_host(client, key);
+    struct fetch_host *host = hold_host(client, name, port);
     if (host == NULL)
         return -ENOMEM;
     client->stats.waiting++;
