@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fetch/exchange.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -154,12 +153,6 @@ static int take_turn(hob_fetch_answer *a)
     return r < 0 ? result_of(a, r, a->deadline_ns, HOB_FETCH_TURN) : 0;
 }
 
-static bool is_address(const char *host)
-{
-    unsigned char raw[16];
-    return inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1;
-}
-
 /* "+host:port:address,address": libcurl forgets it after a while, and never asks itself. */
 static int note_addrs(hob_fetch_answer *a, const char *host, uint16_t port, const hob_addr *addrs,
                       int count)
@@ -185,7 +178,7 @@ static int look_up(hob_fetch_answer *a)
     hob_scope   limit;
     int64_t     begun = hob_now(), limit_at = hob_in(a->opts.connect_ns);
 
-    if (is_address(host))
+    if (proxy != NULL ? hob__fetch_is_address(host) : a->url.is_address)
         return 0;
     if (limit_at > a->deadline_ns)
         limit_at = a->deadline_ns;

@@ -327,6 +327,7 @@ static void set_connection(hob_fetch_answer *a, CURL *easy, CURLcode *code)
     int64_t connect_ns = a->opts.connect_ns - a->times.name_ns;
     bool    may_share = a->url.is_tls && a->client->opts.version != HOB_FETCH_HTTP_1;
     SET(CURLOPT_URL, a->url.text);
+    SET(CURLOPT_CURLU, a->url.parts); // which counts
     SET(CURLOPT_HTTP_VERSION, may_share ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
     // Wait and share a connection, where it may be one of HTTP/2.
     SET(CURLOPT_PIPEWAIT, may_share ? 1L : 0L);

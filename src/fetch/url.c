@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libcurl takes URLs apart, as it will do again when it is given what came out. Most need no change and
- * are seen through at a glance, which costs a hundredth: it must never take what libcurl would not, or
- * would read as something else, and leaves to it whatever is not quite plain.
+ * libcurl takes URLs apart, and is given the parts that came out. Most need no change and are seen through
+ * at a glance, which costs a tenth: it must never take what libcurl would not, or would read as something
+ * else, and leaves to it whatever is not quite plain.
  */
 #include "fetch/url.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,12 @@
 #include "fetch/memory.h"
 
 enum { URL_BYTES_MAX = 65536, NAME_BYTES_MAX = 253 };
+
+bool hob__fetch_is_address(const char *host)
+{
+    unsigned char raw[16];
+    return inet_pton(AF_INET, host, raw) == 1 || inet_pton(AF_INET6, host, raw) == 1;
+}
 
 static int error_of(CURLUcode code, const char **ret_why)
 {
@@ -62,6 +67,7 @@ static int take_host(CURLU *handle, struct fetch_url *url, const char **ret_why)
         memmove(url->host, url->host + 1, len - 2);
         url->host[len - 2] = '\0';
     }
+    url->is_address = hob__fetch_is_address(url->host);
     if (url->host[0] != '\0')
         return 0;
     *ret_why = "no host that can be asked";
@@ -172,13 +178,41 @@ static size_t plain_host(const char *at)
     return inet_pton(AF_INET, host, raw) == 1 ? len : 0;
 }
 
+static bool is_plain(char c)
+{
+    return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z') || (c != '\0' && strchr("-_~/.?=&+,:;", c) != NULL);
+}
+
 /* From a slash to the end: nothing that is taken out (dots, a fragment, an empty query) or encoded. */
 static bool is_plain_path(const char *at)
 {
-    static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_~/.?=&+,:;";
-    size_t            len = strspn(at, PLAIN);
+    size_t len = 0;
 
+    while (is_plain(at[len])) // strspn would make a table first, each time
+        len++;
     return at[0] == '/' && at[len] == '\0' && at[len - 1] != '?' && strstr(at, "/.") == NULL;
+}
+
+/* Its parts, the path from `path_at` on. Returns 1; 0: libcurl would not take one, after all; -ENOMEM. */
+static int give_parts(struct fetch_url *url, const char *port, size_t path_at)
+{
+    char     *path = url->text + path_at, *query = strchr(path, '?');
+    CURLU    *parts = url->parts = curl_url();
+    CURLUcode code = parts != NULL ? curl_url_set(parts, CURLUPART_SCHEME, url->is_tls ? "https" : "http", 0)
+                                   : CURLUE_OUT_OF_MEMORY;
+    if (code == CURLUE_OK)
+        code = curl_url_set(parts, CURLUPART_HOST, url->host, 0);
+    if (code == CURLUE_OK && port[0] != '\0')
+        code = curl_url_set(parts, CURLUPART_PORT, port, 0);
+    if (query != NULL)
+        *query = '\0'; // for a moment
+    if (code == CURLUE_OK)
+        code = curl_url_set(parts, CURLUPART_PATH, path, 0);
+    if (code == CURLUE_OK && query != NULL)
+        code = curl_url_set(parts, CURLUPART_QUERY, query + 1, 0);
+    if (query != NULL)
+        *query = '?';
+    return code == CURLUE_OK ? 1 : code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 0;
 }
 
 int hob__fetch_url_plain(const char *text, struct fetch_url *ret_url)
@@ -186,6 +220,7 @@ int hob__fetch_url_plain(const char *text, struct fetch_url *ret_url)
     struct fetch_url url = { .is_tls = strncmp(text, "https://", 8) == 0 };
     const char      *host = text + (url.is_tls ? 8 : 7);
     unsigned         port = url.is_tls ? 443 : 80;
+    char             digits[6] = "";
 
     if (!url.is_tls && strncmp(text, "http://", 7) != 0)
         return 0;
@@ -201,20 +236,25 @@ int hob__fetch_url_plain(const char *text, struct fetch_url *ret_url)
             port = 10 * port + (unsigned)(*at - '0');
         if (port == 0 || port > UINT16_MAX)
             return 0;
+        memcpy(digits, host + host_len + 1, (size_t)(at - host) - host_len - 1); // five at most
     }
     if (!is_plain_path(at) || strlen(at) > URL_BYTES_MAX / 2)
         return 0;
     url.port = (uint16_t)port;
+    url.is_address = !is_lower(host[0]); // see plain_host
     url.host = hob__fetch_realloc(NULL, host_len + 1);
     url.text = hob__fetch_strdup(text);
-    if (url.host == NULL || url.text == NULL) {
-        hob__fetch_url_fini(&url);
-        return -ENOMEM;
+    int r = -ENOMEM;
+    if (url.host != NULL && url.text != NULL) {
+        memcpy(url.host, host, host_len);
+        url.host[host_len] = '\0';
+        r = give_parts(&url, digits, (size_t)(at - text));
     }
-    memcpy(url.host, host, host_len);
-    url.host[host_len] = '\0';
-    *ret_url = url;
-    return 1;
+    if (r > 0)
+        *ret_url = url;
+    else
+        hob__fetch_url_fini(&url);
+    return r;
 }
 
 /* ---- all ---- */
@@ -231,8 +271,8 @@ int hob__fetch_url_read(const char *base, const char *text, struct fetch_url *re
     CURLU *handle = curl_url();
     if (handle == NULL)
         return -ENOMEM;
+    url.parts = handle;
     r = read_into(handle, base, text, &url, ret_why);
-    curl_url_cleanup(handle);
     if (r < 0)
         hob__fetch_url_fini(&url);
     else
@@ -244,6 +284,7 @@ void hob__fetch_url_fini(struct fetch_url *url)
 {
     hob__fetch_free(url->text);
     hob__fetch_free(url->host);
+    curl_url_cleanup(url->parts);
     *url = (struct fetch_url){ 0 };
 }
 

@@ -3,15 +3,19 @@
 #ifndef HOB_FETCH_URL_H
 #define HOB_FETCH_URL_H
 
+#include <curl/curl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct fetch_url {
-    char    *text; /* the whole of it, without a user; the host in ASCII */
-    char    *host; /* without brackets                                  */
+    char    *text;  /* the whole of it, without a user; the host in ASCII */
+    char    *host;  /* without brackets                                   */
+    CURLU   *parts; /* as libcurl will ask for it: it does not read the text again */
     uint16_t port;
-    bool     is_tls;
+    bool     is_tls, is_address; /* the host is an address, and no name */
 };
+
+bool hob__fetch_is_address(const char *host);
 
 /* Reads a URL; or `text` as a reference in the URL `base` (which may be NULL). Returns 0, -EINVAL,
  * -EPROTONOSUPPORT (neither http nor https), -ENOMEM; and why in *ret_why. */

@@ -12,6 +12,29 @@ static int by_libcurl(const char *text, struct fetch_url *ret_url)
     return hob__fetch_url_read("http://other.example/", text, ret_url, &why);
 }
 
+static bool same_part(CURLU *ours, CURLU *theirs, CURLUPart part)
+{
+    char     *a = NULL, *b = NULL;
+    CURLUcode our_code = curl_url_get(ours, part, &a, 0), code = curl_url_get(theirs, part, &b, 0);
+    bool      is_same = our_code == code && (code != CURLUE_OK || strcmp(a, b) == 0);
+    curl_free(a);
+    curl_free(b);
+    return is_same;
+}
+
+/* Also what libcurl is given in the place of the text. */
+static bool same_parts(CURLU *ours, CURLU *theirs)
+{
+    static const CURLUPart PARTS[] = { CURLUPART_SCHEME, CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_HOST,
+                                       CURLUPART_PORT, CURLUPART_PATH, CURLUPART_QUERY, CURLUPART_FRAGMENT,
+                                       CURLUPART_URL };
+    for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++) {
+        if (!same_part(ours, theirs, PARTS[i]))
+            return false;
+    }
+    return true;
+}
+
 /* Returns whether it was plain. */
 static bool compare(const char *text)
 {
@@ -22,9 +45,11 @@ static bool compare(const char *text)
     if (r < 0)
         fail("\"%s\" was taken, and libcurl says %s", text, hob_error_name(r));
     if (strcmp(ours.text, theirs.text) != 0 || strcmp(ours.host, theirs.host) != 0
-        || ours.port != theirs.port || ours.is_tls != theirs.is_tls)
+        || ours.port != theirs.port || ours.is_tls != theirs.is_tls || ours.is_address != theirs.is_address)
         fail("\"%s\" is %s at %s:%u, and for libcurl %s at %s:%u", text, ours.text, ours.host, ours.port,
              theirs.text, theirs.host, theirs.port);
+    if (!same_parts(ours.parts, theirs.parts))
+        fail("the parts of \"%s\" are not those that libcurl finds", text);
     hob__fetch_url_fini(&ours);
     hob__fetch_url_fini(&theirs);
     return true;
