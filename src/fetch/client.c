@@ -173,6 +173,7 @@ static void unref(hob_fetch_client *client)
     if (--client->refs > 0)
         return;
     hob__fetch_proxies_fini(client);
+    hob__fetch_usual_fini(client);
     free_opts(&client->opts);
     hob__fetch_free(client);
 }
@@ -251,7 +252,8 @@ static int prepare(const hob_fetch_client_opts *given, hob_fetch_client *client)
     }
     complete(&client->opts);
     client->turns = (hob_sem){ .name = "requests of a client", .permits = client->opts.requests_max };
-    return copy_opts(&client->opts);
+    r = copy_opts(&client->opts);
+    return r < 0 ? r : hob__fetch_usual_init(client);
 }
 
 int hob_fetch_client_new(hob_scope *scope, const hob_fetch_client_opts *opts,

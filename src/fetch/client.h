@@ -77,6 +77,7 @@ struct hob_fetch_client {
     bool     has_openssl; /* libcurl stands on it */
 
     hob_fetch_client_opts opts;  /* its texts are ours */
+    struct curl_slist     usual[2]; /* the headers that most requests have: see request.c */
     struct fetch_proxy    plain_proxy, tls_proxy;
 
     hob_event  end; /* set when the user frees it */
@@ -108,8 +109,10 @@ void  hob__fetch_leave(hob_fetch_client *client);
 int   hob__fetch_handle_take(hob_fetch_client *client, struct fetch_handle **ret_handle);
 void  hob__fetch_handle_give(hob_fetch_client *client, struct fetch_handle *handle);
 
-/* request.c: the options that all exchanges have in common. Returns 0; -ENOMEM; -EINVAL: libcurl knows one
- * of them not. */
+/* request.c: the headers that most have in common (0 or -ENOMEM); the options that all have (0; -ENOMEM;
+ * -EINVAL: libcurl knows one of them not). */
+int  hob__fetch_usual_init(hob_fetch_client *client);
+void hob__fetch_usual_fini(hob_fetch_client *client);
 int  hob__fetch_prepare(hob_fetch_client *client, struct fetch_handle *handle);
 
 /* goodbye.c: how a handle's connections are watched. */

@@ -181,10 +181,11 @@ static bool wants_no_expect(const hob_fetch_answer *a)
     return a->asked.has_body && is_stream && a->opts.body_length <= EXPECT_BYTES_MIN;
 }
 
-/* None, for most: then those of set_headers. */
+/* None, for most: then it is the client's usual ones. */
 static int add_headers(hob_fetch_answer *a)
 {
-    int r = add_users(a);
+    const char *agent = a->client->opts.user_agent;
+    int         r = add_users(a);
     bool wants_gzip = a->is_whole ? !a->opts.plain : a->opts.compressed;
     a->asks_gzip = wants_gzip && !has_users(a, "Accept-Encoding") && !has_users(a, "Range");
     if (r == 0 && a->asked.has_body && a->opts.part_count == 0 && !has_users(a, "Content-Type"))
@@ -194,9 +195,35 @@ static int add_headers(hob_fetch_answer *a)
         r = add_header(a, "Authorization", a->opts.bearer, ": Bearer ");
     if (r == 0 && wants_no_expect(a))
         r = add_header(a, "Expect", "", ":");
-    if (r == 0 && a->asks_gzip && a->headers != NULL)
+    if (r < 0 || (a->headers == NULL && a->asks_gzip))
+        return r;
+    if (agent[0] != '\0' && !has_users(a, "User-Agent"))
+        r = add_header(a, "User-Agent", agent, ": ");
+    if (r == 0 && a->asks_gzip)
         r = add_header(a, "Accept-Encoding", "gzip", ": ");
     return r;
+}
+
+/* libcurl prints what it is given as an option twice, letter by letter, and a header once. */
+int hob__fetch_usual_init(hob_fetch_client *client)
+{
+    static const char NAME[] = "User-Agent: ";
+    static char       gzip[] = "Accept-Encoding: gzip";
+    size_t            len = strlen(client->opts.user_agent);
+    char             *line = len > 0 ? hob__fetch_realloc(NULL, sizeof NAME + len) : NULL;
+
+    if (len > 0 && line == NULL)
+        return -ENOMEM;
+    client->usual[0] = (struct curl_slist){ line, &client->usual[1] };
+    client->usual[1].data = gzip;
+    if (line != NULL)
+        strcat(strcpy(line, NAME), client->opts.user_agent);
+    return 0;
+}
+
+void hob__fetch_usual_fini(hob_fetch_client *client)
+{
+    hob__fetch_free(client->usual[0].data);
 }
 
 /* ---- about to be sent ---- */
@@ -266,8 +293,6 @@ static void prepare_connection(const hob_fetch_client_opts *opts, CURL *easy, CU
     SET(CURLOPT_PROXY, ""); // not that of the environment
     SET(CURLOPT_NOPROXY, "");
     SET(CURLOPT_FOLLOWLOCATION, 0L);
-    if (opts->user_agent[0] != '\0')
-        SET(CURLOPT_USERAGENT, opts->user_agent);
 }
 
 static void set_blob(CURL *easy, CURLcode *code, CURLoption option, const void *data, size_t len)
@@ -341,8 +366,10 @@ static void set_connection(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 
 static void set_headers(hob_fetch_answer *a, CURL *easy, CURLcode *code)
 {
-    static struct curl_slist usual = { .data = "Accept-Encoding: gzip" };
-    SET(CURLOPT_HTTPHEADER, a->headers == NULL && a->asks_gzip ? &usual : a->headers);
+    struct curl_slist *usual = a->client->usual;
+    if (usual[0].data == NULL)
+        usual++; // the user wants no name for the client
+    SET(CURLOPT_HTTPHEADER, a->headers == NULL && a->asks_gzip ? usual : a->headers);
 }
 
 /* ---- and what only some ---- */
@@ -354,6 +381,8 @@ static void set_proxy(hob_fetch_answer *a, CURL *easy, CURLcode *code)
     if (proxy == NULL)
         return;
     SET_ALONE(CURLOPT_PROXY, proxy->url);
+    if (opts->user_agent[0] != '\0')
+        SET_ALONE(CURLOPT_USERAGENT, opts->user_agent); // to the proxy, when it is asked to connect
     SET_ALONE(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     if (opts->proxy_user != NULL)
         SET_ALONE(CURLOPT_PROXYUSERNAME, opts->proxy_user);
