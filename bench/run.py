@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmarks of bench/ and writes what came out to bench/results/.
 
-    bench/run.py [QUESTION ...] --build DIR [--rounds N] [--minutes M]
+    bench/run.py [QUESTION ...] --build DIR [--rounds N] [--minutes M] [--ahead]
 
 A question is asked of all contestants in turn, A B C A B C …, so that what the machine does
 meanwhile meets them all. A ratio is taken within a round, and the median of these is shown:
@@ -36,6 +36,8 @@ ATTACK_SECONDS_MAX = 20  # until it is under way
 RUN_SECONDS_MAX = 120
 ROUNDS = 7
 MINUTES_MAX = 9  # when these are over, each question that is left gets one round
+
+ahead = False  # --ahead
 
 
 class NotInstalled(Exception):
@@ -622,13 +624,15 @@ def program_path(build, program):
 
 
 def pinned(cores):
-    """On these cores and, where that is allowed, ahead of what else runs there."""
+    """On these cores and, where that is allowed, ahead of what else runs there: most of the time,
+    or (--ahead) whenever it has something to do."""
     def settle():
         os.sched_setaffinity(0, cores)
-        try:
-            os.nice(-15)
-        except OSError:
-            pass
+        with contextlib.suppress(OSError):
+            if ahead:
+                os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+            else:
+                os.nice(-15)
     return settle
 
 
@@ -956,10 +960,15 @@ def main():
     parser.add_argument("--rounds", type=int, help="of each question (each has its own number)")
     parser.add_argument("--minutes", type=float, default=MINUTES_MAX,
                         help=f"then each question that is left gets one round ({MINUTES_MAX})")
+    parser.add_argument("--ahead", action="store_true",
+                        help="nobody else has the cores while something is measured (SCHED_RR, where "
+                             "that is allowed): for a machine that others use, too")
     parser.add_argument("--no-save", action="store_true", help="leave bench/results as it is")
     args = parser.parse_args()
     if args.rounds is not None and args.rounds < 1:
         parser.error("--rounds must be at least 1")
+    global ahead
+    ahead = args.ahead
 
     m = machine()
     print(f"{m['kernel']}, {m['cores']} cores of {m['cpu']} ({m['arch']}). "
