@@ -7,7 +7,8 @@
  *              └── the end, as libcurl tells it; or cut off ────┘
  *
  * `error` is 0 while RUNNING, and then how it ended. Who waits is told by two events: `in`, that
- * something came (head, bytes, end), and `out`, that there is room in `to_send`, or the end.
+ * something came (the head, bytes if they are read in pieces, the end), and `out`, that there is room in
+ * `to_send`, or the end.
  */
 #ifndef HOB_FETCH_EXCHANGE_H
 #define HOB_FETCH_EXCHANGE_H
