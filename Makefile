@@ -37,7 +37,7 @@ run: build
 test:
 	@tools/setup.sh build test
 	@$(MAKE) --no-print-directory build
-	@tools/run_tests.py $(BUILD) --filter '$(TEST)'
+	@tools/run_tests.py $(BUILD) --filter '$(TEST)' $(if $(CI),--slowest 10)
 
 sim:
 	@tools/setup.sh build test

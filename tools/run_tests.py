@@ -10,7 +10,7 @@ A backend with a feature of the kernel taken away is written uring-FEATURE (the 
 are in src/base/lack.h, several are joined by +): there the conformance suite and the
 tests of tests/io run, of which each answer must be the same.
 A program's last line says "N passed, N failed", and ", N skipped" if some were;
-ours says the same of all. Ends with 0 when nothing failed, 1 when something did,
+ours says the same of all, and before it what that took. Ends with 0 when nothing failed, 1 when something did,
 and 2 when there was nothing to run.
 """
 import argparse
@@ -19,6 +19,8 @@ import json
 import os
 import pathlib
 import re
+import resource
+import select
 import shlex
 import signal
 import subprocess
@@ -43,7 +45,8 @@ class Job:
         self.name, self.where, self.command, self.without = name, where, command, without
         self.needs = needs  # targets of the build; of a script it is not known
         self.passed = self.failed = self.skipped = 0
-        self.output, self.problem, self.seconds = "", "", 0.0
+        self.output, self.problem = "", ""
+        self.seconds = self.cpu = 0.0  # cpu: seconds of a core, with what it started and waited for
 
 
 def read_arguments():
@@ -59,8 +62,32 @@ def read_arguments():
     parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one program")
+    parser.add_argument("--slowest", type=int, default=0, metavar="N", help="name the N that took most")
     parser.add_argument("--pass", dest="args", default="", help="arguments for each program")
     return parser.parse_args()
+
+
+class Meter:
+    """What something took by the clock and, of the processes that it started, in seconds of a core."""
+
+    def __init__(self):
+        self.seconds = self.cpu = 0.0
+
+    @staticmethod
+    def now():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.monotonic(), used.ru_utime + used.ru_stime
+
+    def __enter__(self):
+        self.start = self.now()
+
+    def __exit__(self, *_):
+        seconds, cpu = self.now()
+        self.seconds += seconds - self.start[0]
+        self.cpu += cpu - self.start[1]
+
+    def __str__(self):
+        return f"{self.seconds:.0f} s ({self.cpu:.0f} of CPU)"
 
 
 def make(build, files):
@@ -127,6 +154,16 @@ def find_jobs(options, build, backends):
     return jobs
 
 
+def ends_within(pid, seconds):
+    fd = os.pidfd_open(pid)
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(seconds * 1000))
+    finally:
+        os.close(fd)
+
+
 def run_job(job, timeout):
     """Runs it in a process group of its own, which is ended as a whole after its time."""
     start = time.monotonic()
@@ -134,15 +171,15 @@ def run_job(job, timeout):
         process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=output,
                                    stderr=subprocess.STDOUT, start_new_session=True, cwd=ROOT,
                                    env={**os.environ, "HOB_WITHOUT": job.without})
-        try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
+        if not ends_within(process.pid, timeout):
             job.problem = f"still running after {timeout} s"
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        process.wait()
+        _, status, used = os.wait4(process.pid, 0)  # it was not waited for yet, so the group is still its own
+        process.returncode = os.waitstatus_to_exitcode(status)
+        job.cpu = used.ru_utime + used.ru_stime
         output.seek(0)
         job.output = output.read().decode(errors="replace")
     job.seconds = time.monotonic() - start
@@ -194,18 +231,21 @@ def main():
             signal.signal(number, signal.SIG_DFL)
     if options.label:
         print(f"== {options.label}", flush=True)
+    building, running = Meter(), Meter()
     if options.make:
-        make(build, [build / "hob", build / "tools" / "deny_uring"])
+        with building:
+            make(build, [build / "hob", build / "tools" / "deny_uring"])
     backends = find_backends(options, build)
     print(f"backends: {', '.join(backends)}", flush=True)
     jobs = find_jobs(options, build, backends)
     if options.make:
         targets = json.loads((build / "meson-info" / "intro-targets.json").read_text())
         needed = {need for job in jobs for need in job.needs}
-        make(build, [file for target in targets if target["id"] in needed for file in target["filename"]])
+        with building:
+            make(build, [file for target in targets if target["id"] in needed for file in target["filename"]])
 
     reasons = {}
-    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    with running, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for done in pool.map(lambda job: run_job(job, options.timeout), jobs):
             show(done)
             for line in done.output.splitlines():
@@ -221,6 +261,9 @@ def main():
             print(f"FAILED: {job.name} {job.where}".rstrip())
     if skipped:
         print(f"{skipped} skipped")
+    for job in sorted(jobs, key=lambda job: -job.cpu)[:options.slowest]:
+        print(f"slow: {job.cpu:6.1f} s of CPU in {job.seconds:6.1f} s: {job.name} {job.where}".rstrip())
+    print(f"built in {building}, ran in {running}" if options.make else f"ran in {running}")
     print(f"{passed} passed, {failed} failed")
     if failed:
         return 1

@@ -9,6 +9,7 @@ import argparse
 import os
 import pathlib
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAILURE_LINES = 5  # of a failure, said again at the end, where the log of a long run may be cut
+RAN = re.compile(r"^built in .*(, ran in .*)$")
+SLOWEST = "5"  # programs that each part names
 SUM = re.compile(r"^(\d+) passed, (\d+) failed$")
 CHECKED = "-Dbuildtype=debugoptimized -Dslow_checks=true -Dexamples=false"
 VALGRIND = ("valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite "
@@ -126,31 +129,41 @@ class Failures:
             self.lines.append(line.rstrip())
 
 
+def cpu_of_children():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def run(part, word, failures):
-    """Returns how many passed and failed."""
+    """Returns how many passed and failed, and what it took."""
     start = time.monotonic()
+    cpu = cpu_of_children()
     env = {**os.environ, **part.env}
     print(f"== {part.name}: {part.what}", flush=True)
     if not prepare(part, env):
         failures.read("FAILED: it cannot be built")
-        return 0, 1
+        return 0, 1, "not built"
     command = [sys.executable, "tools/run_tests.py", part.build, *shlex.split(part.run),
-               "--filter", word, f"--wrap={part.wrap}", "--timeout", "1500", "--make"]
+               "--filter", word, f"--wrap={part.wrap}", "--timeout", "1500",
+               "--slowest", SLOWEST, "--make"]
     tests = subprocess.Popen(command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE,
                              stdin=subprocess.DEVNULL)
-    passed, failed, last = 0, 0, ""
+    passed, failed, last, ran = 0, 0, "", ""
     for line in tests.stdout:
         print(line, end="", flush=True)
         failures.read(line)
         last = line.strip() or last
+        took = RAN.match(last)
+        ran = took.group(1) if took else ran
     tests.wait()
     found = SUM.match(last)
     if found:
         passed, failed = int(found.group(1)), int(found.group(2))
     if tests.returncode not in (0, 2) or not found:
         failed = max(failed, 1)
-    print(f"-- {part.name}: {time.monotonic() - start:.0f} s", flush=True)
-    return passed, failed
+    took = f"{time.monotonic() - start:.0f} s ({cpu_of_children() - cpu:.0f} of CPU){ran}"
+    print(f"-- {part.name}: {took}", flush=True)
+    return passed, failed, took
 
 
 def main():
@@ -173,7 +186,7 @@ def main():
             print(f"{name}: {line}")
     print("== summary")
     for name, counts in totals.items():
-        print(f"{name:9} {counts[0]:5} passed, {counts[1]} failed")
+        print(f"{name:9} {counts[0]:5} passed, {counts[1]} failed  {counts[2]}")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 
