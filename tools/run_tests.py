@@ -4,14 +4,15 @@
 
     tools/run_tests.py [options] [BUILD]
 
-The list of programs comes from Meson. Each program runs once for each backend,
-and once more on epoll where a seccomp filter forbids io_uring; scripts run once.
+The list of programs comes from Meson. Each program runs once for each backend
+(its tests without a runtime only on the first), and once more on epoll where a
+seccomp filter forbids io_uring; scripts run once.
 A backend with a feature of the kernel taken away is written uring-FEATURE (the names
 are in src/base/lack.h, several are joined by +): there the conformance suite and the
 tests of tests/io run, of which each answer must be the same.
 A program's last line says "N passed, N failed", and ", N skipped" if some were;
-ours says the same of all, and before it what that took. Ends with 0 when nothing failed, 1 when something did,
-and 2 when there was nothing to run.
+ours says the same of all, and before it what that took. Ends with 0 when nothing
+failed, 1 when something did, and 2 when there was nothing to run.
 """
 import argparse
 import concurrent.futures
@@ -106,6 +107,7 @@ def find_backends(options, build):
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"{shlex.join(command)}: {run.stdout}{run.stderr}")
+    alike = [backend for backend in backends if backend in ("sim", "epoll", "uring")]  # on one kernel
     here, why = [], {}
     for line in run.stdout.splitlines():
         name, _, state = line.partition(": ")
@@ -149,7 +151,8 @@ def find_jobs(options, build, backends):
                 continue
             front = [str(build / "tools" / "deny_uring"), *wrap] if backend == DENIED else wrap
             real = "epoll" if backend == DENIED else kind
-            jobs.append(Job(name, backend, [*front, *command, "--backend", real, *some, *extra],
+            once = ["--no-bare"] if backend in alike[1:] else []
+            jobs.append(Job(name, backend, [*front, *command, "--backend", real, *once, *some, *extra],
                             features.replace("+", ","), test["depends"]))
     return jobs
 

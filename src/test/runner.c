@@ -238,7 +238,7 @@ static bool runs_on(const hob_test *test, const char *backend)
     if (test->flags & HOB_TEST_EACH_BACKEND)
         return only == NULL || strcmp(only, backend) == 0;
     if (test->flags & HOB_TEST_NO_RUNTIME)
-        return strcmp(backend, only != NULL ? only : "sim") == 0;
+        return !hob__test_options.no_bare && strcmp(backend, only != NULL ? only : "sim") == 0;
     return strcmp(backend, "sim") == 0 && (only == NULL || strcmp(only, "sim") == 0);
 }
 
@@ -269,6 +269,7 @@ static const char usage[] =
     "  --torture        also with each allocation and each system call failing\n"
     "  --torture-at N   only with this one failing\n"
     "  --interrupt      each system call is interrupted by a signal once\n"
+    "  --no-bare        leave out tests without a runtime, which are the same on each backend\n"
     "  --deep           try more, and all points of torture (also HOB_TEST_DEEP=1)\n"
     "  --timeout N      seconds a test may take; usually 20 (HOB_TEST_TIMEOUT stretches it)\n"
     "  --list           only list the tests\n"
@@ -310,7 +311,7 @@ static void read_arguments(struct test_options *o, int argc, char **argv)
     static const struct option options[] = {
         { "filter", 1, NULL, 'f' },  { "backend", 1, NULL, 'b' },    { "seed", 1, NULL, 's' },
         { "seeds", 1, NULL, 'S' },   { "torture", 0, NULL, 't' },    { "torture-at", 1, NULL, 'T' },
-        { "deep", 0, NULL, 'd' },    { "interrupt", 0, NULL, 'i' },
+        { "deep", 0, NULL, 'd' },    { "interrupt", 0, NULL, 'i' },   { "no-bare", 0, NULL, 'n' },
         { "timeout", 1, NULL, 'w' },    { "list", 0, NULL, 'l' },
         { "verbose", 0, NULL, 'v' }, { "help", 0, NULL, 'h' },       { NULL, 0, NULL, 0 },
     };
@@ -328,6 +329,7 @@ static void read_arguments(struct test_options *o, int argc, char **argv)
         case 't': o->torture = true; break;
         case 'd': o->deep = true; break;
         case 'i': hob__interrupts_start(); break;
+        case 'n': o->no_bare = true; break;
         case 'w': o->timeout_s = (unsigned)number(optarg, "--timeout"); break;
         case 'l': o->list = true; break;
         case 'v': o->verbose = true; break;

@@ -56,6 +56,7 @@ struct test_options {
     uint64_t    seed;           /* only this one; 0: seed 1 and some of this run     */
     int         seeds;
     bool        torture, deep, list, verbose;
+    bool        no_bare;        /* none of those that are run once, whatever the backend */
     int64_t     torture_at;     /* only this fault; -1: all of them                  */
     unsigned    timeout_s;
 };

@@ -158,7 +158,7 @@ int main(int argc, char **argv)
             races_wanted = 500000, wakes_wanted = 1000000, depth = 6;
         else if (strcmp(argv[i], "--interrupt") == 0)
             hob__interrupts_start();
-        else if (strcmp(argv[i], "--torture") == 0)
+        else if (strcmp(argv[i], "--torture") == 0 || strcmp(argv[i], "--no-bare") == 0)
             continue;
         else if (i + 1 == argc)
             return fprintf(stderr, "%s needs a value\n", argv[i]), 2;

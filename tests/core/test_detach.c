@@ -64,7 +64,7 @@ static int start_and_leave(void *arg)
     return hob_scope_end(&s);
 }
 
-TEST_BARE(detach, the_end_of_the_main_task_cancels_it)
+TEST_BARE_ON_ALL(detach, the_end_of_the_main_task_cancels_it)
 {
     struct leaver l = { .result = 1, .ns = HOB_HOUR };
     check_ok(hob_test_run(start_and_leave, &l));
@@ -77,7 +77,7 @@ static int start_and_stay(void *arg)
     return hob_sleep(2 * HOB_SEC);
 }
 
-TEST_BARE(detach, a_failure_afterwards_makes_the_run_fail_and_is_told)
+TEST_BARE_ON_ALL(detach, a_failure_afterwards_makes_the_run_fail_and_is_told)
 {
     struct leaver l = { .ns = HOB_SEC, .then = -EREMOTEIO };
     check_err(hob_test_run(start_and_stay, &l), -EREMOTEIO);

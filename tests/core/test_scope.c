@@ -541,7 +541,7 @@ static int sleep_in_the_root(void *arg)
     return hob_go(hob_root("background"), sleep_for_ever, arg);
 }
 
-TEST_BARE(root, ends_after_the_main_task_and_is_cancelled_then)
+TEST_BARE_ON_ALL(root, ends_after_the_main_task_and_is_cancelled_then)
 {
     int result = 0;
     check_ok(hob_test_run(sleep_in_the_root, &result));
@@ -556,7 +556,7 @@ static int fail_in_the_root(void *arg)
     return hob_sleep(2 * HOB_SEC);
 }
 
-TEST_BARE(root, a_failure_in_it_is_printed_and_makes_the_run_fail)
+TEST_BARE_ON_ALL(root, a_failure_in_it_is_printed_and_makes_the_run_fail)
 {
     check_err(hob_test_run(fail_in_the_root, &(int){ -EREMOTEIO }), -EREMOTEIO);
     check_has(hob_test_report_text(), "poller");

@@ -22,7 +22,7 @@ static int leave_without_asking(void *arg)
     return 0;
 }
 
-TEST_BARE(silence, a_failure_that_nobody_collected_is_told_with_its_origin)
+TEST_BARE_ON_ALL(silence, a_failure_that_nobody_collected_is_told_with_its_origin)
 {
     check_err(hob_test_run(leave_without_asking, NULL), -EREMOTEIO);
     const char *text = hob_test_report_text();
@@ -57,7 +57,7 @@ static int starts_the_service(void *arg)
     return hob_scope_end(&s);
 }
 
-TEST_BARE(silence, a_failure_that_was_handed_on_is_told_back_to_where_it_began)
+TEST_BARE_ON_ALL(silence, a_failure_that_was_handed_on_is_told_back_to_where_it_began)
 {
     check_err(hob_test_run(starts_the_service, NULL), -ENOENT);
     const char *text = hob_test_report_text();
@@ -76,7 +76,7 @@ static int replaces_the_error(void *arg)
     return -EPROTO;
 }
 
-TEST_BARE(silence, an_error_of_its_own_is_not_blamed_on_what_was_collected)
+TEST_BARE_ON_ALL(silence, an_error_of_its_own_is_not_blamed_on_what_was_collected)
 {
     check_err(hob_test_run(replaces_the_error, NULL), -EPROTO);
     const char *text = hob_test_report_text();
@@ -92,7 +92,7 @@ static int collect(void *arg)
     return 0;
 }
 
-TEST_BARE(silence, a_collected_failure_is_not_told)
+TEST_BARE_ON_ALL(silence, a_collected_failure_is_not_told)
 {
     check_ok(hob_test_run(collect, NULL));
     check_str(hob_test_report_text(), "");
@@ -104,7 +104,7 @@ static int fail_in_main(void *arg)
     return 0;
 }
 
-TEST_BARE(silence, the_failure_of_the_main_task_is_told)
+TEST_BARE_ON_ALL(silence, the_failure_of_the_main_task_is_told)
 {
     check_err(hob_test_run(fail_in_main, NULL), -ENOENT);
     check_has(hob_test_report_text(), "ENOENT");
@@ -169,7 +169,7 @@ static int leave_a_promise(void *arg)
     return r;
 }
 
-TEST_BARE(silence, a_promise_that_was_left_is_told_with_the_place_and_freed)
+TEST_BARE_ON_ALL(silence, a_promise_that_was_left_is_told_with_the_place_and_freed)
 {
     hob_promise *p = NULL;
     check_ok(hob_test_run(leave_a_promise, &p));

@@ -362,7 +362,7 @@ static int serve_on_all(void *arg)
 }
 
 /* In virtual time the end of the draining was only a turn away while the workers ended. */
-TEST_BARE(stop, workers_that_end_in_time_make_a_success)
+TEST_BARE_ON_ALL(stop, workers_that_end_in_time_make_a_success)
 {
     hob_run_opts opts;
     hob_test_run_opts(&opts);
@@ -516,7 +516,7 @@ static int stay_long(void *arg)
     return hob_cancelled();
 }
 
-TEST_BARE(stop, who_is_still_there_after_five_seconds_is_told)
+TEST_BARE_ON_ALL(stop, who_is_still_there_after_five_seconds_is_told)
 {
     check_eq(run(stay_long, NULL), 128 + SIGTERM);
     check_has(hob_test_report_text(), "SIGTERM: cancelled 5 s ago, and still there:");

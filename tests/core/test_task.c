@@ -52,7 +52,7 @@ TEST_BARE_ON_ALL(task, hob_run_returns_what_the_main_task_returned)
     check_eq(hob_test_run(give_back, &(int){ 0 }), 0);
 }
 
-TEST_BARE(task, outside_of_a_run_there_is_no_task)
+TEST_BARE_ON_ALL(task, outside_of_a_run_there_is_no_task)
 {
     check_eq(hob_task_id(), 0);
     check_str(hob_backend_name(), "");
@@ -184,7 +184,7 @@ static int start_too_many(void *arg)
     return 0;
 }
 
-TEST_BARE(task, the_limit_of_tasks_is_an_error_and_not_growth)
+TEST_BARE_ON_ALL(task, the_limit_of_tasks_is_an_error_and_not_growth)
 {
     int          results[5] = { 0 };
     hob_run_opts opts;

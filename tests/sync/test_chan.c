@@ -382,7 +382,7 @@ static int wait_on_a_channel(void *arg)
     return hob_chan_recv(ch, &(int){ 0 });
 }
 
-TEST_BARE(chan, who_waits_for_ever_on_a_channel_is_told_by_its_name)
+TEST_BARE_ON_ALL(chan, who_waits_for_ever_on_a_channel_is_told_by_its_name)
 {
     check_err(hob_test_run(wait_on_a_channel, NULL), HOB_ESTUCK);
     check_has(hob_test_report_text(), "channel receive");

@@ -247,7 +247,7 @@ static int one_sender_lives(void *arg)
     return 0;
 }
 
-TEST_BARE(ends, while_one_sender_lives_there_is_no_circle)
+TEST_BARE_ON_ALL(ends, while_one_sender_lives_there_is_no_circle)
 {
     check_ok(run_breaking(1, one_sender_lives, NULL));
     check_str(hob_test_report_text(), "");
@@ -299,7 +299,7 @@ TEST_BARE_ON_ALL(ends, a_deadline_that_is_set_while_they_wait_ends_them_and_is_n
     }
 }
 
-TEST_BARE(ends, an_end_that_nobody_holds_yet_may_still_send)
+TEST_BARE_ON_ALL(ends, an_end_that_nobody_holds_yet_may_still_send)
 {
     check_ok(run_breaking(1, an_end_is_on_its_way, NULL));
     check_str(hob_test_report_text(), "");

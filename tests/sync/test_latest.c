@@ -175,7 +175,7 @@ static int forget_one(void *arg)
     return hob_latest_new(1, NULL, NULL, &latest);
 }
 
-TEST_BARE(latest, one_that_was_left_is_told)
+TEST_BARE_ON_ALL(latest, one_that_was_left_is_told)
 {
     ignore(hob_test_run(forget_one, NULL));
     check_has(hob_test_report_text(), "hob_latest_free");
