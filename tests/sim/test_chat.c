@@ -315,12 +315,12 @@ static uint64_t hash_of(uint64_t seed)
     return party.trace_hash;
 }
 
-/* A thousand runs; where the program runs on another backend than sim, which makes no
- * difference to this test, only ten. The hash is said, so that two processes can be compared. */
+/* A hundred runs, and a thousand with --deep; where the program runs on another backend than sim, which
+ * makes no difference to this test, only ten. The hash is said, so that two processes can be compared. */
 TEST_AS(chat, a_seed_repeats_the_whole_run, HOB_TEST_NO_RUNTIME | HOB_TEST_ONE_SEED, NULL)
 {
     bool     few = all_is_slow() || strcmp(hob_test_backend(), "sim") != 0;
-    int      runs = few ? 10 : 1000;
+    int      runs = few ? 10 : hob_test_is_deep() ? 1000 : 100;
     uint64_t hash = hash_of(1), other = hash_of(2);
     hob_test_timeout(300);
     for (int i = 1; i < runs; i++)
