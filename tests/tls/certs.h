@@ -92,6 +92,20 @@ static inline void add_nul_name(X509 *x509, const char *text)
     GENERAL_NAMES_free(names);
 }
 
+/* The first that is wanted takes a tenth of a second, and serves all: they are told apart by the rest. */
+static inline EVP_PKEY *rsa_key(unsigned bits)
+{
+    static EVP_PKEY *key;
+    if (key != NULL && (unsigned)EVP_PKEY_get_bits(key) != bits) {
+        EVP_PKEY_free(key);
+        key = NULL;
+    }
+    if (key == NULL)
+        key = EVP_RSA_gen(bits);
+    EVP_PKEY_up_ref(key);
+    return key;
+}
+
 static inline struct cert make_cert(struct cert_opts o)
 {
     static long serial = 1000;
@@ -100,7 +114,7 @@ static inline struct cert make_cert(struct cert_opts o)
     long        from = o.from_s == 0 && o.to_s == 0 ? -DAY_S : o.from_s;
     long        to = o.from_s == 0 && o.to_s == 0 ? 30 * DAY_S : o.to_s;
 
-    cert.key = o.rsa_bits > 0 ? EVP_RSA_gen(o.rsa_bits) : EVP_EC_gen("P-256");
+    cert.key = o.rsa_bits > 0 ? rsa_key(o.rsa_bits) : EVP_EC_gen("P-256");
     X509     *issuer = o.issuer != NULL ? o.issuer->x509 : cert.x509;
     EVP_PKEY *signer = o.issuer != NULL ? o.issuer->key : cert.key;
 
