@@ -20,7 +20,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import select
 import shlex
 import signal
@@ -60,36 +59,14 @@ def read_arguments():
     parser.add_argument("--label", default="", help="what kind of run this is, for the reader")
     parser.add_argument("--suites", default="", help="folders of programs, or programs, and no others")
     parser.add_argument("--skip-suites", default="", help="folders of programs, or programs, to leave out")
-    parser.add_argument("--make", action="store_true", help="make first what is run up to date, and no more")
+    parser.add_argument("--only-make", action="store_true", help="make what would be run, and run nothing")
     parser.add_argument("--programs-only", action="store_true", help="leave the scripts out")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1),
+                        help="how many run at once; more than there are cores, for many only wait")
     parser.add_argument("--timeout", type=int, default=600, help="seconds for one program")
     parser.add_argument("--slowest", type=int, default=0, metavar="N", help="name the N that took most")
     parser.add_argument("--pass", dest="args", default="", help="arguments for each program")
     return parser.parse_args()
-
-
-class Meter:
-    """What something took by the clock and, of the processes that it started, in seconds of a core."""
-
-    def __init__(self):
-        self.seconds = self.cpu = 0.0
-
-    @staticmethod
-    def now():
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return time.monotonic(), used.ru_utime + used.ru_stime
-
-    def __enter__(self):
-        self.start = self.now()
-
-    def __exit__(self, *_):
-        seconds, cpu = self.now()
-        self.seconds += seconds - self.start[0]
-        self.cpu += cpu - self.start[1]
-
-    def __str__(self):
-        return f"{self.seconds:.0f} s ({self.cpu:.0f} of CPU)"
 
 
 def make(build, files):
@@ -104,11 +81,10 @@ def make(build, files):
 
 def find_backends(options, build):
     """The backends to run on, as asked for, and a line about each."""
-    command = [*shlex.split(options.wrap), str(build / "hob"), "backends"]
+    command = [*shlex.split(options.wrap), str(build / "tools" / "backends")]
     run = subprocess.run(command, capture_output=True, text=True)
     if run.returncode != 0:
         sys.exit(f"{shlex.join(command)}: {run.stdout}{run.stderr}")
-    alike = [backend for backend in backends if backend in ("sim", "epoll", "uring")]  # on one kernel
     here, why = [], {}
     for line in run.stdout.splitlines():
         name, _, state = line.partition(": ")
@@ -132,6 +108,7 @@ def find_jobs(options, build, backends):
     wrap = shlex.split(options.wrap)
     extra = shlex.split(options.args)
     jobs = []
+    alike = [backend for backend in backends if backend in ("sim", "epoll", "uring")]  # on one kernel
     skipped = set(options.skip_suites.split(",")) - {""}
     wanted = set(options.suites.split(",")) - {""}
     for test in tests:
@@ -235,21 +212,19 @@ def main():
             signal.signal(number, signal.SIG_DFL)
     if options.label:
         print(f"== {options.label}", flush=True)
-    building, running = Meter(), Meter()
-    if options.make:
-        with building:
-            make(build, [build / "hob", build / "tools" / "deny_uring"])
+    if options.only_make:
+        make(build, [build / "tools" / "backends", build / "tools" / "deny_uring"])
     backends = find_backends(options, build)
     print(f"backends: {', '.join(backends)}", flush=True)
     jobs = find_jobs(options, build, backends)
-    if options.make:
+    if options.only_make:
         targets = json.loads((build / "meson-info" / "intro-targets.json").read_text())
         needed = {need for job in jobs for need in job.needs}
-        with building:
-            make(build, [file for target in targets if target["id"] in needed for file in target["filename"]])
+        make(build, [file for target in targets if target["id"] in needed for file in target["filename"]])
+        return 0
 
-    reasons = {}
-    with running, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+    reasons, start = {}, time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for done in pool.map(lambda job: run_job(job, options.timeout), jobs):
             show(done)
             for line in done.output.splitlines():
@@ -267,7 +242,7 @@ def main():
         print(f"{skipped} skipped")
     for job in sorted(jobs, key=lambda job: -job.cpu)[:options.slowest]:
         print(f"slow: {job.cpu:6.1f} s of CPU in {job.seconds:6.1f} s: {job.name} {job.where}".rstrip())
-    print(f"built in {building}, ran in {running}" if options.make else f"ran in {running}")
+    print(f"ran in {time.monotonic() - start:.0f} s ({sum(job.cpu for job in jobs):.0f} of CPU)")
     print(f"{passed} passed, {failed} failed")
     if failed:
         return 1
