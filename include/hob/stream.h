@@ -49,8 +49,10 @@ HOB_API HOB_MUST_USE ssize_t hob_stream_read_exactly(hob_stream *stream, void *b
  * first bytes of a silent peer needs no buffer, and with hob_op_call no task. It counts as a
  * reader. Its result is 1: bytes are there; 0: the end is; or the error of a broken connection
  * (-ECONNRESET), before which bytes may be left to read. Over TLS bytes may come that are none of
- * the peer's, so a read may wait after all. Returns 0, or -ENOTSUP: this stream cannot, and there
- * is nothing to start. Does not wait. */
+ * the peer's, or only a part of a record, so a read may wait after all; and its goodbye is bytes.
+ * Does not wait. Returns 0, or a negative error, and then there is nothing to start:
+ *   -ENOTSUP   this stream cannot
+ *   -EALREADY  TLS: there is something to do before a peer is waited for. A read does it */
 HOB_API HOB_MUST_USE int hob_stream_ready_prep(hob_op *op, hob_stream *stream);
 
 /* Writes at least one byte of `buf`, which is lent. Waits until there is room.

@@ -150,6 +150,7 @@ enum engine_step hob__engine_handshake(struct engine *engine, int64_t wall_s);
  * which in TLS 1.3 come behind the handshake. */
 bool hob__engine_peer_waits(const struct engine *engine);
 enum engine_step hob__engine_read(struct engine *engine, void *buf, size_t len, size_t *ret_len);
+bool hob__engine_lacks_input(const struct engine *engine); /* nothing of a record is there: a read would want input */
 /* After hob__wire_out_reserve with an empty wire.out it does not want room. */
 enum engine_step hob__engine_write(struct engine *engine, const void *buf, size_t len,
                                    size_t *ret_len);

@@ -37,12 +37,10 @@ static void clear_errors(void)
         ERR_clear_error();
 }
 
-/* Whether SSL_read could only say that it needs input: asked before it is, which is cheaper. */
-static bool lacks_input(const struct engine *engine)
+bool hob__engine_lacks_input(const struct engine *engine)
 {
-    return engine->was_read && wire_in_waits(engine->wire) == 0 && SSL_has_pending(engine->ssl) == 0 &&
-           SSL_get_shutdown(engine->ssl) == 0 && SSL_want_nothing(engine->ssl) &&
-           SSL_is_init_finished(engine->ssl);
+    return engine->error == 0 && wire_in_waits(engine->wire) == 0 && SSL_has_pending(engine->ssl) == 0 &&
+           SSL_get_shutdown(engine->ssl) == 0 && SSL_is_init_finished(engine->ssl);
 }
 
 /* What `ret`, from a call of SSL_*, means. */
@@ -93,8 +91,8 @@ enum engine_step hob__engine_read(struct engine *engine, void *buf, size_t len, 
 {
     if (engine->error != 0)
         return STEP_FAILED;
-    if (lacks_input(engine))
-        return STEP_WANTS_INPUT;
+    if (engine->was_read && SSL_want_nothing(engine->ssl) && hob__engine_lacks_input(engine))
+        return STEP_WANTS_INPUT; // as SSL_read would say, for more
     clear_errors();
     enum engine_step step = end_step(engine, SSL_read_ex(engine->ssl, buf, len, ret_len));
     engine->was_read = step == STEP_DONE;

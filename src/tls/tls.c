@@ -697,6 +697,20 @@ static ssize_t stream_writev_some(hob_stream *stream, const struct iovec *pieces
     return r;
 }
 
+/* Nothing of a record is here, so it is the stream below that tells. */
+static int stream_ready_prep(hob_stream *stream, hob_op *op)
+{
+    hob_tls *conn = (hob_tls *)stream;
+
+    if (conn->tag != TAG_TLS || conn->is_closed)
+        hob_mistake("hob_stream_ready_prep", "this is not open; was it closed already?");
+    if (conn->is_reading)
+        hob_mistake("hob_stream_ready_prep", "another task is reading this already; one at a time");
+    if (!conn->is_agreed || conn->error != 0 || conn->last_flight_waits || !hob__engine_lacks_input(conn->engine))
+        return -EALREADY;
+    return hob_stream_ready_prep(op, conn->below);
+}
+
 static int stream_shutdown(hob_stream *stream)
 {
     return hob_tls_shutdown((hob_tls *)stream);
@@ -715,6 +729,7 @@ static const hob_stream_type tls_type = {
     .shutdown = stream_shutdown,
     .close = stream_close,
     .write = stream_write,
+    .ready_prep = stream_ready_prep,
 };
 
 hob_stream *hob_tls_stream(hob_tls *conn)
