@@ -129,6 +129,8 @@ static ssize_t fill(struct http_conn *conn, bool *ret_is_late)
         work->in_end -= work->in_begin;
         work->in_begin = 0;
     }
+    if (conn->half != NULL)
+        conn->half->has_news = false;
     ssize_t n = hob__http_read_slow(conn, work->in + work->in_end, work->in_cap - work->in_end,
                                     head_ns == HOB_FOREVER ? HOB_FOREVER : since_ns + head_ns, since_ns,
                                     work->in_end, ret_is_late);
@@ -166,18 +168,22 @@ static enum step more_of_head(struct http_conn *conn)
 static enum step wait_for_bytes(struct http_conn *conn, bool was_ready)
 {
     struct http_work *work = conn->work;
+    ssize_t           n;
 
     if (hob__http_flush_out(conn) < 0)
         return STEP_CLOSE;
     if (!was_ready) {
         if (hob__http_drains(conn->server) && (conn->requests > 0 || conn->server->is_too_late))
             return STEP_CLOSE;
-        hob__http_count_out(conn);
         if (!conn->is_lent && hob__http_idle(conn))
             return STEP_IDLE;
     }
-    ssize_t n = was_ready ? hob_stream_read(conn->stream, work->in, work->in_cap)
-                          : hob__http_wait(conn, work->in, work->in_cap);
+    if (was_ready && conn->server->opts.wrap == NULL) {
+        n = hob_stream_read(conn->stream, work->in, work->in_cap);
+    } else { // over TLS, what came may be none of the client's words
+        hob__http_count_out(conn);
+        n = hob__http_wait(conn, work->in, work->in_cap);
+    }
     if (n <= 0)
         return STEP_CLOSE;
     work->in_begin = 0;

@@ -105,7 +105,8 @@ bool hob__http_half_leave(struct http_conn *conn, bool is_whole)
     struct http_work   *work = conn->work;
     size_t              len = work->in_end - work->in_begin;
 
-    if (conn->is_lent || conn->stream->type->ready_prep == NULL || hob__http_drains(server))
+    if (conn->is_lent || conn->stream->type->ready_prep == NULL || hob__http_drains(server)
+        || (conn->half != NULL && conn->half->has_news))
         return false;
     struct http_half *half = half_of(conn);
     if (half == NULL)
@@ -130,11 +131,13 @@ bool hob__http_half_resume(struct http_conn *conn)
     work->in_begin = 0;
     work->in_end = half->len;
     work->head_since_ns = half->since_ns;
-    if (half->is_late || hob__http_drains(conn->server)) // it was not woken by bytes
-        return true;
+    half->has_news = !half->is_late && !hob__http_drains(conn->server); // else it was not woken by bytes
+    if (!half->has_news || conn->server->opts.wrap != NULL)
+        return true; // over TLS, what came may be none of the client's words: it is waited for
     ssize_t n = hob_stream_read(conn->stream, work->in + work->in_end, work->in_cap - work->in_end);
     if (n > 0)
         work->in_end += (size_t)n;
+    half->has_news = false;
     return n > 0;
 }
 

@@ -93,6 +93,7 @@ struct http_half {
     size_t            size, len; /* of `bytes` */
     char             *bytes;
     bool              is_whole;   /* a head is; its body is on the way                 */
+    bool              has_news;   /* there is something to read, and it was not read   */
     bool              is_waiting; /* conn->op does; else its task looks at it, or will */
     bool              is_late;
 };
@@ -419,7 +420,7 @@ static inline void hob__http_stays(struct http_conn *conn)
  * task, and nothing is kept. */
 bool hob__http_half_leave(struct http_conn *conn, bool is_whole);
 
-/* Puts that into work->in, and what has come since. False: the client has ended, or is gone. */
+/* Puts that into work->in, and what has come since, if that is sure. False: the client has ended, or is gone. */
 bool hob__http_half_resume(struct http_conn *conn);
 void hob__http_half_free(struct http_conn *conn); /* none: no effect */
 
