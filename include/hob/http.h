@@ -367,10 +367,10 @@ typedef int64_t hob_http_keeper(void *arg, int event);
 
 /* The upgraded connection outlives its handler: when that has returned 0, the request ends, with its
  * task and its memory, and keeper(arg, event) is called when there is something to do. Meanwhile the
- * connection costs a few hundred bytes. (On streams that cannot tell when they are ready, and
- * hob_http_serve_stream, it keeps its task.) A stream of HTTP/2 costs as much, and its connection is idle
- * while all of its streams are silent. `silent_ns` is as what a keeper returns. From now on the keeper is
- * called for a last time, whatever happens.
+ * connection costs a few hundred bytes. (On streams that cannot tell when they are ready, as TCP and TLS
+ * can, and under hob_http_serve_stream, it keeps its task.) A stream of HTTP/2 costs as much, and its
+ * connection is idle while all of its streams are silent. `silent_ns` is as what a keeper returns. From now
+ * on the keeper is called for a last time, whatever happens.
  *
  * *ret_scope is the server's: for what `arg` starts to live as long. It does not end before the last call.
  * Does not wait. Returns 0, or -ENOMEM, -EAGAIN, and then nothing was changed. */
