@@ -229,9 +229,9 @@ static void idle_add(struct http_conn *conn)
         return;
     }
     conn->idle_since_ns = turn_time(server);
-    if (server->idle[0].first == NULL && server->idle[1].first == NULL) // else it is set
-        hob_event_set(&server->someone_idle);
     hob__http_list_add(server->idle, conn);
+    if (conn->prev == NULL) // else it is set
+        hob_event_set(&server->someone_idle);
 }
 
 static void idle_remove(struct http_conn *conn)
