@@ -374,6 +374,64 @@ TEST_ONCE(http2_floods, pings_whose_answers_are_not_read_end_the_connection)
     WAIT_FOR(site.stats.connections == 0);
 }
 
+/* ---- windows that are not heeded ---- */
+
+/* "/much" answers what nobody takes; the others wait, and read nothing. */
+static int hold(hob_http_request *req, void *arg)
+{
+    static char much[100000];
+    int        *begun = arg;
+    hob_stream *stream;
+
+    if (strcmp(hob_http_path(req), "/much") == 0)
+        return hob_http_reply(req, 200, NULL, much, sizeof much);
+    ++*begun;
+    if (strcmp(hob_http_method(req), "CONNECT") == 0)
+        HOB_TRY(hob_http_upgrade(req, "echo", &stream));
+    return hob_sleep(HOB_FOREVER);
+}
+
+/* The client takes nothing, so that a reset would never be sent: what is over the window is not kept for all that,
+ * and is paid as what is no part of anything. */
+static int overrun(const char *first)
+{
+    enum { PIECE = 16000, PIECES = 3000 }; // 48 MB
+    int         begun = 0;
+    struct site site = { .handler = hold, .arg = &begun, .opts.body_bytes_max = UINT64_C(1) << 40 };
+    static char piece[PIECE];
+    H2_BYTES(bytes);
+    H2_PEER(peer);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(h2_visit(&site, &peer));
+    check_ok(h2_say(peer, "PRI set:4=1000000 win:0:100000000 get:1:/much*40"));
+    check_ok(h2_say(peer, first));
+    WAIT_FOR(begun == 1);
+    h2_frame(&bytes, H2_DATA, 0, 1001, piece, PIECE);
+    size_t before = mallinfo2().uordblks;
+    hob_scope writing;
+    hob_scope_begin(&writing);
+    hob_scope_deadline(&writing, hob_in(4 * HOB_SEC));
+    for (int i = 0; i < PIECES && hob_tcp_write(peer->conn, bytes.at, bytes.len) >= 0; i++)
+        continue;
+    ignore(hob_scope_end(&writing));
+    check_lt(mallinfo2().uordblks, before + 4000000u);
+    check_eq(site.stats.calmed, 1);
+    hob_scope_cancel(&s, "seen");
+    return 0;
+}
+
+TEST_ONCE(http2_floods, a_body_that_heeds_no_window_is_not_kept)
+{
+    check_ok(overrun("post:1001:/hold"));
+}
+
+TEST_ONCE(http2_floods, a_tunnel_that_heeds_no_window_is_not_kept)
+{
+    check_ok(overrun("conn:1001:echo"));
+}
+
 /* ---- too many, too slow ---- */
 
 /* Row 94. */
