@@ -37,6 +37,16 @@ def environment():
     return {name: value for name, value in os.environ.items() if not name.startswith("HOB_")}
 
 
+def lines_of(run):
+    """What it said, but for the watchdog's reports: reading keys takes long on a machine that is busy."""
+    lines, is_report = [], False
+    for line in run.stderr.splitlines():
+        is_report = "has held its worker" in line or (is_report and line.startswith("  "))
+        if not is_report:
+            lines.append(line)
+    return lines
+
+
 class Served:
     """A running server: what it says on standard error is read as it comes."""
 
@@ -270,10 +280,10 @@ def test_mistakes_are_told(folder):
         run = call(*options)
         equal((options, run.returncode), (options, status))
         has(run.stderr, words)
-        equal((options, len(run.stderr.splitlines())), (options, 1))
+        equal((options, len(lines_of(run))), (options, 1))
     run = subprocess.run([HOB, "serve", www], capture_output=True, text=True, timeout=SECONDS,
                          env=dict(environment(), HOB_BACKEND="sim"))
-    equal((run.returncode, len(run.stderr.splitlines())), (1, 1))
+    equal((run.returncode, len(lines_of(run))), (1, 1))
     has(run.stderr, "HOB_BACKEND is sim")
     if os.geteuid() != 0:
         (folder / "closed").mkdir(mode=0)
@@ -350,7 +360,7 @@ def test_over_tls_with_a_port_that_leads_there_and_a_new_certificate(folder):
         run = call("--port", "0", *options, str(folder / "www"))
         equal((options, run.returncode), (options, status))
         has(run.stderr, words)
-        equal((options, len(run.stderr.splitlines())), (options, 1))
+        equal((options, len(lines_of(run))), (options, 1))
 
 
 def make_folder(folder):
