@@ -205,15 +205,6 @@ static void tell_where(const struct serving *serving)
 
 /* ---- beside it ---- */
 
-static int write_log(void *arg)
-{
-    (void)arg;
-    for (;;) {
-        HOB_TRY(hob_sleep(1 * HOB_SEC));
-        fflush(stdout);
-    }
-}
-
 #ifdef HOB_WITH_TLS
 static int reload(void *arg)
 {
@@ -392,7 +383,6 @@ static int serve(void *arg)
     if (r == 0 && serving->o->cert != NULL)
         r = make_tls(serving, &beside);
 #endif
-    hob_go_with(&beside, write_log, NULL, &(hob_task_opts){ .daemon = 1, .name = "log" });
     outcome->has_failed = r < 0;
     r = r < 0 ? 0 : serve_ports(outcome);
     int ended = hob_scope_end(&beside); // who reads the certificate again needs what is freed now

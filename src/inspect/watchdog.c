@@ -51,7 +51,7 @@ enum {
     MISSED_LOOKS = 8, /* so many in a row: not the worker stood still, but the whole program */
 };
 
-#define DOZE_AFTER_NS (1 * HOB_SEC)
+#define DOZE_AFTER_NS (100 * HOB_MSEC) /* less than from one tick of a program to the next: most sleep between them */
 #define DOZE_NS       (1 * HOB_SEC)
 #define REPORT_EVERY  (1 * HOB_SEC) /* of a worker; the others are only counted */
 #define ANSWER_NS     (100 * HOB_MSEC)
@@ -307,11 +307,14 @@ static void look(struct watch *watch, int64_t now)
     watch->untold = 0;
 }
 
-/* Everything that was seen is too old to be compared with. */
+/* What was seen to run is too old to be compared with. */
 static void forget(int64_t now)
 {
-    list_for_each(node, &watches)
-        container_of(node, struct watch, link)->since_ns = now;
+    list_for_each(node, &watches) {
+        struct watch *watch = container_of(node, struct watch, link);
+        if (watch->runs)
+            watch->since_ns = now;
+    }
 }
 
 static bool all_doze(int64_t now)
