@@ -251,8 +251,16 @@ static int answer_truly(void *arg)
                            "Sec-WebSocket-Accept: %s\r\n\r\n\x81\x02hi", f->answer, accept);
     HOB_TRY(hob_stream_write(f->stream, buf, len));
     hob_stream_close(f->stream);
+    f->stream = NULL;
     return 0;
 }
+
+static void end_false_server(struct false_server *f)
+{
+    hob_stream_close(f->stream);
+}
+
+#define FALSE_SERVER(name) __attribute__((cleanup(end_false_server))) struct false_server name
 
 TEST(ws, what_comes_before_the_answer_is_passed_over)
 {
@@ -261,14 +269,16 @@ TEST(ws, what_comes_before_the_answer_is_passed_over)
         "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nUpgrade: no\r\n\r\nHTTP/1.1 100 \r\n\r\n",
     };
     for (size_t i = 0; i < sizeof BEFORE / sizeof BEFORE[0]; i++) {
-        hob_stream *a, *b;
+        FALSE_SERVER(f) = { BEFORE[i], NULL };
+        STREAM(a) = NULL;
         WS(ws);
         HOB_SCOPE(s);
         int         status = 0;
         hob_ws_opts opts = { .ret_status = &status };
-        check_ok(hob_mem_pair(NULL, &a, &b));
-        hob_go(&s, answer_truly, &(struct false_server){ BEFORE[i], b });
+        check_ok(hob_mem_pair(NULL, &a, &f.stream));
+        hob_go(&s, answer_truly, &f);
         check_ok(hob_ws_connect(a, "ws://a", &opts, &ws));
+        a = NULL; // it is the WebSocket's
         check_eq(status, 101);
         check_ok(hears_message(ws, HOB_WS_TEXT, "hi", 2));
     }
@@ -276,13 +286,15 @@ TEST(ws, what_comes_before_the_answer_is_passed_over)
 
 TEST(ws, a_goodbye_that_was_lost_was_not_sent)
 {
-    hob_stream *a, *b;
-    hob_ws_end  end;
+    FALSE_SERVER(f) = { "", NULL };
+    STREAM(a) = NULL;
+    hob_ws_end end;
     WS(ws);
     HOB_SCOPE(s);
-    check_ok(hob_mem_pair(NULL, &a, &b));
-    hob_go(&s, answer_truly, &(struct false_server){ "", b });
+    check_ok(hob_mem_pair(NULL, &a, &f.stream));
+    hob_go(&s, answer_truly, &f);
     check_ok(hob_ws_connect(a, "ws://a", NULL, &ws));
+    a = NULL; // it is the WebSocket's
     check_ok(hob_scope_end(&s));
     check_err(hob_ws_shutdown(ws, 1000, "bye"), -EPIPE);
     hob_ws_ended(ws, &end);
