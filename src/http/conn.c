@@ -120,10 +120,14 @@ static enum step refuse(struct http_conn *conn, int status)
 /* More bytes of a head, waited for with a task. Returns what the read gave. */
 static ssize_t fill(struct http_conn *conn, bool *ret_is_late)
 {
-    int64_t           head_ns = conn->server->opts.head_ns;
-    struct http_work *work = conn->work;
-    int64_t           since_ns = work->head_since_ns;
+    const struct http_server *server = conn->server;
+    struct http_work         *work = conn->work;
+    int64_t                   since_ns = work->head_since_ns;
+    int64_t                   head_ns = server->opts.head_ns;
+    int64_t                   deadline_ns = head_ns == HOB_FOREVER ? HOB_FOREVER : since_ns + head_ns;
 
+    if (server->is_draining && server->last_call_ns < deadline_ns) // it is not a request yet
+        deadline_ns = server->last_call_ns;
     if (work->in_begin > 0) {
         memmove(work->in, work->in + work->in_begin, work->in_end - work->in_begin);
         work->in_end -= work->in_begin;
@@ -132,8 +136,7 @@ static ssize_t fill(struct http_conn *conn, bool *ret_is_late)
     if (conn->half != NULL)
         conn->half->has_news = false;
     ssize_t n = hob__http_read_slow(conn, work->in + work->in_end, work->in_cap - work->in_end,
-                                    head_ns == HOB_FOREVER ? HOB_FOREVER : since_ns + head_ns, since_ns,
-                                    work->in_end, ret_is_late);
+                                    deadline_ns, since_ns, work->in_end, ret_is_late);
     if (n > 0)
         work->in_end += (size_t)n;
     return n;
@@ -221,7 +224,8 @@ static bool leave_for_later(struct http_conn *conn)
     return hob__http_flush_out(conn) == 0 && hob__http_half_leave(conn, true);
 }
 
-/* Whether its handler would wait for its body, among as many as may, and it has not waited for its turn. */
+/* Whether its handler would wait for its body, among as many as may, and it has not waited for its turn. (Who waits
+ * for "100 Continue" would wait for ever.) */
 static bool is_crowded_out(const struct http_conn *conn, size_t head_len)
 {
     const struct http_work   *work = conn->work;
@@ -229,7 +233,7 @@ static bool is_crowded_out(const struct http_conn *conn, size_t head_len)
     const char               *end = work->in + work->in_end;
     size_t                    len = work->in_end - work->in_begin;
 
-    if (work->req.head.body == H1_NO_BODY || !hob__http_is_crowded(server)
+    if (work->req.head.body == H1_NO_BODY || work->req.head.expects_continue || !hob__http_is_crowded(server)
         || (conn->half != NULL && conn->half->is_whole) || len == work->in_cap)
         return false;
     if (work->req.head.body == H1_LENGTH)

@@ -119,6 +119,7 @@ struct http_server {
     hob_http_stats    own_stats, *stats;
     bool              is_draining;
     bool              is_too_late; /* also for those who have never asked */
+    int64_t           last_call_ns; /* is_draining: so long may they     */
     unsigned          refusing, lingering;
 
     struct http_list  idle[2];

@@ -60,6 +60,7 @@ struct wire {
     struct wire_in  in;
     struct wire_out out;
     bool            no_memory; /* the engine had something to send, and no room for it */
+    bool            is_deaf;   /* nothing more is taken: the peer says much, and nothing */
 };
 
 void   hob__wire_free(struct wire *wire);

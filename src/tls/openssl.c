@@ -30,6 +30,8 @@ struct engine_facts {
 
 /* ---- steps ---- */
 
+enum { EXTRAS_MAX = 32 }; /* messages of TLS in a row, as tickets and new keys, without data between them */
+
 /* To empty a queue that is empty takes OpenSSL longer than to encrypt a short message. */
 static void clear_errors(void)
 {
@@ -79,7 +81,9 @@ enum engine_step hob__engine_handshake(struct engine *engine, int64_t wall_s)
         hob__openssl_session_resume(engine);
     }
     clear_errors();
-    return end_step(engine, SSL_do_handshake(engine->ssl));
+    enum engine_step step = end_step(engine, SSL_do_handshake(engine->ssl));
+    engine->is_agreed = step == STEP_DONE;
+    return step;
 }
 
 bool hob__engine_peer_waits(const struct engine *engine)
@@ -96,6 +100,13 @@ enum engine_step hob__engine_read(struct engine *engine, void *buf, size_t len, 
     clear_errors();
     enum engine_step step = end_step(engine, SSL_read_ex(engine->ssl, buf, len, ret_len));
     engine->was_read = step == STEP_DONE;
+    if (step == STEP_DONE) {
+        engine->extras = 0;
+    } else if (engine->wire->is_deaf) {
+        engine->error = HOB_ETLS;
+        hob__tls_say(&engine->words, "the peer sent %u messages of TLS in a row, and no data", engine->extras);
+        return STEP_FAILED;
+    }
     return step;
 }
 
@@ -178,11 +189,26 @@ static bool set_server(struct engine *engine)
     return true;
 }
 
+/* A new key costs more than sending for it, and OpenSSL takes as many as there are: one peer alone would keep
+ * its worker busy. */
+static void on_message(int is_ours, int version, int type, const void *bytes, size_t len, SSL *ssl, void *arg)
+{
+    struct engine *engine = arg;
+
+    (void)version, (void)bytes, (void)len, (void)ssl;
+    if (is_ours || type != SSL3_RT_HANDSHAKE || !engine->is_agreed)
+        return;
+    engine->extras++;
+    engine->wire->is_deaf = engine->extras > EXTRAS_MAX;
+}
+
 static bool set_up(struct engine *engine, const char *name)
 {
     engine->ssl = SSL_new(engine->context->ssl);
     if (engine->ssl == NULL || SSL_set_app_data(engine->ssl, engine) != 1)
         return false; // the callbacks find the engine by it
+    SSL_set_msg_callback(engine->ssl, on_message);
+    SSL_set_msg_callback_arg(engine->ssl, engine);
 
     BIO *bio = BIO_new(engine->context->wire_method);
     if (bio == NULL)

@@ -49,6 +49,8 @@ struct engine {
     bool                   is_server;
     bool                   verifies;
     bool                   has_begun;
+    bool                   is_agreed;
+    unsigned               extras;   /* messages of TLS itself since the last data */
     bool                   was_read; /* the last SSL_read gave something: so its buffer is released */
     int                    error;
     bool                   cert_refused; /* and `words` say why */

@@ -12,6 +12,9 @@ static int wire_read(BIO *bio, char *buf, size_t len, size_t *ret_len)
     struct wire *wire = BIO_get_data(bio);
 
     BIO_clear_retry_flags(bio);
+    *ret_len = 0;
+    if (wire->is_deaf)
+        return 0;
     *ret_len = hob__wire_in_take(wire, buf, len);
     if (*ret_len > 0)
         return 1;

@@ -3,6 +3,7 @@
  * Many who mean no good, and one who only wants an answer: it gets each of them, and as soon as if it were
  * alone. In virtual time, where waiting is all that takes time, that is exactly as soon.
  */
+#include "hob/stop.h"
 #include "http/server.h"
 #include "http/site.h"
 #include "support/tasks.h"
@@ -370,6 +371,62 @@ TEST_ONCE(http_crowd, those_who_were_told_keep_nobody_out)
         hob_tcp_close(conns[i]);
     }
     hob_scope_cancel(&s, "seen");
+}
+
+/* Who waits for a word from us would not send more. */
+TEST_ONCE(http_crowd, whoever_expects_to_be_told_is_told_in_a_crowd_too)
+{
+    struct site site = { .handler = serve, .opts.running_max = 2 };
+    hob_tcp    *slow[2];
+    char        got[512];
+    TCP(conn);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    for (int i = 0; i < 2; i++) {
+        check_ok(visit(&site, &slow[i]));
+        check_ok(say(slow[i], "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"));
+    }
+    WAIT_FOR(site.stats.waiting == 2);
+    check_ok(visit(&site, &conn));
+    int64_t begun = hob_now();
+    check_ok(say(conn, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n"));
+    check_ok(hear_until(conn, "100 Continue\r\n\r\n", got, sizeof got));
+    check_ok(say(conn, "hi"));
+    check_ok(hear_until(conn, "hello", got, sizeof got));
+    check_eq(status_in(got), 200);
+    check_le(hob_now() - begun, HOB_SEC);
+    for (int i = 0; i < 2; i++)
+        hob_tcp_close(slow[i]);
+    hob_scope_cancel(&s, "seen");
+}
+
+static int stop_soon(void *arg)
+{
+    (void)arg;
+    HOB_TRY(hob_sleep(HOB_SEC));
+    hob_stop("seen");
+    return 0;
+}
+
+/* Half a head is no request yet: it has as long as whoever has not asked. */
+TEST_ONCE(http_crowd, part_of_a_head_does_not_hold_up_a_stop)
+{
+    struct site site = { .handler = serve };
+    char        got[512];
+    TCP(half);
+    HOB_SCOPE(s);
+
+    check_ok(open_site(&s, &site));
+    check_ok(visit(&site, &half));
+    check_ok(hob_sleep(500 * HOB_MSEC));
+    check_ok(say(half, "GET / HT"));
+    settle();
+    check_ok(hob_go(&s, stop_soon, NULL));
+    int64_t begun = hob_now();
+    check_ok(hear(half, got, sizeof got));
+    check_eq(status_in(got), 408);
+    check_le(hob_now() - begun, 2 * HOB_SEC + 100 * HOB_MSEC);
 }
 
 /* What has come of a body counts: the slow ones go, and not the one that is busy. */

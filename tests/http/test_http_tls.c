@@ -267,3 +267,33 @@ TEST_ON_ALL(http_tls, a_client_that_goes_away_ends_its_handler)
     check_eq(site.stats.gone, 1);
     hob_scope_cancel(&s, "seen");
 }
+
+/* On a full server, too, only who asks is told that it is. */
+TEST_ON_ALL(http_tls, who_says_goodbye_is_not_refused)
+{
+    WORLD(w);
+    int         result = 0;
+    struct site site = { .handler = wait_for_cancel, .arg = &result, .opts.running_max = 1 };
+    char        got[4096];
+    TLS(busy);
+    TLS(polite);
+    TLS(asks);
+    HOB_SCOPE(s);
+
+    check_ok(open_secure_site(&s, &w, &site));
+    check_ok(visit_securely(&w, &site, &busy));
+    check_ok(visit_securely(&w, &site, &polite));
+    check_ok(visit_securely(&w, &site, &asks));
+    check_ok(hob_tls_handshake(polite));
+    check_ok(hob_tls_write(busy, GET("/"), strlen(GET("/"))));
+    WAIT_FOR(site.stats.running == 1);
+    check_ok(hob_tls_shutdown(polite));
+    close_tls(&polite);
+    WAIT_FOR(site.stats.connections == 2);
+    check_eq(site.stats.refused, 0);
+    check_ok(hob_tls_write(asks, GET("/"), strlen(GET("/"))));
+    check_ok(hear_tls(asks, "no such end", got, sizeof got));
+    check_eq(status_in(got), 503);
+    check_eq(site.stats.refused, 1);
+    hob_scope_cancel(&s, "seen");
+}

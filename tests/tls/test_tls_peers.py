@@ -83,7 +83,7 @@ class World:
                     status=status, env=self.env)
 
     def s_client(self, port, lines, *options, status=0):
-        """Says each line when the one before was heard back."""
+        """Says each line when the one before was heard back. Ends as `status` says; None: in any way."""
         process = subprocess.Popen(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost",
              "-CAfile", str(self.cert), "-verify_return_error", *options], stdin=subprocess.PIPE,
@@ -93,8 +93,11 @@ class World:
         alarm.start()
         try:
             for line in lines:
-                process.stdin.write(line + "\n")
-                process.stdin.flush()
+                try:
+                    process.stdin.write(line + "\n")
+                    process.stdin.flush()
+                except BrokenPipeError:  # it has ended: we say why below
+                    break
                 answer = "KEYUPDATE" if line in ("K", "k") else line
                 heard += "\n"
                 begin = len(heard)
@@ -103,9 +106,10 @@ class World:
                     if not text:
                         break
                     heard += text
-            process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
             heard += process.stdout.read()
-            if process.wait(SECONDS) != status:
+            if process.wait(SECONDS) != status and status is not None:
                 raise Failed(f"s_client ended with {process.returncode}:\n{heard}")
             return heard
         finally:
@@ -152,6 +156,15 @@ def s_client_may_change_its_keys(world):
     with world.echo() as (port, _):
         text = world.s_client(port, ["one", "K", "two", "k", "three", "K", "four"], "-tls1_3")
         expect(text, "^one$", "KEYUPDATE", "^two$", "^three$", "^four$")
+
+
+@test("openssl")
+def s_client_may_not_do_so_for_ever(world):
+    """A new key costs the server more than the client: 32 of them in a row, without data, are too many."""
+    with world.echo() as (port, _):
+        text = world.s_client(port, ["one"] + ["K"] * 40 + ["never"], "-tls1_3", status=None)
+        if "never" in text:
+            raise Failed(f"40 new keys in a row were taken:\n{text}")
 
 
 @test("openssl")

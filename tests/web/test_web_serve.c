@@ -383,7 +383,7 @@ static int takes_a_body(hob_http_request *req, void *arg)
     int r = hob_http_read_all(req, 1000, &data, &len);
     if (r == 0)
         free(data);
-    ++*ended;
+    __atomic_add_fetch(ended, 1, __ATOMIC_RELAXED); // on any worker
     return r;
 }
 
@@ -395,7 +395,7 @@ static int gives_without_end(hob_http_request *req, void *arg)
     int r = hob_http_begin(req, 200, "text/plain", -1);
     while (r >= 0)
         r = (int)hob_http_write(req, much, sizeof much);
-    ++*ended;
+    __atomic_add_fetch(ended, 1, __ATOMIC_RELAXED); // on any worker
     return r;
 }
 
@@ -425,7 +425,7 @@ TEST_ON_ALL(web_serve, a_client_that_leaves_is_no_failure_of_ours)
     check_ok(open_place(&s, &place));
     check_ok(say_and_leave(&place, "POST /take HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc"));
     check_ok(say_and_leave(&place, "GET /much HTTP/1.1\r\nHost: a\r\n\r\n"));
-    for (int i = 0; ended < 2 || strstr(hob_test_log_text(), "path=/much") == NULL
+    for (int i = 0; __atomic_load_n(&ended, __ATOMIC_RELAXED) < 2 || strstr(hob_test_log_text(), "path=/much") == NULL
                     || strstr(hob_test_log_text(), "path=/take") == NULL; i++) {
         check(i < 20000);
         check_ok(hob_sleep(HOB_MSEC));
