@@ -398,6 +398,14 @@ static void note_accepted(struct uring *u, struct desc *desc, const struct io_ur
     carrier_of(desc)->more_wait = cqe->res >= 0 && (more || !u->accept_tells);
 }
 
+/* The kernel tells one of those who wait for a listener, of all processes, that a connection is there. If that
+ * one was just being cancelled, nobody else hears of it until the next one comes. */
+static int64_t accept_instead(int fd)
+{
+    int r = hob__sys_accept(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return r >= 0 ? r : -ECANCELED;
+}
+
 /* True when the call is to be made again rather than told. */
 static bool must_go_on(struct op *op, enum slot_use use, int64_t *result, enum slot_use *ret_next)
 {
@@ -507,12 +515,16 @@ static void on_completion(struct uring *u, const struct io_uring_cqe *cqe)
         return;
     }
     struct op *op = slot->owner;
-    if (op->kind == OP_ACCEPT && slot->use == SLOT_OP)
+    int64_t    result = slot->interrupted ? -EINTR : cqe->res;
+    if (op->kind == OP_ACCEPT && slot->use == SLOT_OP) {
         note_accepted(u, op->desc, cqe);
+        if (result == -ECANCELED && !op->desc->closing)
+            result = accept_instead(op->desc->fd);
+    }
     u->in_kernel--;
     if (op->desc != NULL)
         carrier_of(op->desc)->in_kernel--;
-    on_op(u, op, slot, slot->interrupted ? -EINTR : cqe->res);
+    on_op(u, op, slot, result);
 }
 
 /* Takes all completions that are there, those that were set aside first: they are older. */
