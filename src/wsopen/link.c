@@ -319,6 +319,13 @@ static bool is_answered(void *arg)
     return s->answer->is_whole || s->is_closed || s->error != 0;
 }
 
+/* Without an answer. A reset for calm is one, too: of servers that count a stream for longer than its end (Node.js),
+ * and a handshake does no harm when it is made again. */
+static bool was_not_looked_at(const struct link_stream *s)
+{
+    return s->is_closed && (s->code == NGHTTP2_REFUSED_STREAM || s->code == NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 static int wait_for_answer(struct link_stream *s, hob_ws_open_words *words)
 {
     hob_ws_link *link = s->link;
@@ -329,9 +336,9 @@ static int wait_for_answer(struct link_stream *s, hob_ws_open_words *words)
     if (r < 0 || s->error != 0)
         return hob__ws_say(words, r < 0 ? r : s->error, "no WebSocket with %s: %s", link->host_port,
                            hob_strerror(r < 0 ? r : s->error));
-    if (s->is_closed && s->code == NGHTTP2_REFUSED_STREAM && link->leaves)
+    if (was_not_looked_at(s) && link->leaves)
         return hob__ws_say(words, -EAGAIN, "no WebSocket: %s", link->words);
-    if (s->is_closed && s->code == NGHTTP2_REFUSED_STREAM)
+    if (was_not_looked_at(s))
         return hob__ws_say(words, -EAGAIN, "no WebSocket: %s has not looked at the request", link->host_port);
     if (s->is_closed)
         return hob__ws_say(words, HOB_EWS, "no WebSocket: %s has reset the request (%s)", link->host_port,
