@@ -111,7 +111,7 @@ static unsigned slowness(void)
     const char *preload = getenv("LD_PRELOAD");
     if (preload != NULL && strstr(preload, "vgpreload") != NULL)
         return 15;
-    return IS_SANITIZED ? 6 : 1;
+    return IS_SANITIZED || hob_test_is_deep() ? 6 : 1;
 }
 
 void hob__test_watch_start(unsigned seconds)

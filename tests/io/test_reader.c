@@ -259,7 +259,7 @@ TEST_DIES(reader, two_tasks_at_once_are_a_mistake, "*hob_reader_line*one at a ti
 
 TEST_BARE(reader, a_long_read_goes_past_the_buffer_and_a_skip_needs_none)
 {
-    char        text[1000], buf[1000];
+    char        text[1000] = "", buf[1000];
     struct tape tape = tape_of(text, sizeof text, 300);
     READER(in, &tape.stream, .buf_bytes = 16, .buf_bytes_max = 16);
 

@@ -239,7 +239,7 @@ TEST(session, a_token_is_good_in_its_session_alone)
 TEST(session, what_was_changed_is_no_session)
 {
     VISITOR(v);
-    char whole[5000];
+    char whole[4900];
     HOB_SCOPE(s);
 
     check_ok(open_desk(&s, &v, &(hob_session_opts){ .secrets = SECRETS, .secret_count = 2, .encrypt = hob_test_seed() % 2 }));
