@@ -129,6 +129,10 @@ int hob__sim_put_folder(struct backend *b, const char *path);
  * uring and epoll share this. */
 void hob__quick_submit(struct op *op);
 
+/* Takes a connection of a listener that is there now, past those that died in the queue; or -EAGAIN: none is.
+ * uring and epoll share this. */
+int64_t hob__accept_now(int fd);
+
 /* What a look (op_is_look) finds now, or -EAGAIN: nothing. uring and epoll share this. */
 int64_t hob__look_now(int fd);
 

@@ -9,35 +9,6 @@
 #include "base/sys.h"
 #include "hob/addr.h"
 
-enum { ACCEPT_TRIES = 32 };
-
-/* What accept(2) tells about a connection that died in the queue, not about the listener. */
-static bool is_of_one_connection(int error)
-{
-    switch (error) {
-    case -ECONNABORTED:
-    case -EPROTO:
-    case -ENETDOWN:
-    case -ENOPROTOOPT:
-    case -EHOSTDOWN:
-    case -ENONET:
-    case -EHOSTUNREACH:
-    case -ENETUNREACH:
-    case -EPERM:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static int64_t try_accept(int fd)
-{
-    int r = -ECONNABORTED;
-    for (int tries = 0; tries < ACCEPT_TRIES && is_of_one_connection(r); tries++)
-        r = hob__sys_accept(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    return r;
-}
-
 /* Made again after the event, the call tells how the first one ended. */
 static int64_t try_connect(const struct op *op)
 {
@@ -105,7 +76,7 @@ int64_t hob__epoll_try(const struct op *op)
     case OP_SPLICE:
         return hob__splice_now(op);
     case OP_ACCEPT:
-        return try_accept(desc->fd);
+        return hob__accept_now(desc->fd);
     case OP_CONNECT:
         return try_connect(op);
     default:

@@ -178,6 +178,35 @@ static int64_t carry_out(struct op *op)
     }
 }
 
+enum { ACCEPT_TRIES = 32 };
+
+/* What accept(2) tells about a connection that died in the queue, not about the listener. */
+static bool is_of_one_connection(int error)
+{
+    switch (error) {
+    case -ECONNABORTED:
+    case -EPROTO:
+    case -ENETDOWN:
+    case -ENOPROTOOPT:
+    case -EHOSTDOWN:
+    case -ENONET:
+    case -EHOSTUNREACH:
+    case -ENETUNREACH:
+    case -EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+int64_t hob__accept_now(int fd)
+{
+    int r = -ECONNABORTED;
+    for (int tries = 0; tries < ACCEPT_TRIES && is_of_one_connection(r); tries++)
+        r = hob__sys_accept(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    return r;
+}
+
 /* An error is told once by the system, and belongs to the next call that reads or writes: so it is
  * named here without asking for it. */
 int64_t hob__look_now(int fd)

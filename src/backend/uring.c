@@ -50,7 +50,6 @@ enum {
     FILE_THREADS = 4,          /* of ours, for what it cannot do                        */
     RECEIVE_AHEAD_MAX = 2,     /* buffers held for a connection that nobody reads       */
     READ_AT_ONCE_MAX = 64 * 1024, /* of a file: for more, the ring's cost does not matter */
-    ACCEPT_TRIES = 32,         /* of connections that died in the queue                  */
     PASSES_MAX = 15,           /* reads of a file that is not in memory, until the next look */
 };
 
@@ -402,7 +401,7 @@ static void note_accepted(struct uring *u, struct desc *desc, const struct io_ur
  * one was just being cancelled, nobody else hears of it until the next one comes. */
 static int64_t accept_instead(int fd)
 {
-    int r = hob__sys_accept(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int64_t r = hob__accept_now(fd);
     return r >= 0 ? r : -ECANCELED;
 }
 
@@ -603,17 +602,15 @@ static bool accept_at_once(struct op *op)
 {
     struct desc    *desc = op->desc;
     struct carrier *c;
-    int             r = -ECONNABORTED;
 
     if (op->kind != OP_ACCEPT)
         return false;
     c = carrier_of(desc);
     if (!c->more_wait || c->busy[true] || desc->closing || first_waiting(desc, true) != NULL)
         return false;
-    for (int tries = 0; tries < ACCEPT_TRIES && is_stale_connection(r); tries++)
-        r = hob__sys_accept(desc->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int64_t r = hob__accept_now(desc->fd);
     c->more_wait = r >= 0;
-    if (r == -EAGAIN || is_stale_connection(r))
+    if (r == -EAGAIN || is_stale_connection((int)r))
         return false;
     finish_now(op, r);
     return true;

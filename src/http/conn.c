@@ -181,9 +181,9 @@ static enum step wait_for_bytes(struct http_conn *conn, bool was_ready)
         if (!conn->is_lent && hob__http_idle(conn))
             return STEP_IDLE;
     }
-    if (was_ready && conn->server->opts.wrap == NULL) {
+    if (was_ready && hob__http_hears_words(conn->server)) {
         n = hob_stream_read(conn->stream, work->in, work->in_cap);
-    } else { // over TLS, what came may be none of the client's words
+    } else {
         hob__http_count_out(conn);
         n = hob__http_wait(conn, work->in, work->in_cap);
     }

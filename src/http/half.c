@@ -132,8 +132,8 @@ bool hob__http_half_resume(struct http_conn *conn)
     work->in_end = half->len;
     work->head_since_ns = half->since_ns;
     half->has_news = !half->is_late && !hob__http_drains(conn->server); // else it was not woken by bytes
-    if (!half->has_news || conn->server->opts.wrap != NULL)
-        return true; // over TLS, what came may be none of the client's words: it is waited for
+    if (!half->has_news || !hob__http_hears_words(conn->server))
+        return true; // a read may wait: fill does it, with its limits
     ssize_t n = hob_stream_read(conn->stream, work->in + work->in_end, work->in_cap - work->in_end);
     if (n > 0)
         work->in_end += (size_t)n;

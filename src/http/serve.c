@@ -264,13 +264,8 @@ static bool may_newcomer(struct http_server *server)
         && hob_now() - server->newcomers_since_ns < NEWCOMERS_NS;
 }
 
-/* Whether something of a request is there: over TLS it may be none of the client's words, and it counts when there is one. */
-static bool is_sure(const struct http_conn *conn)
-{
-    return conn->is_wrapped && conn->server->opts.wrap == NULL;
-}
-
-/* Counted only now: those before it in line may wait for their clients by now, and do not count. */
+/* Counted only now: those before it in line may wait for their clients by now, and do not count. Over TLS it
+ * counts when there is a word of a request. */
 struct http_conn *hob__http_next_ready(struct http_server *server)
 {
     struct http_conn *conn;
@@ -281,7 +276,7 @@ struct http_conn *hob__http_next_ready(struct http_server *server)
         conn = take_first(&server->ready[1]);
         if (conn == NULL && server->ready[0].first != NULL && may_newcomer(server))
             conn = take_first(&server->ready[0]);
-        if (conn == NULL || !is_sure(conn) || hob__http_count_in(conn))
+        if (conn == NULL || !hob__http_hears_words(server) || hob__http_count_in(conn))
             return conn;
         turn_away(conn);
     } while (true);
@@ -355,7 +350,7 @@ static void on_ready(void *arg, ssize_t result)
         hob__http_close(conn);
     else if (!conn->server->is_draining)
         stand_in_line(conn);
-    else if (!is_sure(conn) || hob__http_count_in(conn))
+    else if (!hob__http_hears_words(conn->server) || hob__http_count_in(conn))
         hob__http_start(conn); // who starts the others may be gone
     else
         turn_away(conn);

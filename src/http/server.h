@@ -318,6 +318,12 @@ struct http_work *hob__http_work_take(struct http_server *server);
 void              hob__http_work_give(struct http_server *server, struct http_work *work);
 void              hob__http_spares_free(struct http_server *server);
 
+/* Whether what came is the client's words: over TLS it may be none of them, or a part of a record. */
+static inline bool hob__http_hears_words(const struct http_server *server)
+{
+    return server->opts.wrap == NULL;
+}
+
 /* ---- serve.c ---- */
 
 /* Whether one more request may run; then it is counted until count_out. */

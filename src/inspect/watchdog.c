@@ -51,7 +51,7 @@ enum {
     MISSED_LOOKS = 8, /* so many in a row: not the worker stood still, but the whole program */
 };
 
-#define DOZE_AFTER_NS (100 * HOB_MSEC) /* less than from one tick of a program to the next: most sleep between them */
+#define DOZE_AFTER_NS (100 * HOB_MSEC) /* so that it sleeps between the ticks of a program */
 #define DOZE_NS       (1 * HOB_SEC)
 #define REPORT_EVERY  (1 * HOB_SEC) /* of a worker; the others are only counted */
 #define ANSWER_NS     (100 * HOB_MSEC)
