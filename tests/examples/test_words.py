@@ -10,7 +10,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(ROOT.glob("*.md"))
 for folder in ("src", "tests", "bench", "docs"):
-    DOCUMENTS += sorted((ROOT / folder).rglob("*.md"))
+    DOCUMENTS += sorted(d for d in (ROOT / folder).rglob("*.md") if "node_modules" not in d.parts)  # of benchmarks' peers
 SHOWN = [d for d in DOCUMENTS if d == ROOT / "README.md" or "guide" in d.parts]
 
 CODE = re.compile(r"^```c\n(.*?)^```$", re.M | re.S)
